@@ -1,0 +1,49 @@
+/** Every failure that a caller can be told about. `http/problem.ts` gives each its status; docs/errors.md explains each. */
+export type ErrorCode =
+  | 'invalid_request'
+  | 'malformed_json'
+  | 'invalid_cursor'
+  | 'key_in_query'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'key_not_found'
+  | 'provider_not_found'
+  | 'batch_not_found'
+  | 'conflict'
+  | 'key_revoked'
+  | 'key_already_rotated'
+  | 'idempotency_key_reused'
+  | 'idempotency_in_progress'
+  | 'batch_id_reused'
+  | 'body_too_large'
+  | 'unsupported_media_type'
+  | 'store_unavailable'
+  | 'usage_unavailable'
+  | 'misconfigured'
+  | 'internal'
+
+/** One wrong field: `pointer` is an RFC 6901 pointer into the body, or the name of a query or path parameter. */
+export interface FieldError {
+  readonly pointer: string
+  readonly detail: string
+}
+
+interface AppErrorOptions extends ErrorOptions {
+  readonly errors?: readonly FieldError[]
+  readonly retryAfterSeconds?: number
+}
+
+/** `message` is public: it becomes the problem's `detail`. What must stay private goes in `cause`. */
+export class AppError extends Error {
+  override readonly name = 'AppError'
+  readonly code: ErrorCode
+  readonly errors: readonly FieldError[] | undefined
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, options)
+    this.code = code
+    this.errors = options.errors
+    this.retryAfterSeconds = options.retryAfterSeconds
+  }
+}

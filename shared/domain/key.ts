@@ -1,0 +1,78 @@
+export type Environment = 'test' | 'live'
+export type KeyKind = 'api' | 'management'
+export type KeyStatus = 'active' | 'disabled' | 'not_yet_valid' | 'expired' | 'revoked' | 'in_grace'
+export type RevocationReason = 'unspecified' | 'compromised' | 'superseded' | 'owner_request' | 'policy' | 'rotated'
+
+export interface RateLimit {
+  readonly name: string
+  readonly limit: number
+  readonly windowSeconds: number
+  readonly strategy: 'sliding_window' | 'fixed_window'
+}
+
+export interface Quota {
+  readonly limit: number
+  readonly period: 'day' | 'month'
+}
+
+export interface Revocation {
+  readonly at: Date
+  readonly by: string
+  readonly reason: RevocationReason
+  readonly text: string | null
+}
+
+/** What a holder of the key may do, until when: the part of a key that a rotation carries over. */
+export interface KeyPolicy {
+  readonly name: string
+  readonly description: string | null
+  readonly ownerId: string | null
+  readonly scopes: readonly string[]
+  /** IPv4 or IPv6 addresses and CIDR blocks; empty means any address. */
+  readonly ipRestrictions: readonly string[]
+  readonly notBefore: Date | null
+  readonly expiresAt: Date | null
+  readonly rateLimits: readonly RateLimit[]
+  readonly quota: Quota | null
+  readonly metadata: Readonly<Record<string, unknown>> | null
+}
+
+/** A key as it is stored: its policy, its state, and a digest from which the secret cannot be recovered. */
+export interface Key extends KeyPolicy {
+  readonly keyId: string
+  /** HMAC-SHA-256 of the secret under the pepper `pepperVersion`, 64 hex digits. */
+  readonly digest: string
+  readonly pepperVersion: string
+  /** The last 4 characters of the secret's random part. */
+  readonly hint: string
+  /** `*` only for a management key over all providers. */
+  readonly providerId: string
+  readonly kind: KeyKind
+  /** null for a management key. */
+  readonly environment: Environment | null
+  readonly enabled: boolean
+  readonly createdAt: Date
+  readonly createdBy: string
+  readonly updatedAt: Date
+  readonly revocation: Revocation | null
+  readonly rotatedFrom: string | null
+  readonly replacedBy: string | null
+  readonly graceUntil: Date | null
+}
+
+/**
+ * The state of a key at one instant. A revoked key is never merely expired; a key is expired at the very instant of
+ * `expiresAt`, and a rotated one at the very instant of `graceUntil`.
+ */
+export function keyStatus(key: Key, now: Date): KeyStatus {
+  if (key.revocation !== null) return 'revoked'
+  if (endsAt(key) <= now.getTime()) return 'expired'
+  if (!key.enabled) return 'disabled'
+  if (key.notBefore !== null && now < key.notBefore) return 'not_yet_valid'
+  return key.graceUntil === null ? 'active' : 'in_grace'
+}
+
+/** The instant, in ms since the epoch, from which the key is expired; Infinity for a key that never expires. */
+export function endsAt(key: Pick<Key, 'expiresAt' | 'graceUntil'>): number {
+  return Math.min(key.expiresAt?.getTime() ?? Infinity, key.graceUntil?.getTime() ?? Infinity)
+}

@@ -1,0 +1,23 @@
+import type { RateLimit } from './key.ts'
+
+/** What bounds a provider as a whole; null means unbounded. */
+export interface ProviderQuotas {
+  readonly requestsPerDay: number | null
+  readonly requestsPerMonth: number | null
+  readonly maxKeys: number | null
+  readonly keysPerHour: number | null
+}
+
+/** The tenant that owns keys. A provider without a row is active and unbounded. */
+export interface Provider {
+  readonly providerId: string
+  readonly name: string | null
+  readonly status: 'active' | 'disabled'
+  /** Whether its known keys keep validating while the store is down. */
+  readonly failMode: 'open' | 'closed'
+  readonly rateLimits: readonly RateLimit[]
+  readonly quotas: ProviderQuotas
+  readonly createdAt: Date
+  readonly updatedAt: Date
+  readonly updatedBy: string
+}

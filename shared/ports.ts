@@ -1,0 +1,160 @@
+import type { Key } from './domain/key.ts'
+import type { Provider } from './domain/provider.ts'
+import type { OneProvider, ProviderScope } from './domain/provider-scope.ts'
+import type { DayCounters, UsagePartition } from './domain/usage.ts'
+
+/** A value and the store's token for this state of it; a write that presents an older token is refused. */
+export interface Versioned<T> {
+  readonly value: T
+  readonly version: string
+}
+
+/** `next` is the position after the last item looked at, or null at the end. A page may hold fewer items than asked for. */
+export interface Page<T> {
+  readonly items: readonly T[]
+  readonly next: string | null
+}
+
+export interface PageRequest {
+  /** 1..100. */
+  readonly limit: number
+  /** `next` of the page before, or null for the first. */
+  readonly after: string | null
+}
+
+/** Keys, each one authoritative row under its digest. Every method throws `store_unavailable` when the store cannot be asked. */
+export interface KeyStore {
+  /** Writes pointers first and the key last. `exists`: a key with this id or digest is there already. */
+  create(key: Key): Promise<'created' | 'exists'>
+  /** One point read. */
+  findByDigest(scope: ProviderScope, digest: string): Promise<Key | undefined>
+  /** Undefined for a missing key and for one outside the scope alike. */
+  findById(scope: ProviderScope, keyId: string): Promise<Versioned<Key> | undefined>
+  /** Replaces the row if it is still at `version`. Digest, id and provider never change. */
+  replace(key: Key, version: string): Promise<'replaced' | 'stale'>
+  /** Newest first within a page where the store sorts; every key exactly once over all pages. */
+  page(scope: OneProvider, request: PageRequest): Promise<Page<Key>>
+}
+
+export interface ProviderStore {
+  find(scope: OneProvider): Promise<Versioned<Provider> | undefined>
+  /** `version` null means: there must be none yet. */
+  put(scope: OneProvider, provider: Provider, version: string | null): Promise<'stored' | 'stale'>
+}
+
+/** An answer as it may be replayed: without any secret. */
+export interface StoredAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: unknown
+}
+
+/** What is known of one use of an Idempotency-Key by one caller. */
+export interface IdempotencyRecord {
+  readonly callerId: string
+  /** SHA-256 of the Idempotency-Key, hex: the header is free text, a row key is not. */
+  readonly keyDigest: string
+  /** SHA-256 of method, path and body, hex. */
+  readonly requestDigest: string
+  /** A time-ordered id for whatever the call creates, so that a second try creates the same thing. */
+  readonly seed: string
+  readonly startedAt: Date
+  readonly expiresAt: Date
+  /** null while the call is under way. */
+  readonly answer: StoredAnswer | null
+}
+
+export interface IdempotencyStore {
+  insert(record: IdempotencyRecord): Promise<'inserted' | 'exists'>
+  find(callerId: string, keyDigest: string): Promise<Versioned<IdempotencyRecord> | undefined>
+  replace(record: IdempotencyRecord, version: string): Promise<'replaced' | 'stale'>
+  remove(record: IdempotencyRecord): Promise<void>
+}
+
+export interface Clock {
+  now(): Date
+}
+
+export interface Random {
+  /** Cryptographically secure bytes. */
+  bytes(size: number): Uint8Array
+  /** A time-ordered ULID: 26 characters of Crockford base32. */
+  id(): string
+}
+
+/** One delivery of a queue message; the same message may be delivered again, to anyone. */
+export interface ReceivedMessage {
+  readonly id: string
+  readonly receipt: string
+  readonly body: string
+  /** How often this message was delivered, this time included. */
+  readonly dequeueCount: number
+}
+
+/** An at-least-once queue without order. Bodies are UTF-8 text of at most 48 KiB. */
+export interface MessageQueue {
+  /** Resolves once the queue has acknowledged; a rejection says nothing about whether the message arrived. Never expires. */
+  send(body: string): Promise<void>
+  /** At most 32, hidden from others for `hiddenSeconds`. Empty when there is none. */
+  receive(limit: number, hiddenSeconds: number): Promise<readonly ReceivedMessage[]>
+  /** Deletes this delivery's message; one that is gone, or delivered again since, is no error. */
+  remove(message: ReceivedMessage): Promise<void>
+  /** Approximate number of messages, hidden ones included. */
+  depth(): Promise<number>
+}
+
+/** A batch that a partition has counted: the row that makes a second delivery a duplicate. */
+export interface AppliedBatch {
+  readonly batchId: string
+  readonly ackedBelow: number
+  /** Events that the batch added to this partition. */
+  readonly count: number
+  /** ISO 8601 UTC, from the message. */
+  readonly at: string
+}
+
+/** The fence row of a partition. Every commit moves `fence`, so what was read beside it is valid iff it still holds. */
+export interface PartitionMeta {
+  /** null while the partition has no row. */
+  readonly fence: string | null
+  readonly state: 'open' | 'sealed'
+  readonly batches: number
+  readonly total: number
+}
+
+export interface KeyRef {
+  readonly providerId: string
+  readonly keyId: string
+}
+
+export interface PartitionChange {
+  /** The state read before, whose fence must still hold. */
+  readonly meta: PartitionMeta
+  readonly applied: readonly AppliedBatch[]
+  /** Absolute values after the change. */
+  readonly counters: readonly DayCounters[]
+}
+
+/** `duplicate`: at least one batch is there already. `fenced`: another writer moved the fence. A throw: unknown, look. */
+export type CommitResult =
+  | { readonly kind: 'committed'; readonly meta: PartitionMeta }
+  | { readonly kind: 'duplicate' }
+  | { readonly kind: 'fenced' }
+
+/** The counters and their guard, one transaction per change. */
+export interface UsageLedger {
+  readMeta(partition: UsagePartition): Promise<PartitionMeta>
+  readCounters(partition: UsagePartition, keys: readonly KeyRef[]): Promise<readonly DayCounters[]>
+  /** All or nothing; at most 100 rows: the meta row, `applied` and `counters` together. */
+  commit(partition: UsagePartition, change: PartitionChange): Promise<CommitResult>
+  /** Which of these batches the partition has counted. */
+  findApplied(partition: UsagePartition, batchIds: readonly string[]): Promise<ReadonlySet<string>>
+  /** Moves the fence and refuses every later commit. Idempotent. */
+  seal(partition: UsagePartition): Promise<void>
+  /** Everything that the partition holds, for roll-up and reconciliation. */
+  scan(partition: UsagePartition): Promise<{
+    readonly meta: PartitionMeta
+    readonly applied: readonly AppliedBatch[]
+    readonly counters: readonly DayCounters[]
+  }>
+}
