@@ -1,7 +1,7 @@
 import type { Key } from './domain/key.ts'
 import type { Provider } from './domain/provider.ts'
 import type { OneProvider, ProviderScope } from './domain/provider-scope.ts'
-import type { DayCounters, UsagePartition } from './domain/usage.ts'
+import type { DayCounters, PushPart, UsageBatch, UsageDelta, UsageEvent, UsagePartition } from './domain/usage.ts'
 
 /** A value and the store's token for this state of it; a write that presents an older token is refused. */
 export interface Versioned<T> {
@@ -82,6 +82,19 @@ export interface Random {
   id(): string
 }
 
+/** Delayed work, so that tests own the time. */
+export interface Scheduler {
+  /** Runs `task` once, `delayMs` from now; the returned function cancels it. */
+  after(delayMs: number, task: () => void): () => void
+}
+
+/** Writes one structured line. No message and no field ever holds a secret. */
+export type Log = (
+  level: 'info' | 'warn' | 'error',
+  message: string,
+  fields?: Readonly<Record<string, string | number | boolean | null>>,
+) => void
+
 /** One delivery of a queue message; the same message may be delivered again, to anyone. */
 export interface ReceivedMessage {
   readonly id: string
@@ -89,6 +102,8 @@ export interface ReceivedMessage {
   readonly body: string
   /** How often this message was delivered, this time included. */
   readonly dequeueCount: number
+  /** When the queue drops the message unread; null for never. */
+  readonly expiresAt: Date | null
 }
 
 /** An at-least-once queue without order. Bodies are UTF-8 text of at most 48 KiB. */
@@ -101,6 +116,42 @@ export interface MessageQueue {
   remove(message: ReceivedMessage): Promise<void>
   /** Approximate number of messages, hidden ones included. */
   depth(): Promise<number>
+}
+
+/** Counts uses, each exactly once. */
+export interface UsageRecorder {
+  /** Resolves when the use is as safe as the chosen durability says. Throws `usage_unavailable` when it cannot be made so in time. */
+  record(event: UsageEvent): Promise<void>
+}
+
+/** The wire form of a usage batch. */
+export interface UsageCodec {
+  encode(batch: UsageBatch): string
+  /** Throws an error whose message names what is wrong, without quoting the body. */
+  parse(body: string): UsageBatch
+  /** Bytes that a delta adds to a message at most: once for its key, and for itself. */
+  measure(delta: UsageDelta): { readonly keyBytes: number; readonly deltaBytes: number }
+  /** The same batch with its count of re-drives raised by one; undefined for a body that is no usage message. */
+  raiseRedrives(body: string): { readonly body: string; readonly redrives: number } | undefined
+}
+
+/** Told what became of the parts of pushed batches. */
+export interface PushLog {
+  /** Called before the part's message may be deleted, perhaps more than once, with the same counts every time. */
+  partApplied(part: PushPart, counts: { readonly applied: number; readonly late: number }): Promise<void>
+}
+
+/** What came for a sealed partition: kept and reported, never added. */
+export interface LateBatch extends AppliedBatch {
+  readonly partition: UsagePartition
+  readonly deltas: readonly UsageDelta[]
+}
+
+export interface LateUsage {
+  /** Idempotent for the same batch and partition. */
+  put(batch: LateBatch): Promise<void>
+  /** All that came late for one day, `YYYYMMDD`. */
+  scan(day: string): Promise<readonly LateBatch[]>
 }
 
 /** A batch that a partition has counted: the row that makes a second delivery a duplicate. */
