@@ -192,6 +192,12 @@ export type CommitResult =
   | { readonly kind: 'duplicate' }
   | { readonly kind: 'fenced' }
 
+/** Counters as a scan finds them. */
+export interface ScannedCounters extends DayCounters {
+  /** `batches` of the partition after the commit that last changed these counters: grows with every change. */
+  readonly version: number
+}
+
 /** The counters and their guard, one transaction per change. */
 export interface UsageLedger {
   readMeta(partition: UsagePartition): Promise<PartitionMeta>
@@ -202,10 +208,10 @@ export interface UsageLedger {
   findApplied(partition: UsagePartition, batchIds: readonly string[]): Promise<ReadonlySet<string>>
   /** Moves the fence and refuses every later commit. Idempotent. */
   seal(partition: UsagePartition): Promise<void>
-  /** Everything that the partition holds, for roll-up and reconciliation. */
+  /** Everything that the partition holds, for roll-up and reconciliation. `meta` is read first, so the rest is no older. */
   scan(partition: UsagePartition): Promise<{
     readonly meta: PartitionMeta
     readonly applied: readonly AppliedBatch[]
-    readonly counters: readonly DayCounters[]
+    readonly counters: readonly ScannedCounters[]
   }>
 }
