@@ -73,6 +73,8 @@ export interface IdempotencyStore {
 
 export interface Clock {
   now(): Date
+  /** Milliseconds since some fixed moment, never going back: for ages, where a wall clock could be set. */
+  monotonicMs(): number
 }
 
 export interface Random {

@@ -67,8 +67,8 @@ export interface Key extends KeyPolicy {
 export function keyStatus(key: Key, now: Date): KeyStatus {
   if (key.revocation !== null) return 'revoked'
   if (endsAt(key) <= now.getTime()) return 'expired'
-  if (!key.enabled) return 'disabled'
   if (key.notBefore !== null && now < key.notBefore) return 'not_yet_valid'
+  if (!key.enabled) return 'disabled'
   return key.graceUntil === null ? 'active' : 'in_grace'
 }
 

@@ -1,0 +1,78 @@
+import ipaddr from 'ipaddr.js'
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6
+
+// ipaddr.js also reads octal, hexadecimal and short forms (`010.1`, `0x7f.1`): a filter must not.
+const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)$/
+const ipv6 = /^[0-9A-Fa-f:]{2,39}(?:\d{1,3}(?:\.\d{1,3}){3})?$/
+
+/**
+ * Reads one address as a proxy may write it: `1.2.3.4`, `1.2.3.4:5678`, `2001:db8::1`, `[2001:db8::1]:443`. An IPv4
+ * address inside IPv6 (`::ffff:1.2.3.4`) is that IPv4 address. Undefined for anything else, zone ids included.
+ */
+export function parseAddress(text: string): Address | undefined {
+  return readBare(withoutPort(text.trim()))
+}
+
+/** The form in which equal addresses are equal texts, or undefined for what is no address. */
+export function canonicalAddress(text: string): string | undefined {
+  return parseAddress(text)?.toNormalizedString()
+}
+
+/** Why a text is not a rule (an address, or a CIDR block whose host bits are 0), or undefined for a good one. */
+export function faultOfRule(text: string): string | undefined {
+  const rule = parseRule(text)
+  if (rule === undefined) return 'must be an IPv4 or IPv6 address, or a CIDR block such as 192.0.2.0/24'
+  if (rule.bits === 0) return 'must not match every address: leave ip_restrictions empty instead'
+  if (!isNetworkAddress(rule)) return 'must have only zeros after the prefix'
+  return undefined
+}
+
+/** Whether the address lies inside at least one rule. An unreadable address lies inside none, and so does none at all. */
+export function addressAllowed(rules: readonly string[], clientIp: string | null): boolean {
+  const address = clientIp === null ? undefined : parseAddress(clientIp)
+  if (address === undefined) return false
+  return rules.some((text) => {
+    const rule = parseRule(text)
+    return rule !== undefined && rule.address.kind() === address.kind() && address.match(rule.address, rule.bits)
+  })
+}
+
+interface Rule {
+  readonly address: Address
+  readonly bits: number
+}
+
+function readBare(text: string): Address | undefined {
+  if (ipv4.test(text)) return ipaddr.IPv4.parse(text)
+  if (!ipv6.test(text) || !ipaddr.IPv6.isValid(text)) return undefined
+  const address = ipaddr.IPv6.parse(text)
+  return address.isIPv4MappedAddress() ? address.toIPv4Address() : address
+}
+
+function parseRule(text: string): Rule | undefined {
+  const [, host, length] = /^([^/]+?)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const address = host === undefined ? undefined : readBare(host)
+  if (address === undefined) return undefined
+  const width = address.kind() === 'ipv4' ? 32 : 128
+  // `::ffff:192.0.2.0/120` is a rule about 192.0.2.0/24.
+  const mapped = width === 32 && text.includes(':') ? 96 : 0
+  const bits = length === undefined ? width : Number(length) - mapped
+  return bits >= 0 && bits <= width ? { address, bits } : undefined
+}
+
+function isNetworkAddress({ address, bits }: Rule): boolean {
+  return networkOf(address, bits).toString() === address.toString()
+}
+
+function networkOf(address: Address, bits: number): Address {
+  const text = `${address.toString()}/${bits}`
+  return address.kind() === 'ipv4' ? ipaddr.IPv4.networkAddressFromCIDR(text) : ipaddr.IPv6.networkAddressFromCIDR(text)
+}
+
+function withoutPort(text: string): string {
+  const bracketed = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(text)
+  if (bracketed?.[1] !== undefined) return bracketed[1].includes(':') ? bracketed[1] : ''
+  const portless = /^([^:]+):\d{1,5}$/.exec(text)
+  return portless?.[1] ?? text
+}

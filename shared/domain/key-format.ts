@@ -1,0 +1,52 @@
+import { crc32 } from './crc32.ts'
+import type { Environment } from './key.ts'
+
+/** The part of a key that says where it belongs; `mgmt` marks a key for this API itself. */
+export type KeyPrefix = Environment | 'mgmt'
+
+const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+const randomLength = 38
+const checksumLength = 6
+const keyPattern = /^permas_(test|live|mgmt)_[0-9A-Za-z]{44}$/
+// The largest multiple of 62 that a byte can hold: bytes from here up would favour the first characters.
+const unbiasedBytes = 248
+
+/**
+ * Makes a new key: `permas_<prefix>_`, 38 base62 characters (226 bits) drawn without bias from `randomBytes`, and 6 of
+ * checksum. `randomBytes` must be cryptographically secure.
+ */
+export function generateSecret(prefix: KeyPrefix, randomBytes: (size: number) => Uint8Array): string {
+  let random = ''
+  while (random.length < randomLength) {
+    for (const byte of randomBytes(randomLength + 10)) {
+      if (byte < unbiasedBytes && random.length < randomLength) random += alphabet.charAt(byte % 62)
+    }
+  }
+  const payload = `permas_${prefix}_${random}`
+  return payload + checksum(payload)
+}
+
+/**
+ * The prefix of a well-formed key, or undefined. A format check, not security: it spares garbage the digest and the
+ * look-up, and lets scanners tell keys from noise (1 in 2^32 random strings of the right shape passes).
+ */
+export function readPrefix(secret: string): KeyPrefix | undefined {
+  const match = keyPattern.exec(secret)
+  if (match === null || !secret.endsWith(checksum(secret.slice(0, -checksumLength)))) return undefined
+  return match[1] as KeyPrefix
+}
+
+/** The last 4 characters of the random part: enough to tell keys apart on a screen, and 202 bits short of the key. */
+export function keyHint(secret: string): string {
+  return secret.slice(-checksumLength - 4, -checksumLength)
+}
+
+function checksum(payload: string): string {
+  let rest = crc32(payload)
+  let text = ''
+  for (let position = 0; position < checksumLength; position++) {
+    text = alphabet.charAt(rest % 62) + text
+    rest = Math.floor(rest / 62)
+  }
+  return text
+}

@@ -1,0 +1,66 @@
+import type { UsageDelta } from './usage.ts'
+import { keyName } from './usage-counters.ts'
+import { partitionName, partitionOf } from './usage-partition.ts'
+
+/** The largest message, in bytes of UTF-8: base64 makes the queue's 64 KiB of it. */
+export const messageBytesMax = 48 * 1024
+
+/** Kept free for what a message says beside its deltas. */
+const envelopeBytes = 1024
+
+/** The most keys of one partition in a message, so that one transaction holds any message: the fence, its row, 64 keys. */
+export const keysPerPartitionMax = 64
+
+/** Bytes that a delta adds to a message at most: once for its key, and for itself. */
+export interface DeltaSize {
+  readonly keyBytes: number
+  readonly deltaBytes: number
+}
+
+/** What is left of one message while it is filled. */
+export interface MessageRoom {
+  /** Takes the delta's place, or says that it needs another message. */
+  take(delta: Pick<UsageDelta, 'providerId' | 'keyId' | 'hour'>, size: DeltaSize): boolean
+}
+
+/** An empty message. */
+export function messageRoom(): MessageRoom {
+  let bytes = envelopeBytes
+  const keys = new Set<string>()
+  const keysByPartition = new Map<string, Set<string>>()
+  return {
+    take: (delta, size) => {
+      const key = keyName(delta)
+      const added = size.deltaBytes + (keys.has(key) ? 0 : size.keyBytes)
+      if (bytes + added > messageBytesMax) return false
+      const partition = partitionName(partitionOf(delta))
+      const neighbours = keysByPartition.get(partition) ?? new Set<string>()
+      if (neighbours.size >= keysPerPartitionMax && !neighbours.has(key)) return false
+      bytes += added
+      keys.add(key)
+      keysByPartition.set(partition, neighbours.add(key))
+      return true
+    },
+  }
+}
+
+/** The deltas in their order, cut into messages that each keep both limits. */
+export function packDeltas(
+  deltas: readonly UsageDelta[],
+  measure: (delta: UsageDelta) => DeltaSize,
+): readonly (readonly UsageDelta[])[] {
+  const messages: UsageDelta[][] = []
+  let room = messageRoom()
+  for (const delta of deltas) {
+    const size = measure(delta)
+    const message = messages.at(-1)
+    if (message !== undefined && room.take(delta, size)) {
+      message.push(delta)
+      continue
+    }
+    room = messageRoom()
+    room.take(delta, size)
+    messages.push([delta])
+  }
+  return messages
+}

@@ -1,0 +1,104 @@
+import { AppError } from './errors.ts'
+
+export const hourMs = 3_600_000
+export const dayMs = 24 * hourMs
+const defaultRangeDays = 30
+const maxRangeDays = 400
+const maxHourlyRangeDays = 31
+
+export type Granularity = 'hour' | 'day'
+
+/** One end of a range as the caller wrote it: an instant, or with `wholeDay` a UTC date, `at` being its midnight. */
+export interface RangeEdge {
+  readonly at: Date
+  readonly wholeDay: boolean
+}
+
+export interface RangeRequest {
+  readonly from: RangeEdge | null
+  readonly to: RangeEdge | null
+  readonly granularity: Granularity
+}
+
+/** Whole UTC hours or days, as the granularity says: `from` is inside, `to` is not. */
+export interface UsageRange {
+  readonly from: Date
+  readonly to: Date
+  readonly granularity: Granularity
+}
+
+/** UTC days, `YYYYMMDD`, both inside. */
+export interface DaySpan {
+  readonly first: string
+  readonly last: string
+}
+
+/** The UTC day of an instant, `YYYYMMDD`. */
+export function dayOf(at: Date): string {
+  return at.toISOString().slice(0, 10).replaceAll('-', '')
+}
+
+/** The midnight at which a day `YYYYMMDD` starts. */
+export function startOfDay(day: string): Date {
+  return new Date(`${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6, 8)}T00:00:00.000Z`)
+}
+
+/** Every day of a span, in order. */
+export function daysOf(span: DaySpan): readonly string[] {
+  const days: string[] = []
+  for (let at = startOfDay(span.first).getTime(); at <= startOfDay(span.last).getTime(); at += dayMs) {
+    days.push(dayOf(new Date(at)))
+  }
+  return days
+}
+
+/** The days that a range touches. */
+export function spanOf(range: { readonly from: Date; readonly to: Date }): DaySpan {
+  return { first: dayOf(range.from), last: dayOf(new Date(range.to.getTime() - 1)) }
+}
+
+/**
+ * The range that a caller asked for, widened to whole buckets. A date as `to` is inside the range, an instant is not.
+ * Without `to` it ends with the current bucket, without `from` it is 30 days long. Throws `invalid_request` for an empty
+ * range, for more than 400 days, and for more than 31 days by the hour.
+ */
+export function resolveRange(request: RangeRequest, now: Date): UsageRange {
+  const bucketMs = request.granularity === 'hour' ? hourMs : dayMs
+  const to = request.to === null ? floor(now, bucketMs) + bucketMs : endOf(request.to, bucketMs)
+  const from =
+    request.from === null
+      ? floor(new Date(to - 1), bucketMs) + bucketMs - defaultRangeDays * dayMs
+      : floor(request.from.at, bucketMs)
+  refuseUnlessBetween(from, to, request.granularity === 'hour' ? maxHourlyRangeDays : maxRangeDays)
+  return { from: new Date(from), to: new Date(to), granularity: request.granularity }
+}
+
+/** The start of every bucket of a range, in ms since the epoch, in order. */
+export function bucketStarts(range: UsageRange): readonly number[] {
+  const bucketMs = range.granularity === 'hour' ? hourMs : dayMs
+  const count = (range.to.getTime() - range.from.getTime()) / bucketMs
+  return Array.from({ length: count }, (_, index) => range.from.getTime() + index * bucketMs)
+}
+
+function refuseUnlessBetween(from: number, to: number, maxDays: number): void {
+  if (from >= to) throw invalidRange('from', 'must be before `to`')
+  if (to - from <= maxDays * dayMs) return
+  if (to - from > maxRangeDays * dayMs) throw invalidRange('from', `must be at most ${maxRangeDays} days before \`to\``)
+  throw invalidRange(
+    'granularity',
+    `can be \`hour\` for at most ${maxDays} days: ask for \`day\`, or for a shorter range`,
+  )
+}
+
+function invalidRange(pointer: string, detail: string): AppError {
+  return new AppError('invalid_request', 'The range of time is not valid.', { errors: [{ pointer, detail }] })
+}
+
+function floor(at: Date, stepMs: number): number {
+  return Math.floor(at.getTime() / stepMs) * stepMs
+}
+
+function endOf(edge: RangeEdge, bucketMs: number): number {
+  if (edge.wholeDay) return edge.at.getTime() + dayMs
+  return Math.ceil(edge.at.getTime() / bucketMs) * bucketMs
+}

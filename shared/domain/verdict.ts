@@ -1,0 +1,165 @@
+import { addressAllowed } from './ip-rule.ts'
+import { type Environment, endsAt, type Key } from './key.ts'
+import type { Provider } from './provider.ts'
+import { missingScopes, scopeAllows } from './scope.ts'
+import type { UsageOutcome } from './usage.ts'
+
+export type CheckName =
+  | 'revocation'
+  | 'expiry'
+  | 'not_before'
+  | 'enabled'
+  | 'provider'
+  | 'environment'
+  | 'client_ip'
+  | 'scopes'
+  | 'rate_limits'
+  | 'quota'
+
+/** `skipped`: an earlier check failed. `not_enforced`: a limit is set, and nothing holds it yet. */
+export interface CheckResult {
+  readonly check: CheckName
+  readonly result: 'passed' | 'failed' | 'skipped' | 'not_enforced'
+  readonly detail: string | null
+}
+
+export type Warning = 'EXPIRES_SOON' | 'NEVER_EXPIRES' | 'IN_GRACE'
+
+/** What the caller of validate asks of the key. */
+export interface Requirements {
+  readonly environment: Environment | null
+  /** All of these are needed. */
+  readonly scopes: readonly string[]
+  /** One of these is needed; empty asks for none. */
+  readonly anyScopes: readonly string[]
+  readonly clientIp: string | null
+  /** Run every check, also behind the first failure. */
+  readonly dryRun: boolean
+}
+
+/** What is known when a key is judged. `provider` is undefined for one without a row: active, unbounded. */
+export interface Evidence {
+  readonly key: Key
+  readonly provider: Provider | undefined
+  readonly requirements: Requirements
+  readonly now: Date
+}
+
+export interface Verdict {
+  readonly code: UsageOutcome
+  readonly checks: readonly CheckResult[]
+  readonly warnings: readonly Warning[]
+  readonly missingScopes: readonly string[]
+}
+
+interface Rule {
+  readonly check: CheckName
+  readonly code: UsageOutcome
+  /** Why the key fails, or undefined where it passes. */
+  readonly fault: (evidence: Evidence) => string | undefined
+}
+
+const expiresSoonMs = 7 * 24 * 60 * 60 * 1000
+
+const rules: readonly Rule[] = [
+  { check: 'revocation', code: 'REVOKED', fault: ({ key }) => (key.revocation ? 'The key was revoked.' : undefined) },
+  {
+    check: 'expiry',
+    code: 'EXPIRED',
+    fault: ({ key, now }) => (endsAt(key) <= now.getTime() ? 'The key has expired.' : undefined),
+  },
+  {
+    check: 'not_before',
+    code: 'NOT_YET_VALID',
+    fault: ({ key, now }) => (key.notBefore !== null && now < key.notBefore ? 'The key is not valid yet.' : undefined),
+  },
+  { check: 'enabled', code: 'DISABLED', fault: ({ key }) => (key.enabled ? undefined : 'The key is disabled.') },
+  {
+    check: 'provider',
+    code: 'PROVIDER_DISABLED',
+    fault: ({ provider }) => (provider?.status === 'disabled' ? 'The provider is disabled.' : undefined),
+  },
+  { check: 'environment', code: 'ENVIRONMENT_MISMATCH', fault: faultOfEnvironment },
+  { check: 'client_ip', code: 'IP_NOT_ALLOWED', fault: faultOfClientIp },
+  { check: 'scopes', code: 'INSUFFICIENT_SCOPE', fault: faultOfScopes },
+]
+
+// The answer of nearly every validation: made once, not once per call.
+const passed = rules.map(({ check }): CheckResult => ({ check, result: 'passed', detail: null }))
+
+/** Judges a known key. The first check that fails gives the code; the order is the contract's. */
+export function judge(evidence: Evidence): Verdict {
+  const firstFailure = rules.findIndex((rule) => rule.fault(evidence) !== undefined)
+  const limits = limitChecks(evidence)
+  if (firstFailure === -1) {
+    return { code: 'VALID', checks: [...passed, ...limits], warnings: warningsFor(evidence), missingScopes: [] }
+  }
+  const checks = rules.map((rule, index) => resultOf(rule, evidence, index > firstFailure))
+  const behind = limits.map((limit) =>
+    evidence.requirements.dryRun ? limit : { ...limit, result: 'skipped' as const },
+  )
+  const code = rules[firstFailure]?.code ?? 'REVOKED'
+  return {
+    code,
+    checks: [...checks, ...behind],
+    warnings: [],
+    missingScopes: code === 'INSUFFICIENT_SCOPE' ? lackingScopes(evidence) : [],
+  }
+}
+
+function resultOf({ check, fault }: Rule, evidence: Evidence, behindFailure: boolean): CheckResult {
+  if (behindFailure && !evidence.requirements.dryRun) return { check, result: 'skipped', detail: null }
+  const detail = fault(evidence)
+  return detail === undefined ? { check, result: 'passed', detail: null } : { check, result: 'failed', detail }
+}
+
+const notSet: readonly CheckResult[] = [
+  { check: 'rate_limits', result: 'passed', detail: null },
+  { check: 'quota', result: 'passed', detail: null },
+]
+
+function limitChecks({ key, provider }: Evidence): readonly CheckResult[] {
+  const rateLimited = key.rateLimits.length > 0 || (provider?.rateLimits.length ?? 0) > 0
+  const metered =
+    key.quota !== null || provider?.quotas.requestsPerDay != null || provider?.quotas.requestsPerMonth != null
+  if (!rateLimited && !metered) return notSet
+  return [limitCheck('rate_limits', rateLimited), limitCheck('quota', metered)]
+}
+
+function limitCheck(check: CheckName, isSet: boolean): CheckResult {
+  if (!isSet) return { check, result: 'passed', detail: null }
+  return { check, result: 'not_enforced', detail: 'A limit is set; this version stores it and does not enforce it.' }
+}
+
+function faultOfEnvironment({ key, requirements }: Evidence): string | undefined {
+  if (requirements.environment === null || requirements.environment === key.environment) return undefined
+  return `The key is for ${key.environment}, the request asks for ${requirements.environment}.`
+}
+
+function faultOfClientIp({ key, requirements: { clientIp } }: Evidence): string | undefined {
+  if (key.ipRestrictions.length === 0 || addressAllowed(key.ipRestrictions, clientIp)) return undefined
+  return clientIp === null ? 'The key is bound to addresses and client_ip is missing.' : 'client_ip is not allowed.'
+}
+
+function faultOfScopes(evidence: Evidence): string | undefined {
+  const { scopes, anyScopes } = evidence.requirements
+  if (scopes.length === 0 && anyScopes.length === 0) return undefined
+  const missing = lackingScopes(evidence)
+  return missing.length === 0 ? undefined : `The key lacks ${missing.join(', ')}.`
+}
+
+function lackingScopes({ key, requirements: { scopes, anyScopes } }: Evidence): readonly string[] {
+  const missing = missingScopes(key.scopes, scopes)
+  const anyHeld = anyScopes.length === 0 || anyScopes.some((any) => key.scopes.some((grant) => scopeAllows(grant, any)))
+  return anyHeld ? missing : [...missing, ...anyScopes.filter((any) => !missing.includes(any))]
+}
+
+const neverExpires: readonly Warning[] = ['NEVER_EXPIRES']
+const noWarning: readonly Warning[] = []
+
+function warningsFor({ key, now }: Evidence): readonly Warning[] {
+  const end = endsAt(key)
+  if (end === Infinity) return neverExpires
+  if (key.graceUntil !== null) return ['IN_GRACE', 'EXPIRES_SOON']
+  return end - now.getTime() <= expiresSoonMs ? ['EXPIRES_SOON'] : noWarning
+}

@@ -1,0 +1,64 @@
+import { createHmac, hash, randomBytes } from 'node:crypto'
+
+/** A digest as it is stored beside the version of the pepper that made it. */
+export interface KeyDigest {
+  readonly digest: string
+  readonly pepperVersion: string
+}
+
+/** The keyed hashes of this service. Peppers are given newest first. */
+export interface KeyDigests {
+  /** Under the newest pepper: for a key that is being made. */
+  make(secret: string): KeyDigest
+  /** Under every pepper, newest first: for a key that is looked up. Computed one by one, as the caller asks for more. */
+  candidates(secret: string): Iterable<KeyDigest>
+  /** A hash that is good within this process only, three times as fast: for the index of an in-memory cache. */
+  cacheIndex(secret: string): string
+  /** 16 hex digits that stand for a client address in a counter row: 2^64 values, useless without the pepper. */
+  ofAddress(address: string): string
+  /** A key for another purpose, derived from the newest pepper. */
+  derive(purpose: string): Buffer
+}
+
+interface Pepper {
+  readonly version: string
+  readonly bytes: Uint8Array
+}
+
+/** HMAC-SHA-256 (RFC 2104) under each pepper. */
+export function keyDigests(peppers: readonly Pepper[]): KeyDigests {
+  const [newest] = peppers
+  if (newest === undefined) throw new RangeError('keyDigests needs at least one pepper')
+  const hmacs = peppers.map(({ version, bytes }) => ({ pepperVersion: version, hmac: hmacSha256(bytes) }))
+  const derive = (purpose: string) => createHmac('sha256', newest.bytes).update(`auth-api/${purpose}`).digest()
+  const newestHmac = hmacSha256(newest.bytes)
+  const addressHmac = hmacSha256(derive('client-address'))
+  const processSecret = randomBytes(32).toString('hex')
+  return {
+    make: (secret) => ({ pepperVersion: newest.version, digest: newestHmac(secret) }),
+    *candidates(secret) {
+      for (const { pepperVersion, hmac } of hmacs) yield { pepperVersion, digest: hmac(secret) }
+    },
+    cacheIndex: (secret) => hash('sha256', processSecret + secret, 'base64url'),
+    ofAddress: (address) => addressHmac(address).slice(0, 16),
+    derive,
+  }
+}
+
+const blockBytes = 64
+
+/**
+ * HMAC-SHA-256 as two one-shot hashes over precomputed pads: less than half the time of `createHmac`, whose objects cost
+ * more than the hashing. Hex.
+ */
+function hmacSha256(key: Uint8Array): (text: string) => string {
+  const padded = new Uint8Array(blockBytes)
+  padded.set(key.length > blockBytes ? hash('sha256', key, 'buffer') : key)
+  const inner = padded.map((byte) => byte ^ 0x36)
+  const outer = Buffer.alloc(blockBytes + 32)
+  outer.set(padded.map((byte) => byte ^ 0x5c))
+  return (text) => {
+    outer.set(hash('sha256', Buffer.concat([inner, Buffer.from(text)]), 'buffer'), blockBytes)
+    return hash('sha256', outer, 'hex')
+  }
+}
