@@ -1,4 +1,5 @@
 import { AppError } from './errors.ts'
+import { dayName } from './usage-time.ts'
 
 export const hourMs = 3_600_000
 export const dayMs = 24 * hourMs
@@ -33,11 +34,6 @@ export interface DaySpan {
   readonly last: string
 }
 
-/** The UTC day of an instant, `YYYYMMDD`. */
-export function dayOf(at: Date): string {
-  return at.toISOString().slice(0, 10).replaceAll('-', '')
-}
-
 /** The midnight at which a day `YYYYMMDD` starts. */
 export function startOfDay(day: string): Date {
   return new Date(`${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6, 8)}T00:00:00.000Z`)
@@ -47,14 +43,14 @@ export function startOfDay(day: string): Date {
 export function daysOf(span: DaySpan): readonly string[] {
   const days: string[] = []
   for (let at = startOfDay(span.first).getTime(); at <= startOfDay(span.last).getTime(); at += dayMs) {
-    days.push(dayOf(new Date(at)))
+    days.push(dayName(new Date(at)))
   }
   return days
 }
 
 /** The days that a range touches. */
 export function spanOf(range: { readonly from: Date; readonly to: Date }): DaySpan {
-  return { first: dayOf(range.from), last: dayOf(new Date(range.to.getTime() - 1)) }
+  return { first: dayName(range.from), last: dayName(new Date(range.to.getTime() - 1)) }
 }
 
 /**

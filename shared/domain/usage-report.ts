@@ -1,5 +1,9 @@
 import type { DayCounters } from './usage.ts'
+import { boundEndpoints } from './usage-endpoints.ts'
 import { bucketStarts, dayMs, hourMs, spanOf, startOfDay, type UsageRange } from './usage-range.ts'
+
+/** Counts by name: of outcomes, status classes or endpoints. */
+export type Counts = Readonly<Record<string, number>>
 
 /** What is added up: the counters of one UTC day, of one key or of many. */
 export type DaySums = Pick<
@@ -13,10 +17,13 @@ export interface UsageTotals {
   readonly denied: number
 }
 
-export interface UsageBucket {
-  readonly start: Date
+export interface Uses {
   readonly total: number
   readonly denied: number
+}
+
+export interface UsageBucket extends Uses {
+  readonly start: Date
 }
 
 /**
@@ -28,9 +35,10 @@ export interface UsageSummary {
   readonly totals: UsageTotals
   readonly breakdownFrom: Date
   readonly breakdownTo: Date
-  readonly byOutcome: Readonly<Record<string, number>>
-  readonly byStatus: Readonly<Record<string, number>>
-  readonly byEndpoint: Readonly<Record<string, number>>
+  readonly byOutcome: Counts
+  readonly byStatus: Counts
+  /** The busiest, the rest under `other`. */
+  readonly byEndpoint: Counts
   readonly lastUsedAt: string | null
   /** One for every hour or day of the range, in order, unused ones too. */
   readonly buckets: readonly UsageBucket[]
@@ -50,14 +58,14 @@ export function summarize(range: UsageRange, rows: readonly DaySums[]): UsageSum
     breakdownTo: new Date(startOfDay(span.last).getTime() + dayMs),
     byOutcome: addCounts(inside.map(({ outcomes }) => outcomes)),
     byStatus: addCounts(inside.map(({ statusClasses }) => statusClasses)),
-    byEndpoint: addCounts(inside.map(({ endpoints }) => endpoints)),
+    byEndpoint: boundCounts(addCounts(inside.map(({ endpoints }) => endpoints))),
     lastUsedAt: latest(inside.map(({ lastUsedAt }) => lastUsedAt)),
     buckets,
   }
 }
 
 /** Uses and refused uses of one day that lie inside the range. */
-export function usesWithin(range: UsageRange, row: DaySums): { readonly total: number; readonly denied: number } {
+export function usesWithin(range: UsageRange, row: Pick<DaySums, 'day' | 'hours' | 'deniedHours'>): Uses {
   const midnight = startOfDay(row.day).getTime()
   const first = Math.max(0, (range.from.getTime() - midnight) / hourMs)
   const end = Math.max(first, Math.min(24, (range.to.getTime() - midnight) / hourMs))
@@ -70,12 +78,17 @@ export function latest(instants: readonly string[]): string | null {
 }
 
 /** Adds up counts by name. */
-export function addCounts(counts: readonly Readonly<Record<string, number>>[]): Readonly<Record<string, number>> {
+export function addCounts(counts: readonly Counts[]): Counts {
   const added = new Map<string, number>()
   for (const record of counts) {
     for (const [name, count] of Object.entries(record)) added.set(name, (added.get(name) ?? 0) + count)
   }
   return Object.fromEntries(added)
+}
+
+/** Keeps the busiest endpoints, the rest under `other`. */
+export function boundCounts(endpoints: Counts): Counts {
+  return Object.fromEntries(boundEndpoints(new Map(Object.entries(endpoints))))
 }
 
 function fillBuckets(range: UsageRange, rows: readonly DaySums[]): readonly UsageBucket[] {
