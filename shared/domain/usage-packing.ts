@@ -20,24 +20,25 @@ export interface DeltaSize {
 /** What is left of one message while it is filled. */
 export interface MessageRoom {
   /** Takes the delta's place, or says that it needs another message. */
-  take(delta: Pick<UsageDelta, 'providerId' | 'keyId' | 'hour'>, size: DeltaSize): boolean
+  take(delta: Pick<UsageDelta, 'providerId' | 'keyId' | 'ownerId' | 'hour'>, size: DeltaSize): boolean
 }
 
 /** An empty message. */
 export function messageRoom(): MessageRoom {
   let bytes = envelopeBytes
-  const keys = new Set<string>()
+  const headings = new Set<string>()
   const keysByPartition = new Map<string, Set<string>>()
   return {
     take: (delta, size) => {
       const key = keyName(delta)
-      const added = size.deltaBytes + (keys.has(key) ? 0 : size.keyBytes)
+      const heading = `${key}|${delta.ownerId}`
+      const added = size.deltaBytes + (headings.has(heading) ? 0 : size.keyBytes)
       if (bytes + added > messageBytesMax) return false
       const partition = partitionName(partitionOf(delta))
       const neighbours = keysByPartition.get(partition) ?? new Set<string>()
       if (neighbours.size >= keysPerPartitionMax && !neighbours.has(key)) return false
       bytes += added
-      keys.add(key)
+      headings.add(heading)
       keysByPartition.set(partition, neighbours.add(key))
       return true
     },

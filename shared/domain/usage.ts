@@ -45,7 +45,7 @@ export interface UsageDelta {
   readonly count: number
   /** ISO 8601 UTC. */
   readonly lastUsedAt: string
-  /** Keyed hash of the last client address, never the address. */
+  /** Keyed hash of the last client address, at most 32 ASCII characters; never the address. */
   readonly lastIpHash: string | null
 }
 

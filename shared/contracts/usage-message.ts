@@ -1,0 +1,154 @@
+import * as z from 'zod'
+import type { StatusClass, UsageBatch, UsageDelta, UsageOutcome } from '../domain/usage.ts'
+
+const outcomes = {
+  VALID: true,
+  REVOKED: true,
+  EXPIRED: true,
+  NOT_YET_VALID: true,
+  DISABLED: true,
+  PROVIDER_DISABLED: true,
+  ENVIRONMENT_MISMATCH: true,
+  IP_NOT_ALLOWED: true,
+  INSUFFICIENT_SCOPE: true,
+  RATE_LIMITED: true,
+  QUOTA_EXCEEDED: true,
+} satisfies Record<UsageOutcome, true>
+const statusClasses = { '1xx': true, '2xx': true, '3xx': true, '4xx': true, '5xx': true } satisfies Record<
+  StatusClass,
+  true
+>
+
+const count = z.int().min(1)
+const instant = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+const providerId = z.string().regex(/^(?:\*|[a-z0-9][a-z0-9_-]{0,62})$/)
+const keyId = z.string().regex(/^[0-9A-Za-z_-]{1,64}$/)
+
+/** `[hour, outcome, endpoint, status class, count, last used at, last address hash]` */
+const usesShape = z.tuple([
+  z.string().regex(/^\d{8}(?:[01]\d|2[0-3])$/),
+  z.enum(Object.keys(outcomes) as UsageOutcome[]),
+  z.string().max(255),
+  z.enum(Object.keys(statusClasses) as StatusClass[]),
+  count,
+  instant,
+  z.string().max(32).nullable(),
+])
+
+/** `[provider id, key id, owner id, environment, uses]` */
+const keyShape = z.tuple([
+  providerId,
+  keyId,
+  z.string().max(255).nullable(),
+  z.enum(['test', 'live']),
+  z.array(usesShape).min(1),
+])
+
+const messageShape = z.strictObject({
+  v: z.literal(1),
+  id: z.string().regex(/^[A-Za-z0-9._-]{1,240}$/),
+  acked_below: z.int().min(0),
+  at: instant,
+  redrives: z.int().min(0),
+  push: z
+    .strictObject({ provider_id: providerId, batch_id: z.string().min(1).max(128), part: z.int().min(1) })
+    .nullable(),
+  keys: z.array(keyShape).min(1),
+})
+
+type Message = z.output<typeof messageShape>
+type WireKey = z.output<typeof keyShape>
+type WireUses = z.output<typeof usesShape>
+
+/** The body of the queue message that carries `batch`: JSON, deltas grouped by key. */
+export function encodeUsageMessage(batch: UsageBatch): string {
+  return JSON.stringify({
+    v: 1,
+    id: batch.batchId,
+    acked_below: batch.ackedBelow,
+    at: batch.at,
+    redrives: 0,
+    push: batch.push && { provider_id: batch.push.providerId, batch_id: batch.push.batchId, part: batch.push.part },
+    keys: groupByKey(batch.deltas),
+  } satisfies Message)
+}
+
+/** The batch in a message body. Throws an error that names every wrong place by its path, without quoting the body. */
+export function parseUsageMessage(body: string): UsageBatch {
+  const message = messageShape.safeParse(parseJson(body))
+  if (!message.success) throw new TypeError(`not a usage message: ${describe(message.error)}`)
+  const { id, acked_below, at, push, keys } = message.data
+  return {
+    batchId: id,
+    ackedBelow: acked_below,
+    at,
+    deltas: keys.flatMap(deltasOfKey),
+    push: push && { providerId: push.provider_id, batchId: push.batch_id, part: push.part },
+  }
+}
+
+/** The bytes that a delta takes in a message at most: its key's, counted once per message, and its own. */
+export function measureUsageDelta(delta: UsageDelta): { readonly keyBytes: number; readonly deltaBytes: number } {
+  const strings = delta.providerId.length + delta.keyId.length + byteLength(delta.ownerId)
+  return { keyBytes: strings + 24, deltaBytes: delta.outcome.length + byteLength(delta.endpoint) + 112 }
+}
+
+/** The same message with its count of re-drives raised by one; undefined for a body that is no usage message. */
+export function raiseUsageRedrives(body: string): { readonly body: string; readonly redrives: number } | undefined {
+  const message = messageShape.safeParse(parseJson(body))
+  if (!message.success) return undefined
+  const redrives = message.data.redrives + 1
+  return { body: JSON.stringify({ ...message.data, redrives }), redrives }
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
+  }
+}
+
+function describe(error: z.ZodError): string {
+  return error.issues
+    .slice(0, 5)
+    .map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`)
+    .join('; ')
+}
+
+function groupByKey(deltas: readonly UsageDelta[]): WireKey[] {
+  const keys = new Map<string, WireKey>()
+  for (const delta of deltas) {
+    const owner = delta.ownerId === null ? '' : `|${delta.ownerId}`
+    const name = `${delta.providerId}|${delta.keyId}|${delta.environment}${owner}`
+    const key = keys.get(name)
+    if (key === undefined) {
+      keys.set(name, [delta.providerId, delta.keyId, delta.ownerId, delta.environment, [usesOf(delta)]])
+    } else key[4].push(usesOf(delta))
+  }
+  return [...keys.values()]
+}
+
+function usesOf(delta: UsageDelta): WireUses {
+  return [delta.hour, delta.outcome, delta.endpoint, delta.statusClass, delta.count, delta.lastUsedAt, delta.lastIpHash]
+}
+
+function deltasOfKey([providerId, keyId, ownerId, environment, uses]: WireKey): UsageDelta[] {
+  return uses.map(([hour, outcome, endpoint, statusClass, count, lastUsedAt, lastIpHash]) => ({
+    providerId,
+    keyId,
+    ownerId,
+    environment,
+    hour,
+    outcome,
+    endpoint,
+    statusClass,
+    count,
+    lastUsedAt,
+    lastIpHash,
+  }))
+}
+
+function byteLength(text: string | null): number {
+  return Buffer.byteLength(JSON.stringify(text))
+}

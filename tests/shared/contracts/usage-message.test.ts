@@ -1,0 +1,68 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { encodeUsageMessage, parseUsageMessage, raiseUsageRedrives } from '../../../shared/contracts/usage-message.ts'
+import { addDeltas } from '../../../shared/domain/usage-counters.ts'
+import { splitByPartition } from '../../../shared/domain/usage-partition.ts'
+import { usageDeltas } from '../../support/usage-arbitraries.ts'
+
+const batches = fc.record({
+  batchId: fc.stringMatching(/^[a-z0-9]{1,20}\.[A-Z0-9]{26}\.[1-9][0-9]{0,8}$/),
+  ackedBelow: fc.nat(),
+  at: fc.constant('2026-11-22T10:00:00.000Z'),
+  deltas: fc.array(usageDeltas(), { minLength: 1, maxLength: 40 }),
+  push: fc.constantFrom(null, { providerId: 'acme', batchId: 'nightly 7', part: 3 }),
+})
+
+describe('a usage message', () => {
+  test('carries a batch without loss: envelope as it was, the same counters in every partition', () => {
+    fc.assert(
+      fc.property(batches, (batch) => {
+        const { deltas, ...envelope } = parseUsageMessage(encodeUsageMessage(batch))
+        expect(envelope).toEqual({
+          batchId: batch.batchId,
+          ackedBelow: batch.ackedBelow,
+          at: batch.at,
+          push: batch.push,
+        })
+        expect(countersOf(deltas)).toEqual(countersOf(batch.deltas))
+      }),
+    )
+  })
+
+  test.each([
+    ['{', 'body'],
+    ['[]', 'body'],
+    [change({ v: 2 }), 'v: '],
+    [change({ id: 'a/b' }), 'id: '],
+    [change({ extra: 1 }), 'extra'],
+    [change({ keys: [] }), 'keys: '],
+    [change({ keys: [['acme', 'k|1', null, 'live', []]] }), 'keys.0.1: '],
+    [change({ at: 'yesterday' }), 'at: '],
+  ])('that is wrong is refused with the place: %s', (body, place) => {
+    expect(() => parseUsageMessage(body)).toThrow(place)
+  })
+
+  test('that is wrong is not quoted in the error', () => {
+    expect(() => parseUsageMessage(change({ id: 'top/secret' }))).toThrow(/^(?!.*secret)/)
+  })
+
+  test('counts its re-drives and changes in nothing else', () => {
+    const once = raiseUsageRedrives(change({}))
+    const twice = raiseUsageRedrives(once?.body ?? '')
+    expect([once?.redrives, twice?.redrives]).toEqual([1, 2])
+    expect(parseUsageMessage(twice?.body ?? '')).toEqual(parseUsageMessage(change({})))
+    expect(raiseUsageRedrives('{"v":1}')).toBeUndefined()
+  })
+})
+
+function change(part: Record<string, unknown>): string {
+  const uses = ['2026112210', 'VALID', '/orders', '2xx', 3, '2026-11-22T10:00:00.000Z', null]
+  const keys = [['acme', 'key-a', 'ann', 'live', [uses]]]
+  const whole = { v: 1, id: 'i.b.1', acked_below: 1, at: '2026-11-22T10:00:00.000Z', redrives: 0, push: null, keys }
+  return JSON.stringify({ ...whole, ...part })
+}
+
+function countersOf(deltas: Parameters<typeof splitByPartition>[0]) {
+  const parts = splitByPartition(deltas).flatMap((part) => addDeltas(() => undefined, part.deltas))
+  return new Map(parts.map((row) => [`${row.providerId}|${row.keyId}|${row.day}`, row]))
+}
