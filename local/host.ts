@@ -1,0 +1,74 @@
+import { createAdmin } from './admin.ts'
+import { type Environment, isDisabled } from './app-settings.ts'
+import { type Core, installCore } from './core.ts'
+import { readHostJson } from './host-json.ts'
+import type { HttpServer } from './http-server.ts'
+import { createHttpTrigger } from './http-trigger.ts'
+import { createInvoke, runHooks } from './invoke.ts'
+import { loadApp } from './load-app.ts'
+import type { Log } from './log.ts'
+import { createBindOutputs } from './outputs.ts'
+import { createQueueStorage } from './queue-storage.ts'
+import { compileRoutes } from './router.ts'
+import { createRunFunction } from './run-function.ts'
+import { startTriggers } from './triggers.ts'
+
+export type HostOptions = {
+  appDir: string
+  /** What `findEntryFiles` found in `appDir`. */
+  entryFiles: readonly string[]
+  server: HttpServer
+  /** The app reads its settings from process.env; the same ones are needed here for names and connections. */
+  environment: Environment
+  leaseSeconds: number
+  log: Log
+  verbose: boolean
+}
+
+export type Host = {
+  functionCount: number
+  /** Accepts nothing new, waits for all work in flight, then runs the app's appTerminate hooks. */
+  stop: () => Promise<void>
+}
+
+/**
+ * Loads the app and runs its functions in this process; a process can do this once.
+ * Throws HostError when the app cannot be run as it is.
+ */
+export async function startHost(options: HostOptions): Promise<Host> {
+  const { appDir, environment, log, server } = options
+  const { routePrefix, queues } = await readHostJson(appDir)
+  const core = installCore(log)
+  await loadApp(core, appDir, options.entryFiles)
+
+  const functions = [...core.functions.values()]
+  const storage = createQueueStorage()
+  const bindOutputs = createBindOutputs(functions, storage, queues.messageEncoding, environment)
+  const runFunction = createRunFunction(createInvoke(core), bindOutputs, log, options.verbose)
+  const routes = compileRoutes(
+    functions.filter(({ name }) => !isDisabled(name, environment)),
+    routePrefix,
+  )
+  const triggers = await startTriggers(functions, {
+    storage,
+    queues,
+    leaseSeconds: options.leaseSeconds,
+    runFunction,
+    environment,
+    log,
+  })
+  const handleOther = createAdmin({ core, routes, findManualStart: triggers.findManualStart })
+  server.serve(createHttpTrigger({ routes, runFunction, log, handleOther }))
+
+  return {
+    functionCount: functions.length,
+    stop: async () => {
+      await Promise.all([server.close(), triggers.stop()])
+      await terminate(core)
+    },
+  }
+}
+
+async function terminate(core: Core): Promise<void> {
+  await runHooks(core, 'appTerminate', { hookData: core.appLevelHookData, appHookData: core.appHookData })
+}

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { RpcHttpRequest, RpcTraceContext } from './rpc.ts'
+
+/** The path is split and decoded; an escaped slash stays escaped, as Kestrel leaves it. */
+export type Target = { parts: string[]; query: string }
+
+const TRACE_PARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$/
+
+/** Reads a request target as Kestrel does. Undefined for one that is not well formed: the answer to it is 400. */
+export function parseTarget(url: string): Target | undefined {
+  const mark = url.indexOf('?')
+  const query = mark === -1 ? '' : url.slice(mark + 1)
+  let path = mark === -1 ? url : url.slice(0, mark)
+  try {
+    // Dot segments are rare and costly to resolve; only a path that may hold one is parsed as a URL.
+    if (path[0] !== '/' || /\/(?:\.|%2e)/i.test(path)) path = new URL(path, 'http://localhost').pathname
+    return { parts: splitPath(path), query }
+  } catch {
+    return undefined
+  }
+}
+
+function splitPath(path: string): string[] {
+  const parts = path.split('/')
+  parts.shift()
+  if (parts.at(-1) === '') parts.pop()
+  return path.includes('%') ? parts.map(decodePart) : parts
+}
+
+function decodePart(part: string): string {
+  return decodeURIComponent(part.replaceAll(/%2f/gi, (slash) => `%25${slash.slice(1)}`))
+}
+
+/**
+ * The request in the shape in which the worker gets it: header names in lower case, the values of a repeated header or
+ * query key joined with a comma, every parameter a string, whatever it looks like.
+ */
+export function toRpcHttpRequest(
+  request: IncomingMessage,
+  query: string,
+  params: Record<string, string>,
+  body: Buffer | undefined,
+): RpcHttpRequest {
+  return {
+    method: request.method ?? 'GET',
+    url: `http://${request.headers.host ?? 'localhost'}${request.url}`,
+    nullableHeaders: readHeaders(request.rawHeaders),
+    nullableQuery: query === '' ? {} : readQuery(query),
+    nullableParams: toNullable(params),
+    ...(body ? { body: { bytes: body } } : {}),
+  }
+}
+
+/** Continues the caller's trace, when it sent a well-formed `traceparent`, with a new span; else begins one. */
+export function createTraceContext(request?: IncomingMessage): RpcTraceContext {
+  const span = hex().slice(0, 16)
+  const given = request?.headers.traceparent
+  const [, traceId, flags] = TRACE_PARENT.exec(typeof given === 'string' ? given : '') ?? []
+  if (traceId === undefined) return { traceParent: `00-${hex()}-${span}-00`, traceState: '', attributes: {} }
+  const traceState = request?.headers.tracestate
+  return {
+    traceParent: `00-${traceId}-${span}-${flags}`,
+    traceState: typeof traceState === 'string' ? traceState : '',
+    attributes: {},
+  }
+}
+
+function readHeaders(rawHeaders: readonly string[]): RpcHttpRequest['nullableHeaders'] {
+  const headers: RpcHttpRequest['nullableHeaders'] = {}
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const [name = '', value = ''] = [rawHeaders[index]?.toLowerCase(), rawHeaders[index + 1]]
+    const earlier = headers[name]
+    headers[name] = { value: earlier ? `${earlier.value},${value}` : value }
+  }
+  return headers
+}
+
+function readQuery(query: string): RpcHttpRequest['nullableQuery'] {
+  const values = new Map<string, { key: string; value: string }>()
+  for (const [key, value] of new URLSearchParams(query)) {
+    // ASP.NET Core takes `Limit` and `limit` for one key, and keeps the first spelling.
+    const earlier = values.get(key.toLowerCase())
+    if (earlier) earlier.value += `,${value}`
+    else values.set(key.toLowerCase(), { key, value })
+  }
+  return Object.fromEntries([...values.values()].map(({ key, value }) => [key, { value }]))
+}
+
+function toNullable(values: Record<string, string>): Record<string, { value: string }> {
+  const result: Record<string, { value: string }> = {}
+  for (const [key, value] of Object.entries(values)) result[key] = { value }
+  return result
+}
+
+/** 32 random hex digits; the ids of UUIDs are drawn in bulk and so cost a tenth of `randomBytes`. */
+function hex(): string {
+  return randomUUID().replaceAll('-', '')
+}

@@ -1,0 +1,48 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { HostError } from './host-error.ts'
+import { sendEmpty } from './http-response.ts'
+
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+export type HttpServer = {
+  port: number
+  /** Until this is called every request is answered with 503. */
+  serve: (handler: RequestHandler) => void
+  /** Accepts nothing more; resolves when the last reply has left. */
+  close: () => Promise<void>
+}
+
+const HOST = '127.0.0.1'
+const IDLE_CHECK_MS = 50
+
+/** Listens on 127.0.0.1; port 0 stands for any free one. Throws HostError when the port cannot be had. */
+export async function listen(port: number): Promise<HttpServer> {
+  let handler: RequestListener = (_, response) => sendEmpty(response, 503)
+  const server = createServer((request, response) => handler(request, response))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, port)))
+    server.listen(port, HOST, resolve)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    serve: (next) => {
+      handler = (request, response) => void next(request, response)
+    },
+    close: () => close(server),
+  }
+}
+
+async function close(server: Server): Promise<void> {
+  // A connection that is kept alive turns idle after its reply, and would otherwise hold the server for seconds.
+  const timer = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
+  await new Promise((resolve) => server.close(resolve))
+  clearInterval(timer)
+}
+
+function explain(error: NodeJS.ErrnoException, port: number): HostError {
+  if (error.code === 'EADDRINUSE') {
+    return new HostError(`Port ${port} is in use. Stop what uses it, or choose another: npm start -- --port 0`)
+  }
+  return new HostError(`Port ${port} cannot be opened: ${error.message}`)
+}

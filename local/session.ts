@@ -1,0 +1,109 @@
+import { resolve } from 'node:path'
+import { parseConfig } from '../shared/config.ts'
+import { azuriteConnectionString } from './azurite.ts'
+import type { CommandLine } from './command-line.ts'
+import { type Host, startHost } from './host.ts'
+import { HostError } from './host-error.ts'
+import { type HttpServer, listen } from './http-server.ts'
+import { findEntryFiles } from './load-app.ts'
+import { loadLocalSettings } from './local-settings.ts'
+import type { Log } from './log.ts'
+import { openStore, type Store } from './store.ts'
+
+/** A running app with everything that was started for it. */
+export type Session = {
+  baseUrl: string
+  functionCount: number
+  dataPlace: string
+  /** Undefined when the caller chose it and so knows it. */
+  adminKey: string | undefined
+  /** Lets work in flight finish, for 10 seconds at most, and ends all that was started. False when work was cut off. */
+  stop: () => Promise<boolean>
+}
+
+const DRAIN_TIMEOUT_MS = 10_000
+/** The real host's lease of a queue message. */
+const LEASE_SECONDS = '600'
+
+/**
+ * Starts the app with its store. `environment` is where the app reads its settings: what is missing is added to it.
+ * Throws HostError or ConfigError, and has then ended all that it had started.
+ */
+export async function startSession(
+  commandLine: CommandLine,
+  environment: Record<string, string | undefined>,
+  log: Log,
+  onStoreLost: () => void,
+): Promise<Session> {
+  const appDir = resolve(commandLine.appDir)
+  const entryFiles = await findEntryFiles(appDir)
+  const settings = await prepareSettings(commandLine.dataDir, environment)
+  const leaseSeconds = readLeaseSeconds(environment)
+  const server = await listen(commandLine.port)
+  let store: Store | undefined
+  try {
+    const { dataDir } = commandLine
+    store = await openStore({ dataDir, environment, log, onLost: onStoreLost })
+    environment.AZURE_STORAGE_CONNECTION_STRING = store.connectionString
+    environment.AzureWebJobsStorage ||= store.connectionString
+    environment.AZURE_FUNCTIONS_ENVIRONMENT ||= 'Development'
+    environment.WEBSITE_HOSTNAME ||= `127.0.0.1:${server.port}`
+    const { verbose } = commandLine
+    const host = await startHost({ appDir, entryFiles, server, environment, leaseSeconds, log, verbose })
+    return {
+      baseUrl: `http://127.0.0.1:${server.port}`,
+      functionCount: host.functionCount,
+      dataPlace: store.place,
+      adminKey: settings.ADMIN_KEY,
+      stop: () => stop(host, store, log),
+    }
+  } catch (error) {
+    await abandon(server, store)
+    throw error
+  }
+}
+
+/** Adds what is missing to the environment, and lets the app's own rules name every setting that is wrong. */
+async function prepareSettings(dataDir: string | undefined, environment: Record<string, string | undefined>) {
+  if (environment.AZURE_STORAGE_ACCOUNT) {
+    throw new HostError('The local host knows no managed identity: give AZURE_STORAGE_CONNECTION_STRING instead.')
+  }
+  const settings = await loadLocalSettings(dataDir, environment)
+  Object.assign(environment, settings)
+  const anyStore = azuriteConnectionString({ blob: 1, queue: 1, table: 1 })
+  parseConfig({
+    ...environment,
+    AZURE_STORAGE_CONNECTION_STRING: environment.AZURE_STORAGE_CONNECTION_STRING || anyStore,
+  })
+  return settings
+}
+
+function readLeaseSeconds(environment: Record<string, string | undefined>): number {
+  const text = environment.LOCAL_QUEUE_LEASE_SECONDS || LEASE_SECONDS
+  const seconds = Number(text)
+  if (!Number.isInteger(seconds) || seconds < 1) {
+    throw new HostError('LOCAL_QUEUE_LEASE_SECONDS must be a whole number of seconds, at least 1.')
+  }
+  return seconds
+}
+
+async function stop(host: Host, store: Store | undefined, log: Log): Promise<boolean> {
+  const drained = await finishesWithin(DRAIN_TIMEOUT_MS, host.stop())
+  if (!drained) log('warning', 'Work in flight did not finish within 10 s and was cut off.')
+  await store?.close()
+  return drained
+}
+
+async function abandon(server: HttpServer, store: Store | undefined): Promise<void> {
+  await Promise.all([server.close(), store?.close()])
+}
+
+async function finishesWithin(timeoutMs: number, work: Promise<void>): Promise<boolean> {
+  const { promise: timeout, resolve: giveUp } = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => giveUp(false), timeoutMs)
+  try {
+    return await Promise.race([work.then(() => true), timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}

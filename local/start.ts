@@ -1,0 +1,49 @@
+import { ConfigError } from '../shared/config.ts'
+import { parseCommandLine, USAGE } from './command-line.ts'
+import { HostError } from './host-error.ts'
+import { createLog } from './log.ts'
+import { type Session, startSession } from './session.ts'
+import { formatWelcome } from './welcome.ts'
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+async function main(): Promise<void> {
+  const commandLine = parseCommandLine(process.argv.slice(2))
+  if (commandLine === 'help') {
+    process.stdout.write(USAGE)
+    return
+  }
+  // A failure of the app is then reported at its line in the source and not in the bundle.
+  process.setSourceMapsEnabled(true)
+  const log = createLog(commandLine, (line) => process.stdout.write(line))
+  // biome-ignore lint/style/noProcessEnv: here the host hands the environment to its parts, which take it as an argument.
+  const environment = process.env
+  const session = await startSession(commandLine, environment, log, () => {
+    process.stderr.write('Azurite does not stay up; the data cannot be reached.\n')
+    process.exit(1)
+  })
+  stopOnSignals(session)
+  process.stdout.write(formatWelcome(session))
+}
+
+/** The first signal lets work in flight finish; a second one ends the process at once. */
+function stopOnSignals(session: Session): void {
+  let stopping = false
+  const onSignal = () => {
+    if (stopping) process.exit(130)
+    stopping = true
+    process.stdout.write('\nStopping when work in flight has finished. Ctrl-C again stops at once.\n')
+    session.stop().then((drained) => process.exit(drained ? 0 : 1), fail)
+  }
+  for (const signal of SIGNALS) process.on(signal, onSignal)
+}
+
+/** One line for what the user can mend; anything else is a defect of this host and keeps its stack. */
+function fail(error: unknown): never {
+  const isExpected = error instanceof HostError || error instanceof ConfigError
+  const text = isExpected ? error.message.split('\n').join('; ') : error instanceof Error ? error.stack : String(error)
+  process.stderr.write(`error: ${text}\n`)
+  process.exit(1)
+}
+
+main().catch(fail)

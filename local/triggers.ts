@@ -1,0 +1,73 @@
+import { isDisabled } from './app-settings.ts'
+import type { AppFunction } from './core.ts'
+import { describeError } from './describe-error.ts'
+import { HostError } from './host-error.ts'
+import { type QueueTriggerOptions, startQueueTrigger } from './queue-trigger.ts'
+import { startTimerTrigger } from './timer-trigger.ts'
+
+/** A running trigger other than HTTP. */
+export type Trigger = {
+  /** Runs the function once, outside of its queue or schedule. */
+  start: (input: string) => Promise<unknown>
+  /** Begins nothing more; resolves when all that runs has ended. */
+  stop: () => Promise<unknown>
+}
+
+export type Triggers = {
+  /** Starts a function by hand, in the background; undefined for one that is not there or has an HTTP trigger. */
+  findManualStart: (functionName: string) => ((input: string) => void) | undefined
+  stop: () => Promise<void>
+}
+
+const DURABLE = /^(?:orchestration|activity|entity)trigger$/i
+
+/** Starts the queue and timer triggers. Throws HostError for a trigger that is not valid or not known to this host. */
+export async function startTriggers(functions: Iterable<AppFunction>, options: QueueTriggerOptions): Promise<Triggers> {
+  const triggers = new Map<string, Trigger>()
+  const manual = new Set<Promise<unknown>>()
+
+  const stop = async () => {
+    await Promise.all([...[...triggers.values()].map((trigger) => trigger.stop()), ...manual])
+  }
+
+  try {
+    for (const fn of functions) {
+      const trigger = isDisabled(fn.name, options.environment) ? undefined : startTrigger(fn, options)
+      if (trigger) triggers.set(fn.name.toLowerCase(), trigger)
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+
+  return {
+    findManualStart: (functionName) => {
+      const trigger = triggers.get(functionName.toLowerCase())
+      if (!trigger) return undefined
+      return (input) => {
+        const run = trigger
+          .start(input)
+          .catch((error) => options.log('error', `${functionName} failed: ${describeError(error)}`))
+          .finally(() => manual.delete(run))
+        manual.add(run)
+      }
+    },
+    stop,
+  }
+}
+
+function startTrigger(fn: AppFunction, options: QueueTriggerOptions): Trigger | undefined {
+  const { type } = fn.trigger
+  switch (type.toLowerCase()) {
+    case 'httptrigger':
+      return undefined
+    case 'queuetrigger':
+      return startQueueTrigger(fn, options)
+    case 'timertrigger':
+      return startTimerTrigger(fn, options)
+    default: {
+      const kind = DURABLE.test(type) ? `Durable Functions (${type})` : `The trigger type "${type}"`
+      throw new HostError(`${kind} of function "${fn.name}" is not supported by the local host yet.`)
+    }
+  }
+}
