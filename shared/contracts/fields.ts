@@ -1,0 +1,88 @@
+import * as z from 'zod'
+import type { RevocationReason } from '../domain/key.ts'
+import type { ManagementScope } from '../domain/scope.ts'
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the point is to refuse them.
+const controlCharacters = /[\u0000-\u001f\u007f]/
+
+/** Text for people: trimmed, without control characters. */
+export function line(maximum: number) {
+  return z
+    .string()
+    .trim()
+    .min(1, 'must not be empty')
+    .max(maximum, `must have ${maximum} characters at most`)
+    .refine((text) => !controlCharacters.test(text), 'must not contain control characters')
+}
+
+export const ProviderId = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, _ and -, and begin with a letter or digit')
+
+/** Time-ordered id of a key: a ULID. */
+export const KeyId = z.string().regex(/^[0-9A-HJKMNP-TV-Z]{26}$/, 'must be a key id, 26 characters')
+
+export const EnvironmentName = z.enum(['test', 'live'], 'must be `test` or `live`')
+
+export const Scope = z.string().regex(/^[A-Za-z0-9_.:*-]{1,128}$/, 'must be 1 to 128 of A-Z, a-z, 0-9, _ . : * and -')
+
+export const Scopes = z.array(Scope).max(50, 'must name 50 scopes at most')
+
+/** An instant, in any offset; kept as UTC. */
+export const Instant = z.iso
+  .datetime({ offset: true, error: 'must be an ISO 8601 instant such as 2027-01-31T00:00:00Z' })
+  .transform((text) => new Date(text))
+
+export const LimitName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, _ and -')
+
+export const RateLimitShape = z.strictObject({
+  name: LimitName,
+  limit: z.int('must be a whole number').min(1).max(1_000_000_000),
+  window_seconds: z.int('must be a whole number').min(1).max(86_400),
+  strategy: z.enum(['sliding_window', 'fixed_window']).default('sliding_window'),
+})
+
+export const RateLimits = z
+  .array(RateLimitShape)
+  .max(10, 'must name 10 limits at most')
+  .refine((limits) => new Set(limits.map(({ name }) => name)).size === limits.length, 'must not name one limit twice')
+
+export const QuotaShape = z.strictObject({
+  limit: z.int('must be a whole number').min(1).max(1_000_000_000_000),
+  period: z.enum(['day', 'month']),
+})
+
+export const managementScopes = [
+  'keys:read',
+  'keys:write',
+  'keys:revoke',
+  'keys:validate',
+  'usage:read',
+  'usage:write',
+  'providers:read',
+  'providers:write',
+] as const satisfies readonly ManagementScope[]
+
+export const revocationReasons = [
+  'unspecified',
+  'compromised',
+  'superseded',
+  'owner_request',
+  'policy',
+  'rotated',
+] as const satisfies readonly RevocationReason[]
+
+const metadataBytes = 4096
+const metadataDepth = 8
+
+/** A JSON object of the caller's own. */
+export const Metadata = z
+  .record(z.string(), z.json())
+  .refine((value) => !('__proto__' in value && Object.hasOwn(value, '__proto__')), 'must not have a field `__proto__`')
+  .refine((value) => new TextEncoder().encode(JSON.stringify(value)).length <= metadataBytes, 'must be 4 KiB at most')
+  .refine((value) => depthOf(value) <= metadataDepth, 'must be nested 8 levels deep at most')
+
+function depthOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf))
+}

@@ -1,0 +1,178 @@
+import * as z from 'zod'
+import type { KeyStatus } from '../domain/key.ts'
+import {
+  EnvironmentName,
+  Instant,
+  KeyId,
+  line,
+  Metadata,
+  managementScopes,
+  ProviderId,
+  QuotaShape,
+  RateLimits,
+  revocationReasons,
+  Scope,
+  Scopes,
+} from './fields.ts'
+
+const IpRestrictions = z.array(z.string().max(64)).max(100, 'must name 100 addresses or blocks at most')
+const OwnerId = line(255)
+
+const policyFields = {
+  name: line(128),
+  description: line(1024).nullable().default(null),
+  owner_id: OwnerId.nullable().default(null),
+  scopes: Scopes.default([]),
+  not_before: Instant.nullable().default(null),
+  expires_at: Instant.nullable().default(null),
+  expires_in_days: z.int('must be a whole number').min(1).max(3650).optional(),
+}
+
+const ApiKeyBody = z.strictObject({
+  kind: z.literal('api').default('api'),
+  provider_id: ProviderId.optional(),
+  environment: EnvironmentName,
+  ...policyFields,
+  ip_restrictions: IpRestrictions.default([]),
+  rate_limits: RateLimits.default([]),
+  quota: QuotaShape.nullable().default(null),
+  metadata: Metadata.nullable().default(null),
+})
+
+// No address rule and no limit: nothing holds them for management keys yet, and a rule that binds nobody is a lie.
+const ManagementKeyBody = z.strictObject({
+  kind: z.literal('management'),
+  provider_id: z.union([z.literal('*'), ProviderId], 'must be a provider id, or `*` for all').optional(),
+  ...policyFields,
+  scopes: z.array(z.enum(managementScopes)).min(1, 'must name at least one scope'),
+  metadata: Metadata.nullable().default(null),
+})
+
+/** `POST /auth/keys/generate`. */
+export const GenerateKeyBody = z
+  .preprocess(
+    (body) => (typeof body === 'object' && body !== null && !('kind' in body) ? { ...body, kind: 'api' } : body),
+    z.discriminatedUnion('kind', [ApiKeyBody, ManagementKeyBody]),
+  )
+  .refine(({ expires_at, expires_in_days }) => expires_at === null || expires_in_days === undefined, {
+    path: ['expires_in_days'],
+    error: 'must not be given beside expires_at',
+  })
+export type GenerateKeyBody = z.output<typeof GenerateKeyBody>
+
+/** `PATCH /auth/keys/{token_id}`: what is absent stays; `null` clears. */
+export const PatchKeyBody = z
+  .strictObject({
+    name: line(128),
+    description: line(1024).nullable(),
+    owner_id: OwnerId.nullable(),
+    scopes: Scopes.nullable(),
+    ip_restrictions: IpRestrictions.nullable(),
+    expires_at: Instant.nullable(),
+    enabled: z.boolean(),
+    rate_limits: RateLimits.nullable(),
+    quota: QuotaShape.nullable(),
+    metadata: Metadata.nullable(),
+  })
+  .partial()
+  .refine((body) => Object.keys(body).length > 0, 'must change at least one field')
+export type PatchKeyBody = z.output<typeof PatchKeyBody>
+
+/** `POST /auth/keys/{token_id}/revoke` and `/auth/keys/me/revoke`. */
+export const RevokeKeyBody = z.strictObject({
+  reason: z.enum(revocationReasons).default('unspecified'),
+  text: line(255).nullable().default(null),
+  replaced_by: KeyId.nullable().default(null),
+})
+
+/** `POST /auth/keys/{token_id}/rotate`. */
+export const RotateKeyBody = z.strictObject({
+  grace_period_seconds: z
+    .int('must be a whole number')
+    .min(0)
+    .max(30 * 86_400, 'must be 30 days at most')
+    .default(0),
+  expires_at: Instant.nullable().optional(),
+})
+
+export const keyStatuses = [
+  'active',
+  'disabled',
+  'not_yet_valid',
+  'expired',
+  'revoked',
+  'in_grace',
+] as const satisfies readonly KeyStatus[]
+
+/** `GET /auth/keys`. */
+export const ListKeysQuery = z.strictObject({
+  provider_id: ProviderId.optional(),
+  environment: EnvironmentName.optional(),
+  status: z.enum(keyStatuses).optional(),
+  owner_id: OwnerId.optional(),
+  scope: Scope.optional(),
+  name: line(128).optional(),
+  limit: z.coerce.number().int('must be a whole number').min(1).max(100).default(50),
+  cursor: z.string().max(2048).optional(),
+})
+export type ListKeysQuery = z.output<typeof ListKeysQuery>
+
+/** The path parameter of every route about one key. */
+export const KeyParams = z.object({ token_id: z.string() })
+
+const instant = z.iso.datetime()
+
+/** A key as the API shows it: no digest, no pepper version, never the secret. */
+export const KeyView = z.strictObject({
+  key_id: z.string(),
+  provider_id: z.string(),
+  owner_id: z.string().nullable(),
+  name: z.string(),
+  description: z.string().nullable(),
+  environment: EnvironmentName.nullable(),
+  kind: z.enum(['api', 'management']),
+  scopes: z.array(z.string()),
+  ip_restrictions: z.array(z.string()),
+  not_before: instant.nullable(),
+  expires_at: instant.nullable(),
+  enabled: z.boolean(),
+  status: z.enum(keyStatuses),
+  rate_limits: RateLimits,
+  quota: QuotaShape.nullable(),
+  metadata: z.record(z.string(), z.json()).nullable(),
+  hint: z.string(),
+  created_at: instant,
+  created_by: z.string(),
+  updated_at: instant,
+  last_used_at: instant.nullable(),
+  revoked_at: instant.nullable(),
+  revoked_reason: z.string().nullable(),
+  revoked_text: z.string().nullable(),
+  revoked_by: z.string().nullable(),
+  rotated_from: z.string().nullable(),
+  replaced_by: z.string().nullable(),
+  grace_until: instant.nullable(),
+})
+export type KeyView = z.output<typeof KeyView>
+
+/** The answer of generate and rotate. `key` is the secret, this once; null when the answer is a replay. */
+export const NewKeyView = z.strictObject({ key: z.string().nullable(), ...KeyView.shape })
+
+export const KeyPage = z.strictObject({ items: z.array(KeyView), next_cursor: z.string().nullable() })
+
+/** What a holder may read of its own key. */
+export const OwnKeyView = KeyView.pick({
+  key_id: true,
+  name: true,
+  environment: true,
+  status: true,
+  scopes: true,
+  ip_restrictions: true,
+  not_before: true,
+  expires_at: true,
+  rate_limits: true,
+  quota: true,
+  hint: true,
+  grace_until: true,
+})
+export type OwnKeyView = z.output<typeof OwnKeyView>

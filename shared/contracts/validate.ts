@@ -1,0 +1,88 @@
+import * as z from 'zod'
+import type { UsageOutcome } from '../domain/usage.ts'
+import { EnvironmentName, line, QuotaShape, RateLimitShape, Scopes } from './fields.ts'
+
+/** What goes with the key into `POST /auth/keys/validate`. */
+const ValidateFields = {
+  key: z.string('is missing: the key to validate').max(1024, 'must have 1024 characters at most'),
+  environment: EnvironmentName.nullable().default(null),
+  scopes: Scopes.default([]),
+  any_scopes: Scopes.default([]),
+  client_ip: z.string().max(64).nullable().default(null),
+  endpoint: line(128).nullable().default(null),
+  method: z
+    .string()
+    .regex(/^[A-Z]{1,16}$/, 'must be an HTTP method in capitals')
+    .nullable()
+    .default(null),
+  cost: z.int('must be a whole number').min(0).max(1_000_000).default(1),
+  dry_run: z.boolean().default(false),
+  tags: z.array(line(64)).max(10, 'must name 10 tags at most').default([]),
+}
+
+export const ValidateBody = z.strictObject(ValidateFields)
+export type ValidateBody = z.output<typeof ValidateBody>
+
+/** `POST /auth/keys/batch/validate`. */
+export const BatchValidateBody = z.strictObject({
+  requests: z.array(ValidateBody).min(1, 'must hold at least one request').max(100, 'must hold 100 requests at most'),
+})
+
+const refusals = [
+  'REVOKED',
+  'EXPIRED',
+  'NOT_YET_VALID',
+  'DISABLED',
+  'PROVIDER_DISABLED',
+  'ENVIRONMENT_MISMATCH',
+  'IP_NOT_ALLOWED',
+  'INSUFFICIENT_SCOPE',
+  'RATE_LIMITED',
+  'QUOTA_EXCEEDED',
+] as const satisfies readonly UsageOutcome[]
+
+const instant = z.iso.datetime()
+
+/** The answer of validate, HTTP 200 whatever the verdict. What is not known of a key is null. */
+export const ValidationView = z.strictObject({
+  valid: z.boolean(),
+  code: z.enum(['VALID', 'MALFORMED', 'NOT_FOUND', ...refusals]),
+  key_id: z.string().nullable(),
+  provider_id: z.string().nullable(),
+  owner_id: z.string().nullable(),
+  name: z.string().nullable(),
+  environment: EnvironmentName.nullable(),
+  scopes: z.array(z.string()),
+  metadata: z.record(z.string(), z.json()).nullable(),
+  expires_at: instant.nullable(),
+  /** `remaining` and `reset_at` are null where the limit is stored and not enforced. */
+  rate_limits: z.array(
+    z.strictObject({
+      name: z.string(),
+      limit: RateLimitShape.shape.limit,
+      remaining: z.number().nullable(),
+      reset_at: instant.nullable(),
+    }),
+  ),
+  quota: z
+    .strictObject({ limit: QuotaShape.shape.limit, remaining: z.number().nullable(), resets_at: instant.nullable() })
+    .nullable(),
+  missing_scopes: z.array(z.string()).optional(),
+  revoked_reason: z.string().optional(),
+  replaced_by: z.string().nullable().optional(),
+  warnings: z.array(z.string()),
+  checks: z.array(
+    z.strictObject({
+      check: z.string(),
+      result: z.enum(['passed', 'failed', 'skipped', 'not_enforced']),
+      detail: z.string().nullable(),
+    }),
+  ),
+  degraded: z.boolean(),
+  cache_age_ms: z.number(),
+  request_id: z.string(),
+})
+export type ValidationView = z.output<typeof ValidationView>
+
+/** One answer per request, in the order of the requests. */
+export const BatchValidationView = z.strictObject({ results: z.array(ValidationView), request_id: z.string() })

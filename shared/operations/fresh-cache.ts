@@ -1,0 +1,85 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../ports.ts'
+
+/** What was read, and how old it is. */
+export interface Fresh<Value> {
+  readonly value: Value | undefined
+  readonly ageMs: number
+}
+
+interface Entry<Value> {
+  readonly value: Value | undefined
+  readonly readAtMs: number
+}
+
+interface FreshCacheOptions<Value> {
+  readonly maxEntries: number
+  /** How old a value may be that is served without asking the store. */
+  readonly freshMs: number
+  /** The same for "there is none": shorter, so that what was just created is soon seen. */
+  readonly absentFreshMs: number
+  /** What `outdate` names a value by; for an absent one it is the index. */
+  readonly tagOf: (value: Value) => string
+}
+
+/** Values of a store, kept for a bounded time. */
+export interface FreshCache<Value> {
+  /** The kept value if it is fresh; undefined if the store must be asked. Never waits. */
+  peek(index: string): Fresh<Value> | undefined
+  /** Asks the store through `load`; callers that ask for one index at one time share one read. */
+  read(index: string, load: () => Promise<Value | undefined>): Promise<Fresh<Value>>
+  /** Asks the store, whatever reads are under way, and keeps the answer. */
+  readAnew(index: string, load: () => Promise<Value | undefined>): Promise<Fresh<Value>>
+  /** Nothing that was read before now under this tag is served again, reads under way included. */
+  outdate(tag: string): void
+}
+
+/**
+ * A bounded cache whose ages run from the moment a read began, not from the moment it came back: only so is "a change
+ * is seen within `freshMs`" true for a slow store.
+ */
+export function freshCache<Value>(clock: Clock, options: FreshCacheOptions<Value>): FreshCache<Value> {
+  const entries = new LRUCache<string, Entry<Value>>({ max: options.maxEntries })
+  const reading = new Map<string, Promise<Fresh<Value>>>()
+  const outdatedAtMs = new Map<string, number>()
+
+  function isOutdated(index: string, { value, readAtMs }: Entry<Value>): boolean {
+    if (outdatedAtMs.size === 0) return false
+    const atMs = outdatedAtMs.get(value === undefined ? index : options.tagOf(value))
+    return atMs !== undefined && readAtMs <= atMs
+  }
+
+  async function readAnew(index: string, load: () => Promise<Value | undefined>): Promise<Fresh<Value>> {
+    const readAtMs = clock.monotonicMs()
+    const entry = { value: await load(), readAtMs }
+    const kept = entries.get(index)
+    if (!isOutdated(index, entry) && (kept === undefined || kept.readAtMs <= readAtMs)) entries.set(index, entry)
+    return { value: entry.value, ageMs: clock.monotonicMs() - readAtMs }
+  }
+
+  return {
+    peek(index) {
+      const entry = entries.get(index)
+      if (entry === undefined) return undefined
+      const ageMs = clock.monotonicMs() - entry.readAtMs
+      const freshMs = entry.value === undefined ? options.absentFreshMs : options.freshMs
+      return ageMs < freshMs && !isOutdated(index, entry) ? { value: entry.value, ageMs } : undefined
+    },
+    read(index, load) {
+      const underWay = reading.get(index)
+      if (underWay !== undefined) return underWay
+      const promise = readAnew(index, load).finally(() => reading.delete(index))
+      reading.set(index, promise)
+      return promise
+    },
+    readAnew,
+    outdate(tag) {
+      const nowMs = clock.monotonicMs()
+      for (const [old, atMs] of outdatedAtMs) {
+        // Whatever was read before then is no longer fresh anyway, unless a read takes longer than that to come back.
+        if (nowMs - atMs > 10 * options.freshMs) outdatedAtMs.delete(old)
+      }
+      outdatedAtMs.set(tag, nowMs)
+    },
+  }
+}

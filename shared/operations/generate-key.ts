@@ -1,0 +1,75 @@
+import { AppError, type FieldError } from '../domain/errors.ts'
+import { faultOfRule } from '../domain/ip-rule.ts'
+import type { Environment, Key, KeyKind, KeyPolicy } from '../domain/key.ts'
+import { generateSecret, keyHint } from '../domain/key-format.ts'
+import { oneProvider } from '../domain/provider-scope.ts'
+import type { Clock, KeyStore, Random } from '../ports.ts'
+import type { KeyDigests } from './key-digests.ts'
+
+export interface GenerateKeyInput extends KeyPolicy {
+  /** A ULID. A second call with the same id makes no second key. */
+  readonly keyId: string
+  readonly kind: KeyKind
+  readonly providerId: string
+  readonly environment: Environment | null
+  readonly createdBy: string
+  readonly rotatedFrom: string | null
+}
+
+export interface NewKeyNeeds {
+  readonly keys: KeyStore
+  readonly digests: KeyDigests
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** The key, and its secret: this once. null where an earlier call with the same id had made the key. */
+export interface NewKey {
+  readonly key: Key
+  readonly secret: string | null
+}
+
+/** Makes a key. The secret leaves in the return value; only its digest is stored. */
+export async function generateKey(needs: NewKeyNeeds, input: GenerateKeyInput): Promise<NewKey> {
+  const now = needs.clock.now()
+  refuseFaults([...faultsOfRules(input.ipRestrictions), ...faultsOfTimes(input, now)])
+  const secret = generateSecret(input.environment ?? 'mgmt', (size) => needs.random.bytes(size))
+  const key: Key = {
+    ...input,
+    ...needs.digests.make(secret),
+    hint: keyHint(secret),
+    enabled: true,
+    createdAt: now,
+    updatedAt: now,
+    revocation: null,
+    replacedBy: null,
+    graceUntil: null,
+  }
+  if ((await needs.keys.create(key)) === 'created') return { key, secret }
+  const earlier = await needs.keys.findById(oneProvider(input.providerId), input.keyId)
+  if (earlier === undefined) throw new AppError('conflict', 'The key could not be made. Try again.')
+  return { key: earlier.value, secret: null }
+}
+
+/** One error per address rule that is no rule; `pointer` names its place in the body. */
+export function faultsOfRules(rules: readonly string[]): FieldError[] {
+  return rules.flatMap((rule, index) => {
+    const detail = faultOfRule(rule)
+    return detail === undefined ? [] : [{ pointer: `#/ip_restrictions/${index}`, detail }]
+  })
+}
+
+/** What is wrong with the times of a key that is about to be made or changed. */
+export function faultsOfTimes({ notBefore, expiresAt }: Pick<KeyPolicy, 'notBefore' | 'expiresAt'>, now: Date) {
+  const faults: FieldError[] = []
+  if (expiresAt !== null && expiresAt <= now) faults.push({ pointer: '#/expires_at', detail: 'must be in the future' })
+  if (expiresAt !== null && notBefore !== null && expiresAt <= notBefore) {
+    faults.push({ pointer: '#/expires_at', detail: 'must be later than not_before' })
+  }
+  return faults
+}
+
+/** Throws `invalid_request` with all the faults, if there are any. */
+export function refuseFaults(errors: readonly FieldError[]): void {
+  if (errors.length > 0) throw new AppError('invalid_request', 'The request does not match the contract.', { errors })
+}

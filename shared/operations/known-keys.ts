@@ -1,0 +1,73 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { Key } from '../domain/key.ts'
+import type { Provider } from '../domain/provider.ts'
+import { everyProvider, oneProvider } from '../domain/provider-scope.ts'
+import type { Clock, KeyStore, ProviderStore } from '../ports.ts'
+import { type Fresh, freshCache } from './fresh-cache.ts'
+import type { KeyDigests } from './key-digests.ts'
+
+/** The keys and providers that this instance has seen, at most 8 s old. */
+export interface KnownKeys {
+  /** The key that this secret is, or undefined. `anew` reads the store whatever is kept. The secret must be well formed. */
+  find(secret: string, anew: boolean): Fresh<Key> | Promise<Fresh<Key>>
+  /** Undefined for a provider without a row. */
+  findProvider(providerId: string, anew: boolean): Fresh<Provider> | Promise<Fresh<Provider>>
+  /** Forgets a key that this instance has just changed. */
+  keyChanged(digest: string): void
+  providerChanged(providerId: string): void
+}
+
+// The promise is 10 s everywhere: this leaves 2 s for replies under way.
+const freshMs = 8_000
+const absentFreshMs = 5_000
+
+export const keyCacheEntries = 100_000
+const providerCacheEntries = 10_000
+
+interface KnownKeysNeeds {
+  readonly keys: KeyStore
+  readonly providers: ProviderStore
+  readonly digests: KeyDigests
+  readonly clock: Clock
+}
+
+export function knownKeys({ keys, providers, digests, clock }: KnownKeysNeeds, maxKeys = keyCacheEntries): KnownKeys {
+  const keyCache = freshCache<Key>(clock, { maxEntries: maxKeys, freshMs, absentFreshMs, tagOf: (key) => key.digest })
+  const providerCache = freshCache<Provider>(clock, {
+    maxEntries: providerCacheEntries,
+    freshMs,
+    absentFreshMs: freshMs,
+    tagOf: (provider) => provider.providerId,
+  })
+
+  async function loadKey(secret: string): Promise<Key | undefined> {
+    for (const { digest } of digests.candidates(secret)) {
+      const key = await keys.findByDigest(everyProvider, digest)
+      if (key !== undefined && sameDigest(digest, key.digest)) return key
+    }
+    return undefined
+  }
+
+  async function loadProvider(providerId: string): Promise<Provider | undefined> {
+    return (await providers.find(oneProvider(providerId)))?.value
+  }
+
+  return {
+    find(secret, anew) {
+      const index = digests.cacheIndex(secret)
+      if (anew) return keyCache.readAnew(index, () => loadKey(secret))
+      return keyCache.peek(index) ?? keyCache.read(index, () => loadKey(secret))
+    },
+    findProvider(providerId, anew) {
+      if (anew) return providerCache.readAnew(providerId, () => loadProvider(providerId))
+      return providerCache.peek(providerId) ?? providerCache.read(providerId, () => loadProvider(providerId))
+    },
+    keyChanged: (digest) => keyCache.outdate(digest),
+    providerChanged: (providerId) => providerCache.outdate(providerId),
+  }
+}
+
+function sameDigest(left: string, right: string): boolean {
+  const [a, b] = [Buffer.from(left), Buffer.from(right)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}
