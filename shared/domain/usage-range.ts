@@ -6,6 +6,7 @@ export const dayMs = 24 * hourMs
 const defaultRangeDays = 30
 const maxRangeDays = 400
 const maxHourlyRangeDays = 31
+const maxWindowDays = 2
 
 export type Granularity = 'hour' | 'day'
 
@@ -59,14 +60,21 @@ export function spanOf(range: { readonly from: Date; readonly to: Date }): DaySp
  * range, for more than 400 days, and for more than 31 days by the hour.
  */
 export function resolveRange(request: RangeRequest, now: Date): UsageRange {
-  const bucketMs = request.granularity === 'hour' ? hourMs : dayMs
-  const to = request.to === null ? floor(now, bucketMs) + bucketMs : endOf(request.to, bucketMs)
-  const from =
-    request.from === null
-      ? floor(new Date(to - 1), bucketMs) + bucketMs - defaultRangeDays * dayMs
-      : floor(request.from.at, bucketMs)
-  refuseUnlessBetween(from, to, request.granularity === 'hour' ? maxHourlyRangeDays : maxRangeDays)
-  return { from: new Date(from), to: new Date(to), granularity: request.granularity }
+  const { granularity } = request
+  const { from, to } = resolveEdges(request, now, defaultRangeDays * dayMs)
+  refuseLonger(from, to, maxRangeDays, 'from', `must be at most ${maxRangeDays} days before \`to\``)
+  if (granularity === 'hour') {
+    const detail = `can be \`hour\` for ${maxHourlyRangeDays} days at most: ask for \`day\`, or for a shorter range`
+    refuseLonger(from, to, maxHourlyRangeDays, 'granularity', detail)
+  }
+  return { from, to, granularity }
+}
+
+/** The hours to reconcile: by default the last 24, at most 48. Throws `invalid_request`. */
+export function resolveWindow(request: Pick<RangeRequest, 'from' | 'to'>, now: Date): UsageRange {
+  const { from, to } = resolveEdges({ ...request, granularity: 'hour' }, now, dayMs)
+  refuseLonger(from, to, maxWindowDays, 'from', 'must be at most 48 hours before `to`')
+  return { from, to, granularity: 'hour' }
 }
 
 /** The start of every bucket of a range, in ms since the epoch, in order. */
@@ -76,14 +84,16 @@ export function bucketStarts(range: UsageRange): readonly number[] {
   return Array.from({ length: count }, (_, index) => range.from.getTime() + index * bucketMs)
 }
 
-function refuseUnlessBetween(from: number, to: number, maxDays: number): void {
+function resolveEdges(request: RangeRequest, now: Date, defaultMs: number): { from: Date; to: Date } {
+  const bucketMs = request.granularity === 'hour' ? hourMs : dayMs
+  const to = request.to === null ? floor(now, bucketMs) + bucketMs : endOf(request.to, bucketMs)
+  const from = request.from === null ? to - defaultMs : floor(request.from.at, bucketMs)
   if (from >= to) throw invalidRange('from', 'must be before `to`')
-  if (to - from <= maxDays * dayMs) return
-  if (to - from > maxRangeDays * dayMs) throw invalidRange('from', `must be at most ${maxRangeDays} days before \`to\``)
-  throw invalidRange(
-    'granularity',
-    `can be \`hour\` for at most ${maxDays} days: ask for \`day\`, or for a shorter range`,
-  )
+  return { from: new Date(from), to: new Date(to) }
+}
+
+function refuseLonger(from: Date, to: Date, maxDays: number, pointer: string, detail: string): void {
+  if (to.getTime() - from.getTime() > maxDays * dayMs) throw invalidRange(pointer, detail)
 }
 
 function invalidRange(pointer: string, detail: string): AppError {

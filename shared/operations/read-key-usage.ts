@@ -1,0 +1,56 @@
+import { AppError } from '../domain/errors.ts'
+import { oneProvider, type ProviderScope } from '../domain/provider-scope.ts'
+import type { DayCounters } from '../domain/usage.ts'
+import { shardOf } from '../domain/usage-partition.ts'
+import { type RangeRequest, resolveRange, spanOf } from '../domain/usage-range.ts'
+import { latest, summarize, type UsageSummary } from '../domain/usage-report.ts'
+import { dayName } from '../domain/usage-time.ts'
+import type { Clock, KeyStore, UsageLedger } from '../ports.ts'
+import type { UsageReports } from '../ports-reporting.ts'
+
+interface ReadKeyUsageNeeds {
+  readonly keys: Pick<KeyStore, 'findById'>
+  readonly reports: Pick<UsageReports, 'keyDays' | 'lastUsed'>
+  readonly ledger: Pick<UsageLedger, 'readCounters'>
+  readonly clock: Clock
+}
+
+export interface KeyUsage extends UsageSummary {
+  readonly keyId: string
+  readonly providerId: string
+}
+
+/**
+ * The uses of one key; `lastUsedAt` is its last use ever, inside the range or not. Today and yesterday are read from the
+ * counters themselves, older days from the roll-up's copies. Throws `key_not_found` for a missing key and for another
+ * provider's alike, and `invalid_request` for a range that cannot be answered.
+ */
+export async function readKeyUsage(
+  { keys, reports, ledger, clock }: ReadKeyUsageNeeds,
+  scope: ProviderScope,
+  keyId: string,
+  request: RangeRequest,
+): Promise<KeyUsage> {
+  const now = clock.now()
+  const range = resolveRange(request, now)
+  const key = (await keys.findById(scope, keyId))?.value
+  if (key === undefined) throw new AppError('key_not_found', 'There is no key with this id.')
+  const { providerId } = key
+  const owner = oneProvider(providerId)
+  const readLive = (day: string) => ledger.readCounters({ day, shard: shardOf(keyId) }, [{ providerId, keyId }])
+  const [copies, lastUsed, ...live] = await Promise.all([
+    reports.keyDays(owner, keyId, spanOf(range)),
+    reports.lastUsed(owner, [keyId]),
+    readLive(dayName(now)),
+    readLive(dayName(now, 1)),
+  ])
+  const rows = overlay(copies, live.flat())
+  const lastUses = [...lastUsed.values(), ...rows.map(({ lastUsedAt }) => lastUsedAt)]
+  return { ...summarize(range, rows), lastUsedAt: latest(lastUses), keyId, providerId }
+}
+
+/** Counters are never behind their copies. */
+function overlay(copies: readonly DayCounters[], live: readonly DayCounters[]): readonly DayCounters[] {
+  const days = new Map([...copies, ...live].map((row) => [row.day, row]))
+  return [...days.values()]
+}
