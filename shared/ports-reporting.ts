@@ -14,7 +14,7 @@ export interface RollUpMarks {
 
 /** Where the roll-up puts its copies. Whatever is stored is only ever replaced by what was counted later. */
 export interface UsageCopies {
-  /** Stores the copies that are newer than the stored ones, and moves each key's last use on, never back. */
+  /** Of one day, each key once. Stores those newer than the stored ones, and moves each key's last use on, never back. */
   putKeyDays(scope: OneProvider, copies: readonly ScannedCounters[]): Promise<void>
   findTotals(scope: OneProvider, day: string): Promise<Versioned<ProviderDay> | undefined>
   /** `version` null means: there must be none yet. */

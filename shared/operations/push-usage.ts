@@ -111,8 +111,12 @@ async function sendParts({ pushes, queue }: PushUsageNeeds, scope: OneProvider, 
   try {
     await pLimit(sendsAtOnce).map(messages, (message) => queue.send(message))
   } catch (error) {
-    const message = `The batch is not queued in full. Send the same events again with batch_id ${record.batchId}.`
-    throw new AppError('usage_unavailable', message, { cause: error, retryAfterSeconds: 1 })
+    throw notQueued(record.batchId, error)
   }
   await pushes.markSent(scope, record)
+}
+
+function notQueued(batchId: string, cause: unknown): AppError {
+  const message = `The batch is not queued in full. Send the same events again with batch_id ${batchId}.`
+  return new AppError('usage_unavailable', message, { cause, retryAfterSeconds: 1 })
 }

@@ -1,0 +1,173 @@
+import { odata } from '@azure/data-tables'
+import pLimit from 'p-limit'
+import { z } from 'zod'
+import type { OneProvider } from '../domain/provider-scope.ts'
+import type { PushRecord, Rejection } from '../domain/usage-push.ts'
+import { hourIndex, hourName } from '../domain/usage-time.ts'
+import type { JournaledPush, PushJournal, PushStore } from '../ports-reporting.ts'
+import type { TableAccess } from './azure-tables.ts'
+import type { Table } from './table.ts'
+import { date, decodeRow, encodeRow, int64, joinText, json, type StoredRow, splitText } from './table-row.ts'
+
+const tableName = 'usagebatches'
+const requestsAtOnce = 8
+const rejectionsPerRow = 200
+
+const recordShape = z.object({
+  batchId: z.string(),
+  bodyDigest: z.string(),
+  attempt: z.string(),
+  acceptedAt: date,
+  accepted: int64,
+  duplicate: int64,
+  parts: int64,
+  sent: z.boolean(),
+})
+const rejectionsShape = json(
+  z.array(
+    z.strictObject({
+      index: z.int(),
+      pointer: z.string(),
+      code: z.enum(['malformed_json', 'invalid_event', 'key_not_found', 'too_old']),
+      detail: z.string(),
+    }),
+  ),
+)
+const partShape = z.object({ part: int64, applied: int64, late: int64 })
+const journalShape = z.object({ providerId: z.string(), batchId: z.string() })
+
+/**
+ * `usagebatches`: PartitionKey `<provider id>|<batch id>`, RowKey `batch`, `part|<n>`, and per try at accepting it
+ * `message|<attempt>|<n>` and `rejected|<attempt>|<n>`; PartitionKey `*|<yyyymmddhh>`, RowKey `<provider id>|<batch id>`:
+ * what was accepted in that hour, or about to be.
+ */
+export function tablePushStore(tables: TableAccess): PushStore & PushJournal {
+  const table = tables.table(tableName)
+  return {
+    find: (scope, batchId) => find(table, partitionOf(scope, batchId)),
+    accept: (scope, record, messages) => accept(table, scope, record, messages),
+    async unsent(scope, record) {
+      const rows = await rowsOf(table, partitionOf(scope, record.batchId), `message|${record.attempt}`)
+      return rows.map((row) => joinText(tableName, 'message', row))
+    },
+    async markSent(scope, record) {
+      const partition = partitionOf(scope, record.batchId)
+      await table.upsert(toRecordRow(partition, { ...record, sent: true }))
+      await pLimit(requestsAtOnce).map(placesOf(record.parts), (place) =>
+        table.remove(partition, `message|${record.attempt}|${place}`, '*'),
+      )
+    },
+    async parts(scope, batchId) {
+      const rows = await rowsOf(table, partitionOf(scope, batchId), 'part')
+      return rows.map((row) => decodeRow(tableName, partShape, row))
+    },
+    async partApplied({ providerId, batchId, part }, counts) {
+      const properties = encodeRow(tableName, partShape, { part, ...counts })
+      const rowKey = `part|${place(part)}`
+      await table.create({ partitionKey: `${providerId}|${batchId}`, rowKey, ...properties })
+    },
+    async acceptedBetween(from, to) {
+      const hours = hoursBetween(from, to)
+      const rows = await pLimit(requestsAtOnce).map(hours, (hour) =>
+        Array.fromAsync(table.scan(inPartition(`*|${hour}`))),
+      )
+      const pushes = await pLimit(requestsAtOnce).map(rows.flat(), (row) => readJournaled(table, row))
+      return pushes.flat().filter(({ acceptedAt }) => acceptedAt >= from && acceptedAt < to)
+    },
+  }
+}
+
+/** Everything that belongs to the record before the record: it is the commit point. */
+async function accept(
+  table: Table,
+  scope: OneProvider,
+  record: PushRecord,
+  messages: readonly string[],
+): Promise<'accepted' | 'exists'> {
+  const partitionKey = partitionOf(scope, record.batchId)
+  const rejections = chunksOf(record.rejected).map((rejected) => encodeRow(tableName, rejectionsShape, [...rejected]))
+  const rows = [
+    ...messages.map((text, index) => ({ kind: 'message', text, index })),
+    ...rejections.map((text, index) => ({ kind: 'rejected', text, index })),
+  ]
+  await pLimit(requestsAtOnce).map(rows, ({ kind, text, index }) => {
+    const rowKey = `${kind}|${record.attempt}|${place(index + 1)}`
+    return table.upsert({ partitionKey, rowKey, ...splitText(kind, text) })
+  })
+  await table.upsert({
+    partitionKey: journalOf(record.acceptedAt),
+    rowKey: partitionKey,
+    providerId: scope.providerId,
+    batchId: record.batchId,
+  })
+  const created = await table.create(toRecordRow(partitionKey, record))
+  return created === 'created' ? 'accepted' : 'exists'
+}
+
+async function find(table: Table, partitionKey: string): Promise<PushRecord | undefined> {
+  const row = await table.get(partitionKey, 'batch')
+  if (row === undefined) return undefined
+  const record = decodeRow(tableName, recordShape, row)
+  return { ...record, rejected: await readRejections(table, partitionKey, record.attempt) }
+}
+
+async function readRejections(table: Table, partitionKey: string, attempt: string): Promise<readonly Rejection[]> {
+  const rows = await rowsOf(table, partitionKey, `rejected|${attempt}`)
+  return rows.flatMap((row) => rejectionsShape.parse(joinText(tableName, 'rejected', row)))
+}
+
+/** Empty where the acceptance broke off, be it for good or to succeed in another hour. */
+async function readJournaled(table: Table, journaled: StoredRow): Promise<readonly JournaledPush[]> {
+  const { providerId, batchId } = decodeRow(tableName, journalShape, journaled)
+  const partitionKey = `${providerId}|${batchId}`
+  const row = await table.get(partitionKey, 'batch')
+  if (row === undefined) return []
+  const { acceptedAt, accepted } = decodeRow(tableName, recordShape, row)
+  if (journalOf(acceptedAt) !== journaled.partitionKey) return []
+  const parts = (await rowsOf(table, partitionKey, 'part')).map((part) => decodeRow(tableName, partShape, part))
+  const counted = parts.reduce((sum, { applied, late }) => sum + applied + late, 0)
+  return [{ providerId, batchId, acceptedAt, accepted, counted }]
+}
+
+function toRecordRow(partitionKey: string, record: PushRecord) {
+  return { partitionKey, rowKey: 'batch', ...encodeRow(tableName, recordShape, record) }
+}
+
+/** The rows `<prefix>|…` of a partition, in the order of their numbers. */
+async function rowsOf(table: Table, partitionKey: string, prefix: string): Promise<readonly StoredRow[]> {
+  // `}` is the character behind `|`.
+  const rows = await Array.fromAsync(
+    table.scan(odata`PartitionKey eq ${partitionKey} and RowKey ge ${`${prefix}|`} and RowKey lt ${`${prefix}}`}`),
+  )
+  return rows.sort((a, b) => (a.rowKey < b.rowKey ? -1 : 1))
+}
+
+function journalOf(acceptedAt: Date): string {
+  return `*|${hourName(hourIndex(acceptedAt.getTime()))}`
+}
+
+function inPartition(partitionKey: string): string {
+  return odata`PartitionKey eq ${partitionKey}`
+}
+
+function partitionOf({ providerId }: OneProvider, batchId: string): string {
+  return `${providerId}|${batchId}`
+}
+
+function place(number: number): string {
+  return String(number).padStart(5, '0')
+}
+
+function placesOf(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => place(index + 1))
+}
+
+function chunksOf(rejected: readonly Rejection[]): readonly (readonly Rejection[])[] {
+  const count = Math.ceil(rejected.length / rejectionsPerRow)
+  return Array.from({ length: count }, (_, n) => rejected.slice(n * rejectionsPerRow, (n + 1) * rejectionsPerRow))
+}
+
+function hoursBetween(from: Date, to: Date): readonly string[] {
+  const [first, last] = [hourIndex(from.getTime()), hourIndex(to.getTime() - 1)]
+  return Array.from({ length: last - first + 1 }, (_, index) => hourName(first + index))
+}
