@@ -68,6 +68,7 @@ export interface IdempotencyStore {
   insert(record: IdempotencyRecord): Promise<'inserted' | 'exists'>
   find(callerId: string, keyDigest: string): Promise<Versioned<IdempotencyRecord> | undefined>
   replace(record: IdempotencyRecord, version: string): Promise<'replaced' | 'stale'>
+  /** Removes the record if it is still this try's: another one, begun at another time, stays. */
   remove(record: IdempotencyRecord): Promise<void>
 }
 

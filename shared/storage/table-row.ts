@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /**
  * What a table can hold without loss on both back ends: a JavaScript number is not among it, since it would be stored as
