@@ -21,7 +21,7 @@ export type RejectionCode = 'malformed_json' | 'invalid_event' | 'key_not_found'
 export interface Rejection {
   /** Its place in the batch, from 0. */
   readonly index: number
-  /** RFC 6901, into the event. */
+  /** RFC 6901, into the event, as a URI fragment. */
   readonly pointer: string
   readonly code: RejectionCode
   readonly detail: string
@@ -115,12 +115,12 @@ type Judged =
 function judgeEvent(index: number, event: PushedEvent, keys: ReadonlyMap<string, Key>, now: Date): Judged {
   const key = keys.get(event.keyId)
   if (key === undefined || key.environment === null) {
-    return reject({ index, pointer: '/key_id', code: 'key_not_found', detail: 'There is no such key.' })
+    return reject({ index, pointer: '#/key_id', code: 'key_not_found', detail: 'There is no such key.' })
   }
   const at = event.at ?? now
   if (isClosedDay(dayName(at), now)) {
     const detail = `The event is more than ${sealAfterDays} days old: its day is closed.`
-    return reject({ index, pointer: '/at', code: 'too_old', detail })
+    return reject({ index, pointer: '#/at', code: 'too_old', detail })
   }
   return {
     kind: 'counts',

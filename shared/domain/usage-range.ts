@@ -97,7 +97,7 @@ function refuseLonger(from: Date, to: Date, maxDays: number, pointer: string, de
 }
 
 function invalidRange(pointer: string, detail: string): AppError {
-  return new AppError('invalid_request', 'The range of time is not valid.', { errors: [{ pointer, detail }] })
+  return new AppError('invalid_request', 'The request does not match the contract.', { errors: [{ pointer, detail }] })
 }
 
 function floor(at: Date, stepMs: number): number {

@@ -20,8 +20,8 @@ interface PushUsageNeeds {
 }
 
 export interface Push {
-  /** The caller's name for the batch, or null to have one made. */
-  readonly batchId: string | null
+  /** `[A-Za-z0-9_-]{8,64}` */
+  readonly batchId: string
   /** The body as it came: the same batch again must have the same one. */
   readonly body: string
   readonly items: readonly PushedItem[]
@@ -37,7 +37,7 @@ const sendsAtOnce = 4
  * when the queue did not take every message: then the same push has to be sent again.
  */
 export async function pushUsage(needs: PushUsageNeeds, scope: OneProvider, push: Push): Promise<PushRecord> {
-  const batchId = push.batchId ?? needs.random.id()
+  const { batchId } = push
   const bodyDigest = createHash('sha256').update(push.body).digest('hex')
   const earlier = await findSame(needs.pushes, scope, batchId, bodyDigest)
   const record = earlier ?? (await acceptPush(needs, scope, push, { batchId, bodyDigest }))

@@ -1,4 +1,3 @@
-import { AppError } from '../domain/errors.ts'
 import { oneProvider, type ProviderScope } from '../domain/provider-scope.ts'
 import type { DayCounters } from '../domain/usage.ts'
 import { shardOf } from '../domain/usage-partition.ts'
@@ -7,6 +6,7 @@ import { latest, summarize, type UsageSummary } from '../domain/usage-report.ts'
 import { dayName } from '../domain/usage-time.ts'
 import type { Clock, KeyStore, UsageLedger } from '../ports.ts'
 import type { UsageReports } from '../ports-reporting.ts'
+import { keyNotFound } from './change-key.ts'
 
 interface ReadKeyUsageNeeds {
   readonly keys: Pick<KeyStore, 'findById'>
@@ -34,7 +34,7 @@ export async function readKeyUsage(
   const now = clock.now()
   const range = resolveRange(request, now)
   const key = (await keys.findById(scope, keyId))?.value
-  if (key === undefined) throw new AppError('key_not_found', 'There is no key with this id.')
+  if (key === undefined) throw keyNotFound()
   const { providerId } = key
   const owner = oneProvider(providerId)
   const readLive = (day: string) => ledger.readCounters({ day, shard: shardOf(keyId) }, [{ providerId, keyId }])

@@ -1,0 +1,19 @@
+import { KeyParams } from '../shared/contracts/keys.ts'
+import { KeyUsageQuery } from '../shared/contracts/usage.ts'
+import { endpoint } from '../shared/http/endpoint.ts'
+import { toKeyUsageView, toRangeRequest } from '../shared/http/usage-view.ts'
+import { readKeyUsage } from '../shared/operations/read-key-usage.ts'
+
+/** `GET /auth/keys/{token_id}/usage`. Today and yesterday are as fresh as the counters, older days as the roll-up. */
+export const keysUsage = endpoint({
+  name: 'keys-usage',
+  method: 'GET',
+  route: 'auth/keys/{token_id:minlength(20)}/usage',
+  access: 'usage:read',
+  params: KeyParams,
+  query: KeyUsageQuery,
+  async handle({ params, query, caller, services }) {
+    const usage = await readKeyUsage(services, caller.scope, params.token_id, toRangeRequest(query))
+    return { body: toKeyUsageView(usage) }
+  },
+})

@@ -1,0 +1,19 @@
+import { ProviderUsageQuery } from '../shared/contracts/usage.ts'
+import { endpoint } from '../shared/http/endpoint.ts'
+import { resolveProvider } from '../shared/http/resolve-provider.ts'
+import { toProviderUsageView, toRangeRequest } from '../shared/http/usage-view.ts'
+import { readProviderUsage } from '../shared/operations/read-provider-usage.ts'
+
+/** `GET /auth/usage`: a provider's uses, as of the last roll-up, in groups where `group_by` asks for them. */
+export const usageList = endpoint({
+  name: 'usage-list',
+  method: 'GET',
+  route: 'auth/usage',
+  access: 'usage:read',
+  query: ProviderUsageQuery,
+  async handle({ query, caller, services }) {
+    const scope = resolveProvider(caller, query.provider_id, 'provider_id')
+    const usage = await readProviderUsage(services, scope, query.group_by ?? null, toRangeRequest(query))
+    return { body: toProviderUsageView(usage) }
+  },
+})

@@ -1,0 +1,26 @@
+import { PushQuery } from '../shared/contracts/usage.ts'
+import { endpoint } from '../shared/http/endpoint.ts'
+import { readPushBody } from '../shared/http/read-push-body.ts'
+import { resolveProvider } from '../shared/http/resolve-provider.ts'
+import { pushStatusUrl, toPushReplayView, toPushView } from '../shared/http/usage-view.ts'
+import { pushUsage } from '../shared/operations/push-usage.ts'
+
+/** `POST /auth/keys/batch/usage`: counts each event once, however often the same batch is sent. */
+export const usagePush = endpoint({
+  name: 'usage-push',
+  method: 'POST',
+  route: 'auth/keys/batch/usage',
+  access: 'usage:write',
+  query: PushQuery,
+  rawBody: true,
+  maxBodyBytes: 4 * 1024 * 1024,
+  idempotent: true,
+  async handle({ request, text, query, caller, seed, services }) {
+    const scope = resolveProvider(caller, query.provider_id, 'provider_id')
+    const { batchId = seed, items } = readPushBody(request, text, query.batch_id)
+    const record = await pushUsage(services, scope, { batchId, body: text, items })
+    const location = pushStatusUrl(caller, scope, batchId)
+    const body = toPushView(record, location)
+    return { status: 202, headers: { location }, body, replayBody: toPushReplayView(body) }
+  },
+})

@@ -1,0 +1,16 @@
+import { ReconciliationQuery } from '../shared/contracts/usage.ts'
+import { endpoint } from '../shared/http/endpoint.ts'
+import { toRangeRequest, toReconciliationView } from '../shared/http/usage-view.ts'
+import { reconcileUsage } from '../shared/operations/reconcile-usage.ts'
+
+/** `GET /auth/usage/reconciliation`: where the uses of every hour are; `missing` is 0, or an alarm. */
+export const usageReconciliation = endpoint({
+  name: 'usage-reconciliation',
+  method: 'GET',
+  route: 'auth/usage/reconciliation',
+  access: { operator: 'usage:read' },
+  query: ReconciliationQuery,
+  async handle({ query, services, log }) {
+    return { body: toReconciliationView(await reconcileUsage({ ...services, log }, toRangeRequest(query))) }
+  },
+})

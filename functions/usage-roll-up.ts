@@ -1,0 +1,9 @@
+import { rollUpUsage } from '../shared/operations/roll-up-usage.ts'
+import { schedule } from '../shared/queue/schedule.ts'
+
+/** Copies what was counted to where it is read, every minute. */
+export const usageRollUp = schedule({
+  name: 'usage-roll-up',
+  cron: '0 * * * * *',
+  handle: (services, log) => rollUpUsage({ ...services, log }),
+})

@@ -1,0 +1,199 @@
+import * as z from 'zod'
+import type { UsageOutcome } from '../domain/usage.ts'
+import type { RangeEdge } from '../domain/usage-range.ts'
+import { Instant, KeyId, line, ProviderId } from './fields.ts'
+
+const outcomes = [
+  'VALID',
+  'REVOKED',
+  'EXPIRED',
+  'NOT_YET_VALID',
+  'DISABLED',
+  'PROVIDER_DISABLED',
+  'ENVIRONMENT_MISMATCH',
+  'IP_NOT_ALLOWED',
+  'INSUFFICIENT_SCOPE',
+  'RATE_LIMITED',
+  'QUOTA_EXCEEDED',
+] as const satisfies readonly UsageOutcome[]
+
+/** An end of a range: a UTC date, or an instant in any offset. As `to`, a date is inside the range and an instant is not. */
+const Edge = z
+  .union(
+    [z.iso.date(), z.iso.datetime({ offset: true })],
+    'must be a date such as 2027-01-31, or an instant such as 2027-01-31T10:00:00Z',
+  )
+  .transform((text): RangeEdge => ({ at: new Date(text), wholeDay: !text.includes('T') }))
+
+const rangeFields = {
+  from: Edge.optional(),
+  to: Edge.optional(),
+  granularity: z.enum(['hour', 'day'], 'must be `hour` or `day`').default('day'),
+}
+
+/** `GET /auth/keys/{token_id}/usage`. */
+export const KeyUsageQuery = z.strictObject(rangeFields)
+
+/** `GET /auth/usage`. */
+export const ProviderUsageQuery = z.strictObject({
+  provider_id: ProviderId.optional(),
+  group_by: z
+    .enum(['key', 'owner', 'environment', 'endpoint'], 'must be `key`, `owner`, `environment` or `endpoint`')
+    .optional(),
+  ...rangeFields,
+})
+
+/** `GET /auth/usage/reconciliation`: whole hours, 48 at most; by default the last 24. */
+export const ReconciliationQuery = z.strictObject({ from: Edge.optional(), to: Edge.optional() })
+
+const BatchId = z.string().regex(/^[A-Za-z0-9_-]{8,64}$/, 'must be 8 to 64 of A-Z, a-z, 0-9, _ and -')
+
+/** `POST /auth/keys/batch/usage`. An operator names the provider; `batch_id` is made where there is none. */
+export const PushQuery = z.strictObject({ provider_id: ProviderId.optional(), batch_id: BatchId.optional() })
+
+/** `GET /auth/keys/batch/usage/{batch_id}`. */
+export const PushStatusQuery = z.strictObject({ provider_id: ProviderId.optional() })
+
+export const PushParams = z.object({ batch_id: z.string() })
+
+const maxEvents = 10_000
+
+const Events = z
+  .array(z.unknown(), 'must be an array of events')
+  .min(1, 'must hold at least one event')
+  .max(maxEvents, `must hold ${maxEvents} events at most`)
+
+/** The JSON body of a push: the events, or an object that names them. NDJSON is one event per line. */
+export const PushBody = z.preprocess(
+  (body) => (Array.isArray(body) ? { events: body } : body),
+  z.strictObject({ batch_id: BatchId.optional(), events: Events }),
+)
+
+/** One event of a push; each is judged on its own. */
+export const PushedEventBody = z.strictObject({
+  key_id: KeyId,
+  at: Instant.optional(),
+  outcome: z.enum(outcomes, 'must be a verdict code, such as VALID or RATE_LIMITED').default('VALID'),
+  endpoint: z.union([z.literal(''), line(255)]).default(''),
+  /** HTTP status of the answer; without it, 2xx for VALID and 4xx for refusals. */
+  status: z.int('must be an HTTP status').min(100).max(599).optional(),
+  count: z.int('must be a whole number').min(1).max(1_000_000).default(1),
+  id: line(128).optional(),
+})
+
+const instant = z.iso.datetime()
+const count = z.int()
+const counts = z.record(z.string(), count)
+
+const usageFields = {
+  from: instant,
+  /** Not inside the range. */
+  to: instant,
+  granularity: z.enum(['hour', 'day']),
+  totals: z.strictObject({ total: count, valid: count, denied: count }),
+  /** The `by_…` counts are kept per day: they cover the range widened to whole UTC days. */
+  breakdown_from: instant,
+  breakdown_to: instant,
+  by_outcome: counts,
+  by_status: counts,
+  by_endpoint: counts,
+  last_used_at: instant.nullable(),
+  buckets: z.array(z.strictObject({ start: instant, total: count, denied: count })),
+}
+
+export const KeyUsageView = z.strictObject({ key_id: z.string(), provider_id: z.string(), ...usageFields })
+export type KeyUsageView = z.output<typeof KeyUsageView>
+
+export const ProviderUsageView = z.strictObject({
+  provider_id: z.string(),
+  ...usageFields,
+  group_by: z.enum(['key', 'owner', 'environment', 'endpoint']).nullable(),
+  /** The 1,000 with the most uses. `denied` and `last_used_at` are null for endpoints. */
+  groups: z
+    .array(
+      z.strictObject({
+        group: z.string().nullable(),
+        total: count,
+        denied: count.nullable(),
+        last_used_at: instant.nullable(),
+      }),
+    )
+    .nullable(),
+  /** All other groups in one sum. */
+  other: z.strictObject({ groups: count, total: count }).nullable(),
+})
+export type ProviderUsageView = z.output<typeof ProviderUsageView>
+
+const Rejected = z.array(
+  z.strictObject({
+    index: z.int(),
+    pointer: z.string(),
+    code: z.enum(['malformed_json', 'invalid_event', 'key_not_found', 'too_old']),
+    detail: z.string(),
+  }),
+)
+
+/** `accepted`, `duplicate`, `applied` and `late` are uses: an event with a `count` of 5 is five. */
+export const PushView = z.strictObject({
+  batch_id: z.string(),
+  status_url: z.string(),
+  accepted: count,
+  duplicate: count,
+  rejected: Rejected,
+})
+export type PushView = z.output<typeof PushView>
+
+/** Completed, `applied` and `late` make up `accepted`; `late` came after their day was closed and are not in the counters. */
+export const PushStatusView = z.strictObject({
+  batch_id: z.string(),
+  status: z.enum(['queued', 'processing', 'completed']),
+  accepted_at: instant,
+  accepted: count,
+  applied: count,
+  late: count,
+  duplicate: count,
+  rejected: Rejected,
+})
+export type PushStatusView = z.output<typeof PushStatusView>
+
+/** `in_flight` and `missing` under `batches` count messages, of which the uses are not known; all else counts uses. */
+export const ReconciliationView = z.strictObject({
+  from: instant,
+  to: instant,
+  verdict: z.enum(['ok', 'alarm']),
+  hours: z.array(
+    z.strictObject({
+      start: instant,
+      applied: count,
+      late: count,
+      batches: z.strictObject({ applied: count, in_flight: count, missing: count }),
+      pushed: z.strictObject({ accepted: count, counted: count, in_flight: count, missing: count }),
+    }),
+  ),
+  boots: z.array(
+    z.strictObject({
+      instance: z.string(),
+      boot: z.string(),
+      gaps: z.array(
+        z.strictObject({ first: count, last: count, acked_at: instant, state: z.enum(['in_flight', 'missing']) }),
+      ),
+    }),
+  ),
+  /** Messages in the queues now. */
+  queue: z.strictObject({ waiting: count, poison: count }),
+  partitions: z.strictObject({
+    balanced: count,
+    unsettled: count,
+    unbalanced: z.array(
+      z.strictObject({
+        partition: z.string(),
+        meta_total: count,
+        batches_total: count,
+        counters_total: count,
+        meta_batches: count,
+        batches: count,
+      }),
+    ),
+  }),
+})
+export type ReconciliationView = z.output<typeof ReconciliationView>
