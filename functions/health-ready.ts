@@ -1,0 +1,13 @@
+import { endpoint } from '../shared/http/endpoint.ts'
+import { toReadinessAnswer } from '../shared/http/readiness-view.ts'
+
+/** `GET /health/ready`: 200 when every dependency answers, else 503 with the name of what does not. */
+export const healthReady = endpoint({
+  name: 'health-ready',
+  method: 'GET',
+  route: 'health/ready',
+  access: 'public',
+  async handle({ provide, log }) {
+    return toReadinessAnswer(provide, log)
+  },
+})

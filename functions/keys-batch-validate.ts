@@ -1,0 +1,23 @@
+import { BatchValidateBody } from '../shared/contracts/validate.ts'
+import { endpoint } from '../shared/http/endpoint.ts'
+import { toValidateInput } from '../shared/http/validate-input.ts'
+import { toValidationView } from '../shared/http/validation-view.ts'
+import { validateKey } from '../shared/operations/validate-key.ts'
+
+/** `POST /auth/keys/batch/validate`: up to 100 validations, each judged and counted as if it had come alone. */
+export const keysBatchValidate = endpoint({
+  name: 'keys-batch-validate',
+  method: 'POST',
+  route: 'auth/keys/batch/validate',
+  access: 'keys:validate',
+  body: BatchValidateBody,
+  maxBodyBytes: 4 * 1024 * 1024,
+  async handle({ body, caller, request, requestId, services }) {
+    const validations = await Promise.all(
+      body.requests.map((item) => validateKey(services, caller.scope, toValidateInput(item, request))),
+    )
+    return {
+      body: { results: validations.map((one) => toValidationView(one, requestId)), request_id: requestId },
+    }
+  },
+})

@@ -1,0 +1,28 @@
+import { GenerateKeyBody } from '../shared/contracts/keys.ts'
+import { refuseEscalation } from '../shared/http/delegation.ts'
+import { endpoint } from '../shared/http/endpoint.ts'
+import { toKeyView } from '../shared/http/key-view.ts'
+import { toNewKeyInput } from '../shared/http/new-key-input.ts'
+import { generateKey } from '../shared/operations/generate-key.ts'
+
+/** `POST /auth/keys/generate`: with rotate, the only answer that ever carries a secret. */
+export const keysGenerate = endpoint({
+  name: 'keys-generate',
+  method: 'POST',
+  route: 'auth/keys/generate',
+  access: 'keys:write',
+  body: GenerateKeyBody,
+  idempotent: true,
+  async handle({ body, caller, seed, services }) {
+    const input = toNewKeyInput(body, caller, { keyId: seed, now: services.clock.now() })
+    refuseEscalation(caller, input)
+    const { key, secret } = await generateKey(services, input)
+    const view = toKeyView(key, services.clock.now(), undefined)
+    return {
+      status: 201,
+      headers: { location: `/auth/keys/${key.keyId}` },
+      body: { key: secret, ...view },
+      replayBody: { key: null, ...view },
+    }
+  },
+})

@@ -1,0 +1,24 @@
+import { KeyParams, PatchKeyBody } from '../shared/contracts/keys.ts'
+import { refuseEscalation } from '../shared/http/delegation.ts'
+import { endpoint } from '../shared/http/endpoint.ts'
+import { toKeyChanges } from '../shared/http/key-changes.ts'
+import { toKeyView } from '../shared/http/key-view.ts'
+import { patchKey } from '../shared/operations/patch-key.ts'
+
+/** `PATCH /auth/keys/{token_id}`: what is absent stays, `null` clears. */
+export const keysPatch = endpoint({
+  name: 'keys-patch',
+  method: 'PATCH',
+  route: 'auth/keys/{token_id:minlength(20)}',
+  access: 'keys:write',
+  params: KeyParams,
+  body: PatchKeyBody,
+  idempotent: true,
+  async handle({ params, body, caller, services }) {
+    const key = await patchKey(services, caller.scope, params.token_id, toKeyChanges(body), (before, after) => {
+      refuseEscalation(caller, before)
+      refuseEscalation(caller, after)
+    })
+    return { body: toKeyView(key, services.clock.now(), undefined) }
+  },
+})

@@ -1,0 +1,18 @@
+import { ValidateBody } from '../shared/contracts/validate.ts'
+import { endpoint } from '../shared/http/endpoint.ts'
+import { toValidateInput } from '../shared/http/validate-input.ts'
+import { toValidationView } from '../shared/http/validation-view.ts'
+import { validateKey } from '../shared/operations/validate-key.ts'
+
+/** `POST /auth/keys/validate`: the hot path. 200 whatever the verdict; 503 when there can be none, never a guess. */
+export const keysValidate = endpoint({
+  name: 'keys-validate',
+  method: 'POST',
+  route: 'auth/keys/validate',
+  access: 'keys:validate',
+  body: ValidateBody,
+  async handle({ body, caller, request, requestId, services }) {
+    const validation = await validateKey(services, caller.scope, toValidateInput(body, request))
+    return { body: toValidationView(validation, requestId) }
+  },
+})

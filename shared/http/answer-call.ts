@@ -1,0 +1,73 @@
+import * as z from 'zod'
+import { AppError, type FieldError } from '../domain/errors.ts'
+import type { Services } from '../services.ts'
+import { authenticateCaller, authenticateHolder, authorize, type Caller, type Holder } from './authenticate.ts'
+import type { Access, Answer, Call, EndpointSpec } from './endpoint-spec.ts'
+import { runIdempotent } from './idempotent.ts'
+import { check, decodeUtf8, parseJson, readBytes } from './read-request.ts'
+
+/** A call before its contract was looked at. */
+export type Arrival<A extends Access> = Omit<
+  Call<A, never, never, never>,
+  'params' | 'query' | 'body' | 'text' | 'seed'
+>
+
+export type Nothing = z.ZodObject<Record<never, never>, z.core.$strict>
+const nothing: Nothing = z.strictObject({})
+const defaultMaxBodyBytes = 64 * 1024
+
+/** Throws `unauthenticated` or `forbidden`; undefined for a public call. */
+export async function authenticate(
+  access: Access,
+  services: Services,
+  request: Arrival<Access>['request'],
+): Promise<Caller | Holder | undefined> {
+  if (access === 'public') return undefined
+  if (access === 'holder' || access === 'possessor') {
+    return authenticateHolder(services, request, { mayBeDead: access === 'possessor' })
+  }
+  const caller = await authenticateCaller(services, request)
+  const operator = typeof access === 'object'
+  authorize(caller, operator ? access.operator : access, operator)
+  return caller
+}
+
+/** Holds the request against its contract, all faults at once, and handles it; once per Idempotency-Key where declared. */
+export async function answerCall<A extends Access, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
+  spec: EndpointSpec<A, P, Q, B>,
+  arrival: Arrival<A>,
+): Promise<Answer> {
+  const { request, services, caller } = arrival
+  const text =
+    request.body === null ? '' : decodeUtf8(await readBytes(request, spec.maxBodyBytes ?? defaultMaxBodyBytes))
+  const call = { ...arrival, text, ...readContract(spec, request, text) }
+  const handle = (seed: string) => spec.handle({ ...call, seed } as Parameters<typeof spec.handle>[0])
+  if (spec.idempotent !== true || services === undefined) return handle('')
+  return runIdempotent(services, request, { callerId: callerId(caller), text, run: handle })
+}
+
+/** Who called, for the log and for what is kept per caller. */
+export function callerId(caller: Caller | Holder | undefined): string {
+  if (caller === undefined) return 'anonymous'
+  return 'key' in caller ? caller.key.keyId : caller.id
+}
+
+function readContract<A extends Access, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
+  spec: EndpointSpec<A, P, Q, B>,
+  request: Arrival<A>['request'],
+  text: string,
+) {
+  const params = check(spec.params ?? nothing, spec.params === undefined ? {} : request.params, '')
+  const query = check(spec.query ?? nothing, Object.fromEntries(request.query), '')
+  const body = spec.rawBody === true ? unread : check(spec.body ?? nothing, parseJson(request, text), '#')
+  if ('data' in params && 'data' in query && 'data' in body) {
+    return { params: params.data, query: query.data, body: body.data }
+  }
+  throw invalidRequest([...params.errors, ...query.errors, ...body.errors])
+}
+
+const unread = { data: undefined, errors: [] } as const
+
+function invalidRequest(errors: readonly FieldError[]): AppError {
+  return new AppError('invalid_request', 'The request does not match the contract.', { errors })
+}

@@ -1,0 +1,93 @@
+import type { HttpRequest } from '@azure/functions'
+import { AppError } from '../domain/errors.ts'
+import { type Key, keyStatus } from '../domain/key.ts'
+import { readPrefix } from '../domain/key-format.ts'
+import { everyProvider, oneProvider, type ProviderScope } from '../domain/provider-scope.ts'
+import type { ManagementScope } from '../domain/scope.ts'
+import type { Services } from '../services.ts'
+
+/** Who calls the management API. */
+export interface Caller {
+  /** `admin`, or the key_id of a management key: what `created_by` and `revoked_by` show. */
+  readonly id: string
+  readonly scope: ProviderScope
+  /** null for the admin key, which may do everything. */
+  readonly scopes: readonly string[] | null
+}
+
+/** Who calls about the very key it presents. */
+export interface Holder {
+  readonly key: Key
+  readonly scope: ProviderScope
+}
+
+type AuthenticateNeeds = Pick<Services, 'isAdminKey' | 'knownKeys' | 'clock'>
+
+/**
+ * Who presents this request's credential: the admin key or a management key, as `X-API-Key` or as a bearer token. Every
+ * refusal is one and the same `unauthenticated`.
+ */
+export async function authenticateCaller(services: AuthenticateNeeds, request: HttpRequest): Promise<Caller> {
+  const credential = readCredential(request)
+  if (credential === undefined) throw unauthenticated()
+  if (services.isAdminKey(credential)) return { id: 'admin', scope: everyProvider, scopes: null }
+  // A bearer token that is no key of ours is where an Entra ID token will be verified.
+  if (readPrefix(credential) !== 'mgmt') throw unauthenticated()
+  const key = await findLiveKey(services, credential)
+  if (key?.kind !== 'management') throw unauthenticated()
+  return {
+    id: key.keyId,
+    scope: key.providerId === '*' ? everyProvider : oneProvider(key.providerId),
+    scopes: key.scopes,
+  }
+}
+
+/** The key that the request itself presents. `mayBeDead` also lets revoked, expired and disabled ones in. */
+export async function authenticateHolder(
+  services: AuthenticateNeeds,
+  request: HttpRequest,
+  { mayBeDead }: { readonly mayBeDead: boolean },
+): Promise<Holder> {
+  const credential = readCredential(request)
+  const prefix = credential === undefined ? undefined : readPrefix(credential)
+  if (credential === undefined || prefix === undefined || prefix === 'mgmt') throw unauthenticated()
+  const key = mayBeDead
+    ? (await services.knownKeys.find(credential, true)).value
+    : await findLiveKey(services, credential)
+  if (key === undefined) throw unauthenticated()
+  return { key, scope: oneProvider(key.providerId) }
+}
+
+/** Throws `forbidden` unless the caller holds the scope; `operator` asks for a right over all providers besides. */
+export function authorize(caller: Caller, scope: ManagementScope, operator: boolean): void {
+  if (caller.scopes !== null && !caller.scopes.includes(scope)) {
+    throw new AppError('forbidden', `This call needs the scope ${scope}.`)
+  }
+  if (operator && caller.scope.kind !== 'every') {
+    throw new AppError('forbidden', 'This call is for operators: it needs a management key over all providers.')
+  }
+}
+
+async function findLiveKey({ knownKeys, clock }: AuthenticateNeeds, credential: string): Promise<Key | undefined> {
+  const { value: key } = await knownKeys.find(credential, false)
+  if (key === undefined) return undefined
+  const status = keyStatus(key, clock.now())
+  if (status !== 'active' && status !== 'in_grace') return undefined
+  const provider = key.providerId === '*' ? undefined : await knownKeys.findProvider(key.providerId, false)
+  return provider?.value?.status === 'disabled' ? undefined : key
+}
+
+/** Two different credentials at once are none: which of them was meant is not ours to guess. */
+function readCredential({ headers }: HttpRequest): string | undefined {
+  const apiKey = headers.get('x-api-key')?.trim() || undefined
+  const bearer = /^Bearer +(\S+)\s*$/i.exec(headers.get('authorization') ?? '')?.[1]
+  if (apiKey !== undefined && bearer !== undefined && apiKey !== bearer) return undefined
+  return apiKey ?? bearer
+}
+
+function unauthenticated(): AppError {
+  return new AppError(
+    'unauthenticated',
+    'No valid credential was presented. Send one key as X-API-Key, or as Authorization: Bearer.',
+  )
+}

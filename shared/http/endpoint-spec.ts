@@ -1,0 +1,66 @@
+import type { HttpMethod, HttpRequest } from '@azure/functions'
+import type * as z from 'zod'
+import type { ManagementScope } from '../domain/scope.ts'
+import type { Log } from '../ports.ts'
+import type { Services } from '../services.ts'
+import type { Caller, Holder } from './authenticate.ts'
+
+/** Who may call: a management scope, an operator with that scope, the holder of a key, anyone. */
+export type Access =
+  | ManagementScope
+  | { readonly operator: ManagementScope }
+  | 'holder'
+  /** A holder whose key may be dead already. */
+  | 'possessor'
+  | 'public'
+
+export type CallerOf<A extends Access> = A extends 'public'
+  ? undefined
+  : A extends 'holder' | 'possessor'
+    ? Holder
+    : Caller
+
+export interface Answer {
+  /** 200 where absent. */
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body: unknown
+  /** What a replay under the same Idempotency-Key may show instead: the body without its secret. */
+  readonly replayBody?: unknown
+}
+
+export interface Call<A extends Access, Params, Query, Body> {
+  readonly caller: CallerOf<A>
+  readonly params: Params
+  readonly query: Query
+  readonly body: Body
+  /** The body as it came, for the routes that read more than JSON. */
+  readonly text: string
+  readonly request: HttpRequest
+  readonly requestId: string
+  /** A ULID for whatever the call makes: the same on every try under one Idempotency-Key. */
+  readonly seed: string
+  /** undefined for a public call, which must answer also when the service is not set up. */
+  readonly services: A extends 'public' ? undefined : Services
+  /** Composes the services. Throws `misconfigured`, with a `ConfigError` as its cause. */
+  readonly provide: () => Services
+  readonly log: Log
+}
+
+export interface EndpointSpec<A extends Access, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
+  /** Name of the function, and of its file. */
+  readonly name: string
+  readonly method: HttpMethod
+  readonly route: string
+  readonly access: A
+  readonly params?: P
+  readonly query?: Q
+  readonly body?: B
+  /** The handler reads `text` itself; `body` is undefined. */
+  readonly rawBody?: boolean
+  /** 64 KiB where absent. */
+  readonly maxBodyBytes?: number
+  /** For every call that changes something: honours Idempotency-Key. */
+  readonly idempotent?: boolean
+  readonly handle: (call: Call<A, z.output<P>, z.output<Q>, z.output<B>>) => Promise<Answer>
+}

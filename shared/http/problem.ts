@@ -1,0 +1,65 @@
+import { STATUS_CODES } from 'node:http'
+import type { HttpResponseInit } from '@azure/functions'
+import { AppError, type ErrorCode } from '../domain/errors.ts'
+
+const statuses = {
+  invalid_request: 400,
+  malformed_json: 400,
+  invalid_cursor: 400,
+  key_in_query: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  key_not_found: 404,
+  provider_not_found: 404,
+  batch_not_found: 404,
+  conflict: 409,
+  key_revoked: 409,
+  key_already_rotated: 409,
+  idempotency_key_reused: 409,
+  idempotency_in_progress: 409,
+  batch_id_reused: 409,
+  body_too_large: 413,
+  unsupported_media_type: 415,
+  internal: 500,
+  store_unavailable: 503,
+  usage_unavailable: 503,
+  misconfigured: 503,
+} as const satisfies Record<ErrorCode, number>
+
+/** Every code there is, for the documentation's proof. */
+export const errorCodes = Object.keys(statuses) as readonly ErrorCode[]
+
+/** What may be told of any failure: an error that is not an `AppError` is ours to read in the log, never the caller's. */
+export function publicError(error: unknown): AppError {
+  if (error instanceof AppError) return error
+  return new AppError(
+    'internal',
+    'Something went wrong on our side. Try again, and quote the request_id if it goes on.',
+    {
+      cause: error,
+    },
+  )
+}
+
+/** RFC 9457 `application/problem+json`, with the stable `code`, all the `errors` there are, and the `request_id`. */
+export function toProblem(error: AppError, requestId: string): HttpResponseInit & { readonly status: number } {
+  const status = statuses[error.code]
+  const retryAfterSeconds = error.retryAfterSeconds ?? (status === 503 ? 5 : undefined)
+  return {
+    status,
+    headers: {
+      'content-type': 'application/problem+json',
+      ...(status === 401 && { 'www-authenticate': 'Bearer realm="auth-api"' }),
+      ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
+    },
+    body: JSON.stringify({
+      type: `urn:auth-api:error:${error.code}`,
+      title: STATUS_CODES[status],
+      status,
+      code: error.code,
+      detail: error.message,
+      ...(error.errors && { errors: error.errors }),
+      request_id: requestId,
+    }),
+  }
+}

@@ -1,0 +1,78 @@
+import type { HttpRequest } from '@azure/functions'
+import type * as z from 'zod'
+import { AppError, type FieldError } from '../domain/errors.ts'
+
+const keyNames = /^(?:api[-_]?key|access[-_]?token|key|token|secret)$/i
+const keyValue = /permas_[a-z]{2,12}_[0-9A-Za-z]{8}/
+
+/** Throws `key_in_query`: query strings end up in logs, in histories and in Referer headers. */
+export function refuseKeyInQuery(request: HttpRequest): void {
+  for (const [name, value] of request.query) {
+    if (keyNames.test(name) || keyValue.test(value) || keyValue.test(name)) {
+      throw new AppError(
+        'key_in_query',
+        'A key must not be sent in the query string. Send it as X-API-Key, or in the body where the call takes it there; and replace it, since it may have been logged.',
+      )
+    }
+  }
+}
+
+/** The body's bytes. Throws `body_too_large`. */
+export async function readBytes(request: HttpRequest, maxBytes: number): Promise<Uint8Array> {
+  const declared = Number(request.headers.get('content-length') ?? 0)
+  const bytes = declared > maxBytes ? undefined : new Uint8Array(await request.arrayBuffer())
+  if (bytes === undefined || bytes.length > maxBytes) {
+    throw new AppError('body_too_large', `The body is larger than this call takes: ${maxBytes} bytes at most.`)
+  }
+  return bytes
+}
+
+/** The text of a body. Throws `malformed_json` for what is not UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new AppError('malformed_json', 'The body is not valid UTF-8.', { cause })
+  }
+}
+
+/** The JSON value of a body; no body at all is `{}`. Throws `unsupported_media_type` and `malformed_json`. */
+export function parseJson(request: HttpRequest, text: string): unknown {
+  if (text.length === 0) return {}
+  const mediaType = (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+  if (mediaType !== 'application/json' && !mediaType.endsWith('+json')) {
+    throw new AppError('unsupported_media_type', 'The body must be JSON: send Content-Type: application/json.')
+  }
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new AppError('malformed_json', 'The body is not valid JSON.', { cause })
+  }
+}
+
+/** One part of a request held against its contract; every fault is returned, none thrown. */
+export function check<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  pointerPrefix: string,
+): { readonly data: z.output<Schema>; readonly errors: readonly [] } | { readonly errors: readonly FieldError[] } {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return { data: parsed.data, errors: [] }
+  return { errors: parsed.error.issues.flatMap((issue) => toFieldErrors(issue, pointerPrefix)) }
+}
+
+function toFieldErrors(issue: z.core.$ZodIssue, prefix: string): FieldError[] {
+  const pointer = [prefix, ...issue.path.map((part) => escapePointer(String(part)))].join('/')
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      pointer: `${pointer}/${escapePointer(key).slice(0, 128)}`,
+      detail: 'is not a field of this request',
+    }))
+  }
+  return [{ pointer, detail: issue.message }]
+}
+
+/** RFC 6901, section 3. */
+function escapePointer(part: string): string {
+  return part.replaceAll('~', '~0').replaceAll('/', '~1')
+}

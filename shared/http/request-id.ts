@@ -1,0 +1,8 @@
+import type { HttpRequest } from '@azure/functions'
+import { ulid } from 'ulid'
+
+/** The caller's `X-Request-Id` when it is 8 to 64 letters, digits, `_` and `-`; a ULID otherwise. */
+export function readRequestId({ headers }: HttpRequest): string {
+  const given = headers.get('x-request-id')
+  return given !== null && /^[A-Za-z0-9_-]{8,64}$/.test(given) ? given : ulid()
+}

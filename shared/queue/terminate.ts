@@ -1,0 +1,9 @@
+import { app } from '@azure/functions'
+import { composedServices } from '../services.ts'
+
+/** When the host stops the app, what is still in memory goes to the queue first. */
+export function flushOnTerminate(): void {
+  app.hook.appTerminate(async () => {
+    await composedServices()?.usage.flush()
+  })
+}
