@@ -72,6 +72,18 @@ export interface IdempotencyStore {
   remove(record: IdempotencyRecord): Promise<void>
 }
 
+/** One bounded step of a clean-up. `next` continues after the last row looked at; null when none is left. */
+export interface SweepStep {
+  readonly looked: number
+  readonly removed: number
+  readonly next: string | null
+}
+
+/** Removes what has outlived its use. A sweep that stops half-way leaves nothing worse than the rest to the next one. */
+export interface Sweeper {
+  step(now: Date, after: string | null): Promise<SweepStep>
+}
+
 export interface Clock {
   now(): Date
   /** Milliseconds since some fixed moment, never going back: for ages, where a wall clock could be set. */

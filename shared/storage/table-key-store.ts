@@ -40,18 +40,27 @@ export function tableKeyStore(tables: TableAccess): KeyStore {
     async findById(scope, keyId) {
       const row = await ids.get(keyId, ID_POINTER)
       const pointer = row && decodeRow(ids.name, idPointer, row)
-      return pointer && covers(scope, pointer.providerId) ? keys.find(pointer.digest) : undefined
+      const found = pointer && covers(scope, pointer.providerId) ? await keys.find(pointer.digest) : undefined
+      return found?.value.keyId === keyId ? found : undefined
     },
 
     replace: (key, version) => keys.replace(key, version),
 
     async page(scope, { limit, after }) {
-      const { items, next } = await lists.page({ filter: odata`PartitionKey eq ${scope.providerId}`, limit, after })
-      const newestFirst = items.toSorted((left, right) => (left.rowKey < right.rowKey ? -1 : 1))
+      const { items: rows, next } = await lists.page({
+        filter: odata`PartitionKey eq ${scope.providerId}`,
+        limit,
+        after,
+      })
+      const newestFirst = rows.toSorted((left, right) => (left.rowKey < right.rowKey ? -1 : 1))
       const pointers = newestFirst.map((row) => decodeRow(lists.name, listPointer, row))
-      const found = await Promise.all(pointers.map(({ digest }) => keys.find(digest)))
-      const inScope = found.flatMap((key) => (key && covers(scope, key.value.providerId) ? key.value : []))
-      return { items: inScope, next }
+      const items = await Promise.all(
+        pointers.map(async ({ digest, keyId }) => {
+          const found = await keys.find(digest)
+          return found?.value.keyId === keyId && covers(scope, found.value.providerId) ? [found.value] : []
+        }),
+      )
+      return { items: items.flat(), next }
     },
   }
 }

@@ -1,0 +1,30 @@
+import { RestError, type TableClient } from '@azure/data-tables'
+
+/** A request as it goes over the wire; `url` is decoded. */
+export interface WireRequest {
+  readonly method: string
+  readonly url: string
+}
+
+/**
+ * A client that loses the first reply to each request which `loses` picks, after the store has done what was asked: the
+ * SDK then sends the request again, as it does over a bad network.
+ */
+export function loseReplies(client: TableClient, loses: (request: WireRequest) => boolean): TableClient {
+  const lost = new Set<string>()
+  client.pipeline.addPolicy(
+    {
+      name: 'loseReplies',
+      sendRequest: async (request, next) => {
+        const response = await next(request)
+        if (lost.has(request.requestId) || !loses({ method: request.method, url: decodeURIComponent(request.url) })) {
+          return response
+        }
+        lost.add(request.requestId)
+        throw new RestError('socket hang up', { code: 'ECONNRESET', request })
+      },
+    },
+    { afterPhase: 'Retry' },
+  )
+  return client
+}
