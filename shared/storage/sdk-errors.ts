@@ -2,14 +2,16 @@ import { AppError } from '../domain/errors.ts'
 
 /**
  * What a storage SDK threw, as what a caller may be told: `store_unavailable` for a store that cannot be asked (no answer,
- * 5xx, throttled, access refused). A request that the store finds invalid is a bug of ours and names `what` was asked.
+ * 5xx, throttled, access refused). A request that the store finds invalid is a bug of ours. Both name `what` was asked.
+ * The SDK's own error goes no further: it holds the request, with its signature and the whole row.
  */
 export function fromSdk(what: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const status = statusOf(error)
-  if (status === 400 || status === 413) return new Error(`${what} refused a request (${status}).`, { cause: error })
+  const reason = status === undefined ? error.message : `${status} ${codeOf(error)}`
+  if (status === 400 || status === 413) return new Error(`${what} refused a request: ${reason}`)
   if (error.name !== 'RestError' && error.name !== 'AbortError') return error
-  return unavailable(new Error(`${what} did not answer (${status ?? error.name}).`, { cause: error }))
+  return unavailable(new Error(`${what} did not answer: ${reason}`))
 }
 
 export function unavailable(cause: Error): AppError {
@@ -20,4 +22,11 @@ export function unavailable(cause: Error): AppError {
 export function statusOf(error: unknown): number | undefined {
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
   return typeof status === 'number' ? status : undefined
+}
+
+/** The service's name for what went wrong, such as `ServerBusy`. */
+function codeOf(error: Error): string {
+  if ('code' in error && typeof error.code === 'string') return error.code
+  const details = 'details' in error && typeof error.details === 'object' ? error.details : null
+  return details !== null && 'errorCode' in details ? String(details.errorCode) : 'without a code'
 }

@@ -101,6 +101,16 @@ describe('a create that dies', () => {
     expect(await sweepPointers()).toBe(0)
   })
 
+  test('at any request can be tried again with the very same key', async () => {
+    for (const watch of everyCrash(REQUESTS)) {
+      const tries = triesOfOneKey()
+      await createAndDie(watch, tries[0])
+      const living = await theLiving(tries)
+      expect(await createWith({}, tries[0])).toBe(living === undefined ? 'created' : 'exists')
+      expect(await theLiving(tries)).toStrictEqual(tries[0])
+    }
+  })
+
   test('at any request lets a second try with the same id finish, and a third where that dies too: one key lives', async () => {
     for (const [first, second] of pairs(everyCrash(REQUESTS), everyCrash(TAKEOVER_REQUESTS))) {
       const tries = triesOfOneKey()
