@@ -17,6 +17,8 @@ import { type BufferedRecorder, usageRecorder } from './operations/record-usage.
 import type * as ports from './ports.ts'
 import type { PushJournal, PushStore, RollUpMarks, UsageCopies, UsageReports } from './ports-reporting.ts'
 import { tableAccess } from './storage/azure-tables.ts'
+import { idempotencySweeper } from './storage/idempotency-sweeper.ts'
+import { pointerSweeper } from './storage/pointer-sweeper.ts'
 import { storageMessageQueue } from './storage/storage-message-queue.ts'
 import { tableIdempotencyStore } from './storage/table-idempotency-store.ts'
 import { tableKeyStore } from './storage/table-key-store.ts'
@@ -48,6 +50,8 @@ export interface Services {
   readonly marks: RollUpMarks
   readonly pushes: PushStore
   readonly journal: PushJournal
+  /** What clears the tables of what nobody reads any more, by name. */
+  readonly sweepers: Readonly<Record<string, ports.Sweeper>>
   readonly digests: KeyDigests
   /** Seals the cursors of listings. */
   readonly cursorKey: Uint8Array
@@ -114,6 +118,11 @@ function openStores(connectionString: string) {
     journal: pushes,
     queue: storageMessageQueue({ connectionString, name: 'usage-events' }),
     poison: storageMessageQueue({ connectionString, name: 'usage-events-poison' }),
+    sweepers: {
+      idempotency: idempotencySweeper(tables),
+      keyids: pointerSweeper(tables, 'keyids'),
+      keysbyprovider: pointerSweeper(tables, 'keysbyprovider'),
+    },
   }
 }
 

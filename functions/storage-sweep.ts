@@ -1,0 +1,13 @@
+import { sweepStorage } from '../shared/operations/sweep-storage.ts'
+import { schedule } from '../shared/queue/schedule.ts'
+
+/** Daily at 03:17 UTC: removes expired Idempotency-Keys and pointers to keys that never came to be. */
+export const storageSweep = schedule({
+  name: 'storage-sweep',
+  cron: '0 17 3 * * *',
+  async handle(services, log) {
+    for (const { name, looked, removed, complete } of await sweepStorage(services, 60)) {
+      log(complete ? 'info' : 'warn', 'storage swept', { table: name, looked, removed, complete })
+    }
+  },
+})
