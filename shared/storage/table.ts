@@ -4,7 +4,7 @@ import type { Page } from '../ports.ts'
 import { fromSdk, statusOf, unavailable } from './sdk-errors.ts'
 import { checkRow, isStorableKey, type Row, rowBytes, type StoredRow } from './table-row.ts'
 
-export interface RowQuery {
+interface RowQuery {
   /** An OData filter, made with the `odata` tag of the SDK so that values are quoted. */
   readonly filter: string
   /** 1..1000. */
@@ -18,7 +18,7 @@ export type RowAction =
   | { readonly kind: 'replace'; readonly row: Row; readonly etag: string }
 
 /** `exists`: a row to create is there. `stale`: a row to replace has moved on or is gone. Neither wrote anything. */
-export type TransactResult =
+type TransactResult =
   | { readonly kind: 'committed'; readonly etags: readonly string[] }
   | { readonly kind: 'exists' | 'stale' }
 

@@ -58,7 +58,7 @@ const largest: Partial<Provider> = {
   quotas: { requestsPerDay: 1, requestsPerMonth: Number.MAX_SAFE_INTEGER, maxKeys: 0, keysPerHour: 7 },
 }
 
-export function sampleProvider(change: Partial<Provider> = {}): Provider {
+function sampleProvider(change: Partial<Provider> = {}): Provider {
   const at = new Date('2026-11-22T16:00:00.123Z')
   return {
     providerId: sampleProviderId(),
