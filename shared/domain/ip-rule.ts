@@ -3,8 +3,9 @@ import ipaddr from 'ipaddr.js'
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
 // ipaddr.js also reads octal, hexadecimal and short forms (`010.1`, `0x7f.1`): a filter must not.
-const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)$/
-const ipv6 = /^[0-9A-Fa-f:]{2,39}(?:\d{1,3}(?:\.\d{1,3}){3})?$/
+const octet = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
+const ipv4 = new RegExp(`^(?:${octet}\\.){3}${octet}$`)
+const ipv6 = new RegExp(`^[0-9A-Fa-f:]{1,39}(?::(?:${octet}\\.){3}${octet})?$`)
 
 /**
  * Reads one address as a proxy may write it: `1.2.3.4`, `1.2.3.4:5678`, `2001:db8::1`, `[2001:db8::1]:443`. An IPv4
@@ -12,11 +13,6 @@ const ipv6 = /^[0-9A-Fa-f:]{2,39}(?:\d{1,3}(?:\.\d{1,3}){3})?$/
  */
 export function parseAddress(text: string): Address | undefined {
   return readBare(withoutPort(text.trim()))
-}
-
-/** The form in which equal addresses are equal texts, or undefined for what is no address. */
-export function canonicalAddress(text: string): string | undefined {
-  return parseAddress(text)?.toNormalizedString()
 }
 
 /** Why a text is not a rule (an address, or a CIDR block whose host bits are 0), or undefined for a good one. */
@@ -51,7 +47,7 @@ function readBare(text: string): Address | undefined {
 }
 
 function parseRule(text: string): Rule | undefined {
-  const [, host, length] = /^([^/]+?)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const [, host, length] = /^([^/]+?)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text) ?? []
   const address = host === undefined ? undefined : readBare(host)
   if (address === undefined) return undefined
   const width = address.kind() === 'ipv4' ? 32 : 128
