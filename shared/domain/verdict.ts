@@ -160,6 +160,7 @@ const noWarning: readonly Warning[] = []
 function warningsFor({ key, now }: Evidence): readonly Warning[] {
   const end = endsAt(key)
   if (end === Infinity) return neverExpires
-  if (key.graceUntil !== null) return ['IN_GRACE', 'EXPIRES_SOON']
-  return end - now.getTime() <= expiresSoonMs ? ['EXPIRES_SOON'] : noWarning
+  const soon = end - now.getTime() <= expiresSoonMs
+  if (key.graceUntil !== null) return soon ? ['IN_GRACE', 'EXPIRES_SOON'] : ['IN_GRACE']
+  return soon ? ['EXPIRES_SOON'] : noWarning
 }
