@@ -1,0 +1,176 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { addressAllowed, faultOfRule, parseAddress } from '../../../shared/domain/ip-rule.ts'
+
+/** A CIDR block as bits, without any library: the model that the rules are held against. */
+interface Block {
+  readonly width: 32 | 128
+  readonly network: bigint
+  readonly bits: number
+}
+
+const block = (width: 32 | 128): fc.Arbitrary<Block> =>
+  fc
+    .record({ address: fc.bigInt(0n, 2n ** BigInt(width) - 1n), bits: fc.integer({ min: 1, max: width }) })
+    .map(({ address, bits }) => ({ width, bits, network: address - (address % sizeOf(width, bits)) }))
+    // An IPv4 address inside IPv6 is an IPv4 address: that has a test of its own.
+    .filter(({ width, network }) => width === 32 || network >> 32n !== 0xffffn)
+
+const anyBlock = fc.oneof(block(32), block(128))
+const sizeOf = (width: number, bits: number) => 2n ** BigInt(width - bits)
+const ruleText = ({ width, network, bits }: Block) => `${textOf(network, width)}/${bits}`
+
+describe('an address rule', () => {
+  test('allows the first and the last address of its block, and neither neighbour', () => {
+    fc.assert(
+      fc.property(anyBlock, (rule) => {
+        const first = rule.network
+        const last = first + sizeOf(rule.width, rule.bits) - 1n
+        const allowed = (value: bigint) => addressAllowed([ruleText(rule)], textOf(value, rule.width))
+        expect(faultOfRule(ruleText(rule))).toBeUndefined()
+        expect([allowed(first), allowed(last)]).toEqual([true, true])
+        if (first > 0n) expect(allowed(first - 1n)).toBe(false)
+        if (last + 1n < 2n ** BigInt(rule.width)) expect(allowed(last + 1n)).toBe(false)
+      }),
+    )
+  })
+
+  test('allows exactly the addresses whose first bits are those of the block', () => {
+    fc.assert(
+      fc.property(block(32), fc.bigInt(0n, 2n ** 32n - 1n), fc.nat({ max: 32 }), (rule, noise, shared) => {
+        // An address that shares some bits with the network, so that many hit and many miss.
+        const mask = 2n ** BigInt(32 - shared) - 1n
+        const address = (rule.network & ~mask) | (noise & mask)
+        const inside = address >> BigInt(32 - rule.bits) === rule.network >> BigInt(32 - rule.bits)
+        expect(addressAllowed([ruleText(rule)], textOf(address, 32))).toBe(inside)
+      }),
+    )
+  })
+
+  test('without a length is that one address', () => {
+    expect(addressAllowed(['192.0.2.7'], '192.0.2.7')).toBe(true)
+    expect(addressAllowed(['192.0.2.7'], '192.0.2.8')).toBe(false)
+    expect(addressAllowed(['2001:db8::1'], '2001:0DB8:0:0::0001')).toBe(true)
+  })
+
+  test('of IPv4 says nothing about IPv6, and the other way round', () => {
+    expect(addressAllowed(['1.0.0.0/8'], '100::')).toBe(false)
+    expect(addressAllowed(['::/1'], '1.2.3.4')).toBe(false)
+  })
+
+  test('of an IPv4 block is the same in both forms, whichever form the address has', () => {
+    for (const rule of ['192.0.2.0/24', '::ffff:192.0.2.0/120', '::ffff:c000:200/120']) {
+      expect(faultOfRule(rule)).toBeUndefined()
+      for (const inside of ['192.0.2.255', '::ffff:192.0.2.255', '::FFFF:c000:2ff', '[::ffff:192.0.2.255]:80']) {
+        expect(addressAllowed([rule], inside)).toBe(true)
+      }
+      expect(addressAllowed([rule], '::ffff:192.0.3.0')).toBe(false)
+    }
+  })
+
+  test('that matches every address is refused, in every form', () => {
+    for (const rule of ['0.0.0.0/0', '::/0', '::ffff:0.0.0.0/96', '::ffff:0:0/96']) {
+      expect(faultOfRule(rule)).toMatch(/every address/)
+    }
+  })
+
+  test('with anything but zeros behind its prefix is refused', () => {
+    fc.assert(
+      fc.property(anyBlock, fc.bigInt(1n, 2n ** 128n), (rule, noise) => {
+        const hostBits = noise % sizeOf(rule.width, rule.bits)
+        fc.pre(hostBits !== 0n)
+        const text = `${textOf(rule.network + hostBits, rule.width)}/${rule.bits}`
+        expect(faultOfRule(text)).toMatch(/zeros/)
+      }),
+    )
+  })
+
+  test.each([
+    '',
+    ' ',
+    '192.0.2.0/33',
+    '192.0.2.0/-1',
+    '192.0.2.0/',
+    '192.0.2.0/024',
+    '192.0.2.0/24/24',
+    '2001:db8::/129',
+  ])('is not %j', (text) => expect(faultOfRule(text)).toMatch(/must be an IPv4 or IPv6 address/))
+
+  test.each(['192.0.2.1:80', '[2001:db8::1]', '[2001:db8::1]:443', ' 192.0.2.1', '192.0.2.1\n', '::ffff:0:0/95'])(
+    'is not %j: a rule has no port, no brackets and no blanks',
+    (text) => expect(faultOfRule(text)).toBeDefined(),
+  )
+})
+
+describe('an address', () => {
+  const canonical = (text: string) => parseAddress(text)?.toNormalizedString()
+
+  test.each([
+    ['1.2.3.4', '1.2.3.4'],
+    [' 1.2.3.4 ', '1.2.3.4'],
+    ['1.2.3.4:5678', '1.2.3.4'],
+    ['2001:db8::1', '2001:db8:0:0:0:0:0:1'],
+    ['2001:0DB8:0000:0000:0000:0000:0000:0001', '2001:db8:0:0:0:0:0:1'],
+    ['[2001:db8::1]', '2001:db8:0:0:0:0:0:1'],
+    ['[2001:db8::1]:443', '2001:db8:0:0:0:0:0:1'],
+    ['::', '0:0:0:0:0:0:0:0'],
+    ['::ffff:1.2.3.4', '1.2.3.4'],
+    ['::ffff:102:304', '1.2.3.4'],
+    ['[::ffff:1.2.3.4]:80', '1.2.3.4'],
+    ['0:0:0:0:0:ffff:1.2.3.4', '1.2.3.4'],
+  ])('%j is %s', (text, expected) => {
+    expect(canonical(text)).toBe(expected)
+  })
+
+  test.each([
+    ['octal', ['010.1.1.1', '1.2.3.04', '00.0.0.0', '::ffff:010.1.1.1', '::ffff:1.2.3.04']],
+    ['hexadecimal', ['0x7f.0.0.1', '0x7f000001', '1.2.3.0x4', '::ffff:0x1.2.3.4']],
+    ['short', ['1', '1.2', '1.2.3', '127.1', '2130706433', '::ffff:1.2.3']],
+    ['too large', ['256.0.0.1', '1.2.3.4.5', '::ffff:1.2.3.256', '12345::', '1:2:3:4:5:6:7:8:9']],
+    ['a zone id', ['fe80::1%eth0', 'fe80::1%1', '[fe80::1%eth0]:80', '1.2.3.4%1']],
+    [
+      'a wrong bracket or port',
+      ['[1.2.3.4]', '[1.2.3.4]:80', '[::1', '::1]', '1.2.3.4:', '1.2.3.4:port', '1.2.3.4:123456'],
+    ],
+    ['ambiguous', ['1::2::3', ':::', ':', '1:2:3:4:5:6:7', '::1:', '1.2.3.4, 5.6.7.8', '1.2.3.4 5.6.7.8']],
+    ['no address', ['', ' ', 'localhost', 'unknown', '-', '١.٢.٣.٤', '1.2.3.4/32', 'null', '＃']],
+  ])('is not read from a text that is %s', (_, texts) => {
+    for (const text of texts) {
+      expect([text, canonical(text)]).toEqual([text, undefined])
+      expect(addressAllowed(['0.0.0.0/1', '128.0.0.0/1', '::/1', '8000::/1'], text)).toBe(false)
+    }
+  })
+
+  test('is the same address in every way to write it', () => {
+    fc.assert(
+      fc.property(fc.ipV6(), fc.ipV4(), (six, four) => {
+        const spelled = six.toUpperCase()
+        expect(canonical(`[${spelled}]:8080`)).toBe(canonical(six))
+        expect(canonical(six)).toBeDefined()
+        expect(canonical(`::ffff:${four}`)).toBe(four)
+        expect(canonical(`${four}:443`)).toBe(four)
+      }),
+    )
+  })
+
+  test('that is missing or unreadable lies inside no rule, and a rule that is none holds no address', () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        if (parseAddress(text) === undefined) expect(addressAllowed(['0.0.0.0/1', '::/1'], text)).toBe(false)
+        if (faultOfRule(text) !== undefined) expect(addressAllowed([text], '1.2.3.4')).toBe(false)
+      }),
+    )
+    expect(addressAllowed(['1.2.3.4'], null)).toBe(false)
+    expect(addressAllowed([], '1.2.3.4')).toBe(false)
+  })
+})
+
+function textOf(value: bigint, width: 32 | 128): string {
+  const groups = width === 32 ? 4 : 8
+  const size = BigInt(width / groups)
+  const parts = Array.from(
+    { length: groups },
+    (_, index) => (value >> (size * BigInt(groups - 1 - index))) % 2n ** size,
+  )
+  return width === 32 ? parts.join('.') : parts.map((part) => part.toString(16)).join(':')
+}
