@@ -1,6 +1,6 @@
 import type { UsageDelta } from './usage.ts'
 import { keyName } from './usage-counters.ts'
-import { partitionName, partitionOf } from './usage-partition.ts'
+import { partitionName, partitionOf, splitByPartition } from './usage-partition.ts'
 
 /** The largest message, in bytes of UTF-8: base64 makes the queue's 64 KiB of it. */
 export const messageBytesMax = 48 * 1024
@@ -64,4 +64,9 @@ export function packDeltas(
     messages.push([delta])
   }
   return messages
+}
+
+/** Whether the packing rule was kept, without which a batch might never fit into a transaction. */
+export function fitsTransactions(deltas: readonly UsageDelta[]): boolean {
+  return splitByPartition(deltas).every((part) => new Set(part.deltas.map(keyName)).size <= keysPerPartitionMax)
 }

@@ -28,8 +28,6 @@ const nothing: PartitionMeta = { fence: null, state: 'open', batches: 0, total: 
 /** The ledger in memory, with the answers that a table gives: the dedupe row is looked at before the fence. */
 export function memoryUsageLedger(): MemoryUsageLedger {
   const partitions = new Map<string, HeldPartition>()
-  let moves = 0
-  const nextFence = () => `fence-${++moves}`
 
   const find = (partition: UsagePartition): HeldPartition =>
     partitions.get(partitionName(partition)) ?? { partition, meta: nothing, applied: new Map(), counters: new Map() }
@@ -39,12 +37,14 @@ export function memoryUsageLedger(): MemoryUsageLedger {
     partitions.set(partitionName(held.partition), held)
   }
 
+  const moved = ({ meta: { fence } }: HeldPartition): string => String(Number(fence) + 1)
+
   const apply = (held: HeldPartition, change: PartitionChange): PartitionMeta => {
     const batches = change.meta.batches + change.applied.length
     const total = change.applied.reduce((sum, batch) => sum + batch.count, change.meta.total)
     for (const batch of change.applied) held.applied.set(batch.batchId, batch)
     for (const row of change.counters) held.counters.set(keyName(row), { ...row, version: batches })
-    const meta: PartitionMeta = { fence: nextFence(), state: 'open', batches, total }
+    const meta: PartitionMeta = { fence: moved(held), state: 'open', batches, total }
     store(held, meta)
     return meta
   }
@@ -62,7 +62,7 @@ export function memoryUsageLedger(): MemoryUsageLedger {
     findApplied: async (partition, batchIds) => new Set(batchIds.filter((id) => find(partition).applied.has(id))),
     seal: async (partition) => {
       const held = find(partition)
-      if (held.meta.state === 'open') store(held, { ...held.meta, fence: nextFence(), state: 'sealed' })
+      if (held.meta.state === 'open') store(held, { ...held.meta, fence: moved(held), state: 'sealed' })
     },
     scan: async (partition) => {
       const { meta, applied, counters } = find(partition)
