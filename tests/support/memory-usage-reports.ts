@@ -1,11 +1,16 @@
-import type { DayCounters } from '../../shared/domain/usage.ts'
+import type { DayCounters, UsagePartition } from '../../shared/domain/usage.ts'
 import { partitionName } from '../../shared/domain/usage-partition.ts'
 import type { ProviderDay } from '../../shared/domain/usage-totals.ts'
 import type { ScannedCounters, Versioned } from '../../shared/ports.ts'
 import type { RollUpMarks, UsageCopies, UsageReports } from '../../shared/ports-reporting.ts'
 
+export interface MemoryUsageReports extends UsageReports, UsageCopies {
+  /** All that is stored, as it is stored. */
+  held(): { readonly keyDays: readonly ScannedCounters[]; readonly totals: readonly ProviderDay[] }
+}
+
 /** What the roll-up copies, in memory. */
-export function memoryUsageReports(): UsageReports & UsageCopies {
+export function memoryUsageReports(): MemoryUsageReports {
   const keyDays = new Map<string, ScannedCounters>()
   const totals = new Map<string, Versioned<ProviderDay>>()
   const lastUses = new Map<string, string>()
@@ -17,6 +22,7 @@ export function memoryUsageReports(): UsageReports & UsageCopies {
       .map(({ version: _, ...counters }) => ({ ...counters, lastIpHash: null }))
 
   return {
+    held: () => ({ keyDays: [...keyDays.values()], totals: [...totals.values()].map(({ value }) => value) }),
     putKeyDays: async ({ providerId }, copies) => {
       for (const copy of copies) {
         const name = `${providerId}|${copy.keyId}`
@@ -50,9 +56,14 @@ export function memoryUsageReports(): UsageReports & UsageCopies {
   }
 }
 
-export function memoryRollUpMarks(): RollUpMarks {
+export interface MemoryRollUpMarks extends RollUpMarks {
+  held(partition: UsagePartition): number
+}
+
+export function memoryRollUpMarks(): MemoryRollUpMarks {
   const marks = new Map<string, number>()
   return {
+    held: (partition) => marks.get(partitionName(partition)) ?? 0,
     read: async (partition) => marks.get(partitionName(partition)) ?? 0,
     write: async (partition, batches) => {
       marks.set(partitionName(partition), batches)
