@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { oneProvider } from '../../../shared/domain/provider-scope.ts'
+import { tableAccess } from '../../../shared/storage/azure-tables.ts'
+import { tablePushStore } from '../../../shared/storage/table-push-store.ts'
+import { tableRollUpMarks } from '../../../shared/storage/table-roll-up-marks.ts'
+import { tableUsageReports } from '../../../shared/storage/table-usage-reports.ts'
+import { startAzurite, type TestAzurite } from '../../support/azurite.ts'
+import { loseReplies } from '../../support/lost-replies.ts'
+import { memoryPushStore } from '../../support/memory-push-store.ts'
+import { memoryRollUpMarks, memoryUsageReports } from '../../support/memory-usage-reports.ts'
+import { pushStoreContract, samplePush } from '../../support/push-store-contract.ts'
+import { sampleProviderId } from '../../support/sample-keys.ts'
+import { shuffleQueries } from '../../support/shuffling-tables.ts'
+import { rollUpMarksContract, usageReportsContract } from '../../support/usage-reports-contract.ts'
+import { sampleCounters, sampleDelta } from '../../support/usage-samples.ts'
+
+let azurite: TestAzurite
+beforeAll(async () => {
+  azurite = await startAzurite()
+})
+afterAll(() => azurite.stop())
+
+const plain = () => tableAccess({ connectionString: azurite.connectionString })
+const shuffled = () => tableAccess({ connectionString: azurite.connectionString, wrapClient: shuffleQueries })
+
+usageReportsContract('memory', memoryUsageReports)
+usageReportsContract('Azurite', () => tableUsageReports(plain()))
+usageReportsContract('Azurite with shuffled queries', () => tableUsageReports(shuffled()))
+rollUpMarksContract('memory', memoryRollUpMarks)
+rollUpMarksContract('Azurite', () => tableRollUpMarks(plain()))
+pushStoreContract('memory', memoryPushStore)
+pushStoreContract('Azurite', () => tablePushStore(plain()))
+pushStoreContract('Azurite with shuffled queries', () => tablePushStore(shuffled()))
+
+describe('over a network that loses replies', () => {
+  const flaky = () =>
+    tableAccess({
+      connectionString: azurite.connectionString,
+      wrapClient: (client) => loseReplies(client, ({ method }) => method !== 'GET'),
+    })
+
+  test('copies are stored once and stay as they are', async () => {
+    const providerId = sampleProviderId()
+    const copy = sampleCounters([sampleDelta({ providerId, keyId: 'key-a', count: 5 })], 1)
+    const reports = tableUsageReports(flaky())
+    await reports.putKeyDays(oneProvider(providerId), [copy])
+    const found = await reports.keyDays(oneProvider(providerId), 'key-a', { first: '20261122', last: '20261122' })
+    expect(found).toMatchObject([{ total: 5 }])
+  })
+
+  test('a batch that was accepted says so', async () => {
+    const scope = oneProvider(sampleProviderId())
+    expect(await tablePushStore(flaky()).accept(scope, samplePush(), ['one', 'two'])).toBe('accepted')
+  })
+})
+
+describe('what a provider may be let to read', () => {
+  test('no row of usagebyprovider holds the hash of an address', async () => {
+    const providerId = sampleProviderId()
+    const copy = sampleCounters([sampleDelta({ providerId, lastIpHash: '0123456789abcdef' })], 1)
+    await tableUsageReports(plain()).putKeyDays(oneProvider(providerId), [copy])
+    const rows = await Array.fromAsync(plain().table('usagebyprovider').scan(`PartitionKey eq '${providerId}'`))
+    expect(rows).toHaveLength(2)
+    expect(JSON.stringify(rows, (_, value) => (typeof value === 'bigint' ? Number(value) : value))).not.toContain(
+      '0123456789abcdef',
+    )
+  })
+})
