@@ -13,8 +13,9 @@ export function parseTarget(url: string): Target | undefined {
   const query = mark === -1 ? '' : url.slice(mark + 1)
   let path = mark === -1 ? url : url.slice(0, mark)
   try {
+    if (path[0] !== '/') path = new URL(path).pathname
     // Dot segments are rare and costly to resolve; only a path that may hold one is parsed as a URL.
-    if (path[0] !== '/' || /\/(?:\.|%2e)/i.test(path)) path = new URL(path, 'http://localhost').pathname
+    else if (/\/(?:\.|%2e)/i.test(path)) path = new URL(path, 'http://localhost').pathname
     return { parts: splitPath(path), query }
   } catch {
     return undefined

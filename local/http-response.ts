@@ -19,7 +19,8 @@ export function sendRpcResponse(response: ServerResponse, http: RpcHttpResponse 
   }
   const body = readBody(http.body)
   headers['content-length'] = body.byteLength
-  response.writeHead(status, headers).end(body)
+  // As a string of bytes the body leaves in one write with the headers; as a buffer it takes a second chunk.
+  response.writeHead(status, headers).end(body.toString('latin1'), 'latin1')
 }
 
 /** Sends a status alone, as the Functions host does for whatever no function answers. */
@@ -27,8 +28,10 @@ export function sendEmpty(response: ServerResponse, status: number): void {
   response.writeHead(status, WITHOUT_BODY.has(status) ? {} : { 'content-length': 0 }).end()
 }
 
-function readBody(body: RpcTypedData | null | undefined): Uint8Array {
-  return body?.bytes ?? Buffer.from(body?.string ?? body?.json ?? '')
+function readBody(body: RpcTypedData | null | undefined): Buffer {
+  const bytes = body?.bytes
+  if (bytes) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Buffer.from(body?.string ?? body?.json ?? '')
 }
 
 function formatCookie(cookie: RpcCookie): string {

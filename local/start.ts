@@ -16,9 +16,7 @@ async function main(): Promise<void> {
   // A failure of the app is then reported at its line in the source and not in the bundle.
   process.setSourceMapsEnabled(true)
   const log = createLog(commandLine, (line) => process.stdout.write(line))
-  // biome-ignore lint/style/noProcessEnv: here the host hands the environment to its parts, which take it as an argument.
-  const environment = process.env
-  const session = await startSession(commandLine, environment, log, () => {
+  const session = await startSession(commandLine, process.env, log, () => {
     process.stderr.write('Azurite does not stay up; the data cannot be reached.\n')
     process.exit(1)
   })

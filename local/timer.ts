@@ -36,6 +36,7 @@ export function startTimer({ schedule, runOnStartup, useMonitor, run }: TimerOpt
   const monitored = useMonitor && !isSubMinute(schedule)
   let status = { Last: NEVER, Next: schedule.next(new Date()).toISOString(), LastUpdated: NEVER }
   let runs = Promise.resolve()
+  let runsWaiting = 0
   let stopped = false
   let timeout: NodeJS.Timeout | undefined
 
@@ -46,7 +47,8 @@ export function startTimer({ schedule, runOnStartup, useMonitor, run }: TimerOpt
     status = { Last: now.toISOString(), Next: schedule.next(now).toISOString(), LastUpdated: now.toISOString() }
   }
   const trigger = () => {
-    runs = runs.then(runOnce)
+    runsWaiting++
+    runs = runs.then(runOnce).finally(() => runsWaiting--)
     return runs
   }
   const waitUntil = (due: Date) => {
@@ -54,7 +56,7 @@ export function startTimer({ schedule, runOnStartup, useMonitor, run }: TimerOpt
     if (stopped) return
     // A timeout may fire a millisecond early, and cannot be longer than 24 days: look again until it is time.
     if (leftMs > 0) timeout = setTimeout(() => waitUntil(due), Math.min(leftMs, DELAY_MAX_MS))
-    else void trigger().then(scheduleNext)
+    else void (runsWaiting > 0 ? runs : trigger()).then(scheduleNext)
   }
   const scheduleNext = () => waitUntil(schedule.next(new Date()))
 
