@@ -10,6 +10,8 @@ export interface Fresh<Value> {
 interface Entry<Value> {
   readonly value: Value | undefined
   readonly readAtMs: number
+  /** Where the beginning of its read stands among all reads and changes: two of them may share a millisecond. */
+  readonly turn: number
 }
 
 interface FreshCacheOptions<Value> {
@@ -41,20 +43,22 @@ export interface FreshCache<Value> {
 export function freshCache<Value>(clock: Clock, options: FreshCacheOptions<Value>): FreshCache<Value> {
   const entries = new LRUCache<string, Entry<Value>>({ max: options.maxEntries })
   const reading = new Map<string, Promise<Fresh<Value>>>()
-  const outdatedAtMs = new Map<string, number>()
+  const changes = new Map<string, { readonly turn: number; readonly atMs: number }>()
+  let turns = 0
 
-  function isOutdated(index: string, { value, readAtMs }: Entry<Value>): boolean {
-    if (outdatedAtMs.size === 0) return false
-    const atMs = outdatedAtMs.get(value === undefined ? index : options.tagOf(value))
-    return atMs !== undefined && readAtMs <= atMs
+  function isOutdated(index: string, { value, turn }: Entry<Value>): boolean {
+    if (changes.size === 0) return false
+    const change = changes.get(value === undefined ? index : options.tagOf(value))
+    return change !== undefined && turn < change.turn
   }
 
   async function readAnew(index: string, load: () => Promise<Value | undefined>): Promise<Fresh<Value>> {
-    const readAtMs = clock.monotonicMs()
-    const entry = { value: await load(), readAtMs }
-    const kept = entries.get(index)
-    if (!isOutdated(index, entry) && (kept === undefined || kept.readAtMs <= readAtMs)) entries.set(index, entry)
-    return { value: entry.value, ageMs: clock.monotonicMs() - readAtMs }
+    const begun = { readAtMs: clock.monotonicMs(), turn: ++turns }
+    const entry = { value: await load(), ...begun }
+    // What was changed here while the read was under way may have been read as it was before.
+    if (isOutdated(index, entry)) return readAnew(index, load)
+    if ((entries.get(index)?.turn ?? 0) < entry.turn) entries.set(index, entry)
+    return { value: entry.value, ageMs: clock.monotonicMs() - entry.readAtMs }
   }
 
   return {
@@ -75,11 +79,11 @@ export function freshCache<Value>(clock: Clock, options: FreshCacheOptions<Value
     readAnew,
     outdate(tag) {
       const nowMs = clock.monotonicMs()
-      for (const [old, atMs] of outdatedAtMs) {
+      for (const [old, { atMs }] of changes) {
         // Whatever was read before then is no longer fresh anyway, unless a read takes longer than that to come back.
-        if (nowMs - atMs > 10 * options.freshMs) outdatedAtMs.delete(old)
+        if (nowMs - atMs > 10 * options.freshMs) changes.delete(old)
       }
-      outdatedAtMs.set(tag, nowMs)
+      changes.set(tag, { turn: ++turns, atMs: nowMs })
     },
   }
 }
