@@ -27,10 +27,9 @@ export async function changeKey(
     if (found === undefined) throw keyNotFound()
     const changed = decide(found.value)
     if (changed === found.value) return changed
-    if ((await keys.replace(changed, found.version)) === 'replaced') {
-      knownKeys.keyChanged(changed.digest)
-      return changed
-    }
+    // Also where the write fails: nobody knows then whether it was carried out.
+    const written = await keys.replace(changed, found.version).finally(() => knownKeys.keyChanged(changed.digest))
+    if (written === 'replaced') return changed
   }
   throw new AppError('conflict', 'Others keep changing this key. Try again.', { retryAfterSeconds: 1 })
 }
