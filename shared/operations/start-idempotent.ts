@@ -78,7 +78,9 @@ function claim(earlier: IdempotencyRecord, fresh: IdempotencyRecord, now: Date):
 function mine({ idempotency }: IdempotencyNeeds, record: IdempotencyRecord): IdempotentStart {
   async function save(change: Partial<IdempotencyRecord>) {
     const current = await idempotency.find(record.callerId, record.keyDigest)
-    if (current !== undefined) await idempotency.replace({ ...record, ...change }, current.version)
+    // A try that was taken over has nothing to say any more: the answer is the other one's to give.
+    if (current?.value.startedAt.getTime() !== record.startedAt.getTime()) return
+    await idempotency.replace({ ...record, ...change }, current.version)
   }
   return {
     kind: 'mine',
