@@ -15,7 +15,7 @@ export interface KeyFilter {
 }
 
 // A filter that matches little must not turn one request into a walk over everything.
-const scannedMax = 1000
+const readsMax = 20
 
 /** The next keys of a provider that match, at most `limit`; fewer, with `next` set, when many others had to be passed over. */
 export async function listKeys(
@@ -26,14 +26,13 @@ export async function listKeys(
 ): Promise<Page<Key>> {
   const matching: Key[] = []
   let position = after
-  let scanned = 0
+  let reads = 0
   do {
-    const asked = matching.length === 0 ? limit : limit - matching.length
-    const page = await keys.page(scope, { limit: asked, after: position })
+    const page = await keys.page(scope, { limit: limit - matching.length, after: position })
     matching.push(...page.items.filter((key) => matches(key, filter, clock.now())))
     position = page.next
-    scanned += asked
-  } while (position !== null && matching.length < limit && scanned < scannedMax)
+    reads++
+  } while (position !== null && matching.length < limit && reads < readsMax)
   return { items: matching, next: position }
 }
 
