@@ -13,6 +13,7 @@ export function line(maximum: number) {
     .min(1, 'must not be empty')
     .max(maximum, `must have ${maximum} characters at most`)
     .refine((text) => !controlCharacters.test(text), 'must not contain control characters')
+    .refine((text) => text.isWellFormed(), 'must not contain half of a surrogate pair')
 }
 
 export const ProviderId = z
@@ -78,7 +79,6 @@ const metadataDepth = 8
 /** A JSON object of the caller's own. */
 export const Metadata = z
   .record(z.string(), z.json())
-  .refine((value) => !('__proto__' in value && Object.hasOwn(value, '__proto__')), 'must not have a field `__proto__`')
   .refine((value) => new TextEncoder().encode(JSON.stringify(value)).length <= metadataBytes, 'must be 4 KiB at most')
   .refine((value) => depthOf(value) <= metadataDepth, 'must be nested 8 levels deep at most')
 

@@ -1,10 +1,9 @@
 import * as z from 'zod'
-import { AppError, type FieldError } from '../domain/errors.ts'
 import type { Services } from '../services.ts'
 import { authenticateCaller, authenticateHolder, authorize, type Caller, type Holder } from './authenticate.ts'
 import type { Access, Answer, Call, EndpointSpec } from './endpoint-spec.ts'
 import { runIdempotent } from './idempotent.ts'
-import { check, decodeUtf8, parseJson, readBytes } from './read-request.ts'
+import { check, decodeUtf8, invalidRequest, parseJson, readBytes } from './read-request.ts'
 
 /** A call before its contract was looked at. */
 export type Arrival<A extends Access> = Omit<
@@ -43,7 +42,7 @@ export async function answerCall<A extends Access, P extends z.ZodType, Q extend
   const call = { ...arrival, text, ...readContract(spec, request, text) }
   const handle = (seed: string) => spec.handle({ ...call, seed } as Parameters<typeof spec.handle>[0])
   if (spec.idempotent !== true || services === undefined) return handle('')
-  return runIdempotent(services, request, { callerId: callerId(caller), text, run: handle })
+  return runIdempotent(services, request, { callerId: callerId(caller), text, log: arrival.log, run: handle })
 }
 
 /** Who called, for the log and for what is kept per caller. */
@@ -67,7 +66,3 @@ function readContract<A extends Access, P extends z.ZodType, Q extends z.ZodType
 }
 
 const unread = { data: undefined, errors: [] } as const
-
-function invalidRequest(errors: readonly FieldError[]): AppError {
-  return new AppError('invalid_request', 'The request does not match the contract.', { errors })
-}

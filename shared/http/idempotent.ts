@@ -1,12 +1,16 @@
 import type { HttpRequest } from '@azure/functions'
 import { AppError } from '../domain/errors.ts'
-import { startIdempotent } from '../operations/start-idempotent.ts'
+import { describeFailure } from '../log.ts'
+import { type IdempotentStart, startIdempotent } from '../operations/start-idempotent.ts'
+import type { Log } from '../ports.ts'
 import type { Services } from '../services.ts'
 import type { Answer } from './endpoint-spec.ts'
+import { invalidRequest } from './read-request.ts'
 
 interface IdempotentRun {
   readonly callerId: string
   readonly text: string
+  readonly log: Log
   readonly run: (seed: string) => Promise<Answer>
 }
 
@@ -17,7 +21,7 @@ interface IdempotentRun {
 export async function runIdempotent(
   services: Services,
   request: HttpRequest,
-  { callerId, text, run }: IdempotentRun,
+  { callerId, text, log, run }: IdempotentRun,
 ): Promise<Answer> {
   const key = readKey(request)
   if (key === undefined) return run(services.random.id())
@@ -28,14 +32,21 @@ export async function runIdempotent(
     const { status, headers, body } = start.answer
     return { status, headers: { ...headers, 'idempotency-replayed': 'true' }, body }
   }
+  const answer = await runOrGiveUp(start, run)
+  const { status = 200, headers = {}, body, replayBody = body } = answer
+  // The call is done and its answer may hold a secret that nobody can show again: it leaves also when it cannot be kept.
+  await start.finish({ status, headers, body: replayBody }).catch((error) => {
+    log('error', 'the answer could not be kept for a replay', { cause: describeFailure(error) })
+  })
+  return answer
+}
+
+async function runOrGiveUp(
+  start: Extract<IdempotentStart, { readonly kind: 'mine' }>,
+  run: IdempotentRun['run'],
+): Promise<Answer> {
   try {
-    const answer = await run(start.seed)
-    await start.finish({
-      status: answer.status ?? 200,
-      headers: answer.headers ?? {},
-      body: answer.replayBody ?? answer.body,
-    })
-    return answer
+    return await run(start.seed)
   } catch (error) {
     const leftNothing = error instanceof AppError && !error.code.endsWith('_unavailable') && error.code !== 'internal'
     await (leftNothing ? start.release() : start.abandon())
@@ -47,7 +58,5 @@ function readKey(request: HttpRequest): string | undefined {
   const key = request.headers.get('idempotency-key')
   if (key === null) return undefined
   if (/^[\x20-\x7e]{1,255}$/.test(key)) return key
-  throw new AppError('invalid_request', 'The request does not match the contract.', {
-    errors: [{ pointer: 'Idempotency-Key', detail: 'must be 1 to 255 printable ASCII characters' }],
-  })
+  throw invalidRequest([{ pointer: 'Idempotency-Key', detail: 'must be 1 to 255 printable ASCII characters' }])
 }

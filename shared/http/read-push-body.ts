@@ -1,8 +1,8 @@
 import type { HttpRequest } from '@azure/functions'
 import { PushBody, PushedEventBody } from '../contracts/usage.ts'
-import { AppError, type FieldError } from '../domain/errors.ts'
+import type { FieldError } from '../domain/errors.ts'
 import type { PushedItem, RejectionCode } from '../domain/usage-push.ts'
-import { check, parseJson } from './read-request.ts'
+import { check, invalidRequest, parseJson } from './read-request.ts'
 
 const maxPointerLength = 128
 const maxDetailLength = 200
@@ -21,16 +21,12 @@ export function readPushBody(request: HttpRequest, text: string, batchId: string
   const isLines = /^application\/(?:x-)?(?:ndjson|jsonl)\s*(?:;|$)/i.test(request.headers.get('content-type') ?? '')
   const values = isLines ? readLines(text) : undefined
   const body = check(PushBody, values ?? parseJson(request, text), '#')
-  if (!('data' in body)) throw invalid(body.errors)
+  if (!('data' in body)) throw invalidRequest(body.errors)
   const { batch_id: named = batchId, events } = body.data
   if (batchId !== undefined && named !== batchId) {
-    throw invalid([{ pointer: '#/batch_id', detail: 'must be the batch_id of the query, or be left out' }])
+    throw invalidRequest([{ pointer: '#/batch_id', detail: 'must be the batch_id of the query, or be left out' }])
   }
   return { batchId: named, items: events.map(readEvent) }
-}
-
-function invalid(errors: readonly FieldError[]): AppError {
-  return new AppError('invalid_request', 'The request does not match the contract.', { errors })
 }
 
 const malformed = Symbol('a line that is no JSON')

@@ -43,11 +43,42 @@ export function parseJson(request: HttpRequest, text: string): unknown {
   if (mediaType !== 'application/json' && !mediaType.endsWith('+json')) {
     throw new AppError('unsupported_media_type', 'The body must be JSON: send Content-Type: application/json.')
   }
+  const value = parse(text)
+  const detail = faultOfShape(value)
+  if (detail !== undefined) throw invalidRequest([{ pointer: '#', detail }])
+  return value
+}
+
+function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
     throw new AppError('malformed_json', 'The body is not valid JSON.', { cause })
   }
+}
+
+// Twice what any contract allows: enough for a fault to be named by its own pointer, and far from a stack overflow.
+const depthMax = 16
+
+/** What no contract allows anywhere. Level by level: a body of brackets alone would overflow the stack of a recursion. */
+function faultOfShape(value: unknown): string | undefined {
+  let level = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    const nodes = level.filter((node) => typeof node === 'object' && node !== null)
+    if (nodes.some((node) => Object.hasOwn(node, '__proto__'))) return 'must not have a field `__proto__` anywhere'
+    if (depth === depthMax && nodes.length > 0) return `must be nested ${depthMax} levels deep at most`
+    level = nodes.flatMap((node): unknown[] => Object.values(node))
+  }
+  return undefined
+}
+
+const errorsMax = 100
+
+/** All the faults of a request at once, as far as anyone would read on. */
+export function invalidRequest(errors: readonly FieldError[]): AppError {
+  return new AppError('invalid_request', 'The request does not match the contract.', {
+    errors: errors.slice(0, errorsMax),
+  })
 }
 
 /** One part of a request held against its contract; every fault is returned, none thrown. */
@@ -69,7 +100,7 @@ function toFieldErrors(issue: z.core.$ZodIssue, prefix: string): FieldError[] {
       detail: 'is not a field of this request',
     }))
   }
-  return [{ pointer, detail: issue.message }]
+  return [{ pointer, detail: issue.message.replace(/^Invalid input: expected \w+, received undefined$/, 'is missing') }]
 }
 
 /** RFC 6901, section 3. */

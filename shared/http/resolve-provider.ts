@@ -1,6 +1,7 @@
 import { AppError } from '../domain/errors.ts'
 import { narrow, type OneProvider } from '../domain/provider-scope.ts'
 import type { Caller } from './authenticate.ts'
+import { invalidRequest } from './read-request.ts'
 
 /**
  * The one provider that a call is about: the one it names, or the caller's own. Throws `provider_not_found` for a
@@ -9,9 +10,9 @@ import type { Caller } from './authenticate.ts'
 export function resolveProvider(caller: Caller, providerId: string | undefined, pointer: string): OneProvider {
   const named = providerId ?? (caller.scope.kind === 'one' ? caller.scope.providerId : undefined)
   if (named === undefined) {
-    throw new AppError('invalid_request', 'The request does not match the contract.', {
-      errors: [{ pointer, detail: 'is missing: your key reaches every provider, so say which one is meant' }],
-    })
+    throw invalidRequest([
+      { pointer, detail: 'is missing: your key reaches every provider, so say which one is meant' },
+    ])
   }
   const scope = narrow(caller.scope, named)
   if (scope === undefined) throw new AppError('provider_not_found', 'There is no such provider.')
