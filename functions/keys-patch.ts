@@ -1,5 +1,5 @@
 import { KeyParams, PatchKeyBody } from '../shared/contracts/keys.ts'
-import { refuseEscalation } from '../shared/http/delegation.ts'
+import { refuseEscalation, refuseUnenforced } from '../shared/http/delegation.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toKeyChanges } from '../shared/http/key-changes.ts'
 import { toKeyView } from '../shared/http/key-view.ts'
@@ -18,6 +18,7 @@ export const keysPatch = endpoint({
     const key = await patchKey(services, caller.scope, params.token_id, toKeyChanges(body), (before, after) => {
       refuseEscalation(caller, before)
       refuseEscalation(caller, after)
+      refuseUnenforced(after)
     })
     return { body: toKeyView(key, services.clock.now(), undefined) }
   },

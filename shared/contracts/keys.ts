@@ -52,7 +52,9 @@ const ManagementKeyBody = z.strictObject({
 export const GenerateKeyBody = z
   .preprocess(
     (body) => (typeof body === 'object' && body !== null && !('kind' in body) ? { ...body, kind: 'api' } : body),
-    z.discriminatedUnion('kind', [ApiKeyBody, ManagementKeyBody]),
+    z.discriminatedUnion('kind', [ApiKeyBody, ManagementKeyBody], {
+      error: ({ code }) => (code === 'invalid_union' ? 'must be `api` or `management`' : undefined),
+    }),
   )
   .refine(({ expires_at, expires_in_days }) => expires_at === null || expires_in_days === undefined, {
     path: ['expires_in_days'],
@@ -118,7 +120,7 @@ export const ListKeysQuery = z.strictObject({
 export type ListKeysQuery = z.output<typeof ListKeysQuery>
 
 /** The path parameter of every route about one key. */
-export const KeyParams = z.object({ token_id: z.string() })
+export const KeyParams = z.object({ token_id: KeyId })
 
 const instant = z.iso.datetime()
 

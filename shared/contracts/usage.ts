@@ -54,7 +54,7 @@ export const PushQuery = z.strictObject({ provider_id: ProviderId.optional(), ba
 /** `GET /auth/keys/batch/usage/{batch_id}`. */
 export const PushStatusQuery = z.strictObject({ provider_id: ProviderId.optional() })
 
-export const PushParams = z.object({ batch_id: z.string() })
+export const PushParams = z.object({ batch_id: BatchId })
 
 const maxEvents = 10_000
 

@@ -1,6 +1,8 @@
-import { AppError } from '../domain/errors.ts'
+import { managementScopes } from '../contracts/fields.ts'
+import { AppError, type FieldError } from '../domain/errors.ts'
 import type { Key, KeyKind } from '../domain/key.ts'
 import type { Caller } from './authenticate.ts'
+import { invalidRequest } from './read-request.ts'
 
 /**
  * Throws `forbidden` where a caller would make, change or rotate a management key that can do more than itself: more
@@ -19,4 +21,22 @@ export function refuseEscalation(
   if (key.providerId === '*' && caller.scope.kind !== 'every') {
     throw new AppError('forbidden', 'A management key of one provider cannot give a right over all.')
   }
+}
+
+/**
+ * Throws `invalid_request` where a change would give a management key what generate refuses it: a scope that this API
+ * does not know, none at all, an address rule or a limit. Nothing holds those, and a rule that binds nobody is a lie.
+ */
+export function refuseUnenforced(key: Pick<Key, 'kind' | 'scopes' | 'ipRestrictions' | 'rateLimits' | 'quota'>): void {
+  if (key.kind !== 'management') return
+  const known: readonly string[] = managementScopes
+  const faults: FieldError[] = key.scopes.flatMap((scope, index) =>
+    known.includes(scope) ? [] : [{ pointer: `#/scopes/${index}`, detail: 'is not a scope of management keys' }],
+  )
+  const detail = 'is not held for management keys'
+  if (key.scopes.length === 0) faults.push({ pointer: '#/scopes', detail: 'must name at least one scope' })
+  if (key.ipRestrictions.length > 0) faults.push({ pointer: '#/ip_restrictions', detail })
+  if (key.rateLimits.length > 0) faults.push({ pointer: '#/rate_limits', detail })
+  if (key.quota !== null) faults.push({ pointer: '#/quota', detail })
+  if (faults.length > 0) throw invalidRequest(faults)
 }
