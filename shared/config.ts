@@ -28,7 +28,7 @@ const Environment = z.object({
     .string('is missing')
     .regex(/(^|;)(TableEndpoint|AccountName)=/i, 'must be an Azure Storage connection string with tables and queues'),
   KEY_PEPPERS: z.string('is missing: give `p1:` and 32 or more random bytes in base64').pipe(Peppers),
-  ADMIN_KEY: z.string('is missing').min(32, 'must have 32 characters or more'),
+  ADMIN_KEY: z.string('is missing').trim().min(32, 'must have 32 characters or more'),
   USAGE_DURABILITY: z.enum(['strict', 'relaxed'], 'must be `strict` or `relaxed`').default('strict'),
 })
 
