@@ -73,7 +73,7 @@ export interface IdempotencyStore {
 }
 
 /** One bounded step of a clean-up. `next` continues after the last row looked at; null when none is left. */
-export interface SweepStep {
+interface SweepStep {
   readonly looked: number
   readonly removed: number
   readonly next: string | null
@@ -223,10 +223,14 @@ export interface UsageLedger {
   findApplied(partition: UsagePartition, batchIds: readonly string[]): Promise<ReadonlySet<string>>
   /** Moves the fence and refuses every later commit. Idempotent. */
   seal(partition: UsagePartition): Promise<void>
-  /** Everything that the partition holds, for roll-up and reconciliation. `meta` is read first, so the rest is no older. */
+  /** Everything that the partition holds, for reconciliation. `meta` is read first, so the rest is no older. */
   scan(partition: UsagePartition): Promise<{
     readonly meta: PartitionMeta
     readonly applied: readonly AppliedBatch[]
     readonly counters: readonly ScannedCounters[]
   }>
+  /** The same without the batches, which by far outnumber the counters: for the roll-up. */
+  scanCounters(
+    partition: UsagePartition,
+  ): Promise<{ readonly meta: PartitionMeta; readonly counters: readonly ScannedCounters[] }>
 }
