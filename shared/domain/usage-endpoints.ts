@@ -1,7 +1,7 @@
 /** The most names that one day of one key keeps apart, `other` not among them. */
 export const endpointNamesMax = 50
 
-/** The most UTF-16 units that those names take together, so that a full transaction stays below 2 MB. */
+/** The most characters that those names take together as JSON, so that a full transaction stays below 2 MB. */
 export const endpointUnitsMax = 4096
 
 /** The longest endpoint name, in UTF-16 units. */
@@ -26,9 +26,9 @@ export function boundEndpoints(counts: ReadonlyMap<string, number>): ReadonlyMap
   let units = 0
   let rest = counts.get(otherEndpoints) ?? 0
   for (const [name, count] of ranked) {
-    if (kept.size < endpointNamesMax && units + name.length <= endpointUnitsMax) {
+    if (kept.size < endpointNamesMax && units + unitsOf([name]) <= endpointUnitsMax) {
       kept.set(name, count)
-      units += name.length
+      units += unitsOf([name])
     } else {
       rest += count
     }
@@ -38,7 +38,7 @@ export function boundEndpoints(counts: ReadonlyMap<string, number>): ReadonlyMap
 
 function unitsOf(names: Iterable<string>): number {
   let units = 0
-  for (const name of names) units += name.length
+  for (const name of names) units += JSON.stringify(name).length
   return units
 }
 

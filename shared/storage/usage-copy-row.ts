@@ -3,19 +3,7 @@ import type { DayCounters } from '../domain/usage.ts'
 import type { ProviderDay } from '../domain/usage-totals.ts'
 import type { ScannedCounters } from '../ports.ts'
 import { decodeRow, encodeRow, int64, nullableName, type Row, type StoredRow } from './table-row.ts'
-
-const hourNames = Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, '0'))
-
-/** Counts by name as a JSON object. Read as pairs: a name may be anything, `__proto__` too. */
-const counts = z.codec(z.string(), z.custom<Readonly<Record<string, number>>>(), {
-  decode: (text, context) => {
-    const pairs = z.array(z.tuple([z.string(), z.int()])).safeParse(Object.entries(JSON.parse(text)))
-    if (pairs.success) return Object.fromEntries(pairs.data)
-    context.issues.push({ code: 'custom', input: text })
-    return z.NEVER
-  },
-  encode: (record) => JSON.stringify(record),
-})
+import { counts, fromHours, toHours } from './usage-row.ts'
 
 const sums = {
   day: z.string().regex(/^\d{8}$/),
@@ -102,15 +90,4 @@ export function keyDayRowKey(keyId: string, day: string): string {
 
 function sumsOf({ day, total, outcomes, statusClasses, endpoints, lastUsedAt }: DayCounters | ProviderDay) {
   return { day, total, outcomes, statusClasses, endpoints, lastUsedAt }
-}
-
-/** Hours without a use have no property: most rows are small, and 400 days of them are read at once. */
-function toHours(prefix: string, hours: readonly number[]): Record<string, bigint> {
-  return Object.fromEntries(
-    hourNames.flatMap((name, hour) => (hours[hour] ? [[`${prefix}${name}`, BigInt(hours[hour])]] : [])),
-  )
-}
-
-function fromHours(prefix: string, row: StoredRow): readonly number[] {
-  return hourNames.map((name) => Number(row[`${prefix}${name}`] ?? 0n))
 }

@@ -68,6 +68,10 @@ export function memoryUsageLedger(): MemoryUsageLedger {
       const { meta, applied, counters } = find(partition)
       return { meta, applied: [...applied.values()], counters: [...counters.values()] }
     },
+    scanCounters: async (partition) => {
+      const { meta, counters } = find(partition)
+      return { meta, counters: [...counters.values()] }
+    },
     held: () => [...partitions.values()],
   }
 }

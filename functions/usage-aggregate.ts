@@ -1,0 +1,8 @@
+import { consumer } from '../shared/queue/consumer.ts'
+
+/** Counts usage messages. Each message that the trigger hands over wakes it; it then takes what else waits by itself. */
+export const usageAggregate = consumer({
+  name: 'usage-aggregate',
+  queue: 'usage-events',
+  handle: (body, services) => services.consumer.wake(body),
+})

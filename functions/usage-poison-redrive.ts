@@ -1,0 +1,11 @@
+import { redrivePoison } from '../shared/operations/redrive-poison.ts'
+import { schedule } from '../shared/queue/schedule.ts'
+
+/** Every 5 minutes: gives usage messages that were given up another try, and keeps the alarm on while there are any. */
+export const usagePoisonRedrive = schedule({
+  name: 'usage-poison-redrive',
+  cron: '0 */5 * * * *',
+  async handle(services, log) {
+    await redrivePoison({ ...services, log })
+  },
+})

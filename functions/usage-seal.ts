@@ -1,0 +1,12 @@
+import { sealDays } from '../shared/operations/seal-days.ts'
+import { schedule } from '../shared/queue/schedule.ts'
+
+/** Daily at 01:37 UTC: ends the counting for days that are more than 35 days old. */
+export const usageSeal = schedule({
+  name: 'usage-seal',
+  cron: '0 37 1 * * *',
+  async handle(services, log) {
+    const partitions = await sealDays(services)
+    if (partitions > 0) log('info', 'usage days sealed', { partitions })
+  },
+})

@@ -1,0 +1,26 @@
+import { z } from 'zod'
+import type { StoredRow } from './table-row.ts'
+
+/** Counts by name as a JSON object. Read as pairs: a name may be anything, `__proto__` too. */
+export const counts = z.codec(z.string(), z.custom<Readonly<Record<string, number>>>(), {
+  decode: (text, context) => {
+    const pairs = z.array(z.tuple([z.string(), z.int()])).safeParse(Object.entries(JSON.parse(text)))
+    if (pairs.success) return Object.fromEntries(pairs.data)
+    context.issues.push({ code: 'custom', input: text })
+    return z.NEVER
+  },
+  encode: (record) => JSON.stringify(record),
+})
+
+const hourNames = Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, '0'))
+
+/** Hours without a use have no property: most rows are small, and many of them are read at once. */
+export function toHours(prefix: string, hours: readonly number[]): Record<string, bigint> {
+  return Object.fromEntries(
+    hourNames.flatMap((name, hour) => (hours[hour] ? [[`${prefix}${name}`, BigInt(hours[hour])]] : [])),
+  )
+}
+
+export function fromHours(prefix: string, row: StoredRow): readonly number[] {
+  return hourNames.map((name) => Number(row[`${prefix}${name}`] ?? 0n))
+}
