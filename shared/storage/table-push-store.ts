@@ -77,7 +77,7 @@ export function tablePushStore(tables: TableAccess): PushStore & PushJournal {
   }
 }
 
-/** Everything that belongs to the record before the record: it is the commit point. */
+/** Everything that belongs to the record before the record: it is the commit point. A try that lost tidies up. */
 async function accept(
   table: Table,
   scope: OneProvider,
@@ -100,8 +100,11 @@ async function accept(
     providerId: scope.providerId,
     batchId: record.batchId,
   })
-  const created = await table.create(toRecordRow(partitionKey, record))
-  return created === 'created' ? 'accepted' : 'exists'
+  if ((await table.create(toRecordRow(partitionKey, record))) === 'created') return 'accepted'
+  await pLimit(requestsAtOnce).map(rows, ({ kind, index }) =>
+    table.remove(partitionKey, `${kind}|${record.attempt}|${place(index + 1)}`, '*'),
+  )
+  return 'exists'
 }
 
 async function find(table: Table, partitionKey: string): Promise<PushRecord | undefined> {
