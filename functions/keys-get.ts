@@ -1,6 +1,6 @@
 import { KeyParams } from '../shared/contracts/keys.ts'
+import { currentKeyView } from '../shared/http/current-key-view.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toKeyView } from '../shared/http/key-view.ts'
 import { getKey } from '../shared/operations/get-key.ts'
 
 /** `GET /auth/keys/{token_id}`. `last_used_at` is at most a minute behind. */
@@ -11,7 +11,6 @@ export const keysGet = endpoint({
   access: 'keys:read',
   params: KeyParams,
   async handle({ params, caller, services }) {
-    const { key, lastUsedAt } = await getKey(services, caller.scope, params.token_id)
-    return { body: toKeyView(key, services.clock.now(), lastUsedAt) }
+    return { body: await currentKeyView(services, await getKey(services, caller.scope, params.token_id)) }
   },
 })

@@ -1,8 +1,8 @@
 import { KeyParams, PatchKeyBody } from '../shared/contracts/keys.ts'
+import { currentKeyView } from '../shared/http/current-key-view.ts'
 import { refuseEscalation, refuseUnenforced } from '../shared/http/delegation.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toKeyChanges } from '../shared/http/key-changes.ts'
-import { toKeyView } from '../shared/http/key-view.ts'
 import { patchKey } from '../shared/operations/patch-key.ts'
 
 /** `PATCH /auth/keys/{token_id}`: what is absent stays, `null` clears. */
@@ -20,6 +20,6 @@ export const keysPatch = endpoint({
       refuseEscalation(caller, after)
       refuseUnenforced(after)
     })
-    return { body: toKeyView(key, services.clock.now(), undefined) }
+    return { body: await currentKeyView(services, key) }
   },
 })

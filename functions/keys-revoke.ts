@@ -1,6 +1,6 @@
 import { KeyParams, RevokeKeyBody } from '../shared/contracts/keys.ts'
+import { currentKeyView } from '../shared/http/current-key-view.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toKeyView } from '../shared/http/key-view.ts'
 import { revokeKey } from '../shared/operations/revoke-key.ts'
 
 /** `POST /auth/keys/{token_id}/revoke`: for good. Revoking again changes nothing and answers the same. */
@@ -15,6 +15,6 @@ export const keysRevoke = endpoint({
   async handle({ params, body: { reason, text, replaced_by }, caller, services }) {
     const input = { keyId: params.token_id, reason, text, replacedBy: replaced_by, by: caller.id }
     const key = await revokeKey(services, caller.scope, input)
-    return { body: toKeyView(key, services.clock.now(), undefined) }
+    return { body: await currentKeyView(services, key) }
   },
 })
