@@ -7,7 +7,7 @@ import type { Clock, Log, UsageLedger } from '../ports.ts'
 import type { RollUpMarks, UsageCopies } from '../ports-reporting.ts'
 
 interface RollUpNeeds {
-  readonly ledger: Pick<UsageLedger, 'readMeta' | 'scan'>
+  readonly ledger: Pick<UsageLedger, 'readMeta' | 'scanCounters'>
   readonly marks: RollUpMarks
   readonly copies: UsageCopies
   readonly clock: Clock
@@ -49,7 +49,7 @@ async function hasChanged({ ledger, marks }: RollUpNeeds, day: string): Promise<
 async function copyDay({ ledger, marks, copies }: RollUpNeeds, day: string): Promise<'copied' | 'overtaken'> {
   const shards = await pLimit(partitionsAtOnce).map(partitionsOfDay(day), async (partition) => {
     const rolledUp = await marks.read(partition)
-    const { meta, counters } = await ledger.scan(partition)
+    const { meta, counters } = await ledger.scanCounters(partition)
     return { partition, rolledUp, batches: meta.batches, counters }
   })
   const changed = shards.flatMap(({ counters, rolledUp }) => counters.filter(({ version }) => version > rolledUp))

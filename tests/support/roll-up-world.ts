@@ -124,10 +124,10 @@ function gate({ ledger, marks, reports }: State, hold: Hold): RollUpPorts {
     copies: hides(reports),
     ledger: {
       ...ledger,
-      scan: async (partition) => {
-        if (partition.day !== day || partition.shard > '01') return ledger.scan(partition)
-        const { meta } = await hold(`scanMeta ${partition.shard}`, () => ledger.scan(partition))
-        return { ...(await hold(`scanRows ${partition.shard}`, () => ledger.scan(partition))), meta }
+      scanCounters: async (partition) => {
+        if (partition.day !== day || partition.shard > '01') return ledger.scanCounters(partition)
+        const { meta } = await hold(`scanMeta ${partition.shard}`, () => ledger.scanCounters(partition))
+        return { ...(await hold(`scanRows ${partition.shard}`, () => ledger.scanCounters(partition))), meta }
       },
     },
   }

@@ -22,10 +22,10 @@ describe('the enumeration of roll-ups finds a planted mistake:', () => {
       ...ports,
       ledger: {
         ...ledger,
-        scan: async (partition) => {
-          const { counters, applied } = await ledger.scan(partition)
-          const { meta } = await ledger.scan(partition)
-          return { counters, applied, meta }
+        scanCounters: async (partition) => {
+          const { counters } = await ledger.scanCounters(partition)
+          const { meta } = await ledger.scanCounters(partition)
+          return { counters, meta }
         },
       },
     }),
