@@ -7,7 +7,7 @@ const maxGroups = 1000
 export type UsageGrouping = 'key' | 'owner' | 'environment' | 'endpoint'
 
 /** `denied` and `lastUsedAt` are null for endpoints, of which only the uses are counted. */
-export interface UsageGroup {
+interface UsageGroup {
   /** Key id, owner id, environment or endpoint; null for keys without an owner. */
   readonly group: string | null
   readonly total: number
@@ -21,7 +21,7 @@ export interface GroupedUsage {
   readonly other: { readonly groups: number; readonly total: number } | null
 }
 
-export type KeyDay = Pick<
+type KeyDay = Pick<
   DayCounters,
   'keyId' | 'ownerId' | 'environment' | 'day' | 'total' | 'hours' | 'deniedHours' | 'lastUsedAt'
 >

@@ -3,7 +3,7 @@ import { findGaps, type Gap, pushInstance, type SeenBatch } from './usage-gaps.t
 import { dayMs, hourMs } from './usage-range.ts'
 
 /** The longest that a message may wait in the queue before a gap is called a loss. */
-export const queueDelayMsMax = 30 * 60_000
+const queueDelayMsMax = 30 * 60_000
 
 /** A batch as one partition counted it. */
 export interface CountedBatch extends SeenBatch {
@@ -11,7 +11,7 @@ export interface CountedBatch extends SeenBatch {
 }
 
 /** A pushed batch: how many uses were accepted, and how many of them were counted or kept as late. */
-export interface PushedUses {
+interface PushedUses {
   readonly acceptedAt: Date
   readonly accepted: number
   readonly counted: number
@@ -45,7 +45,7 @@ export interface ReconciliationInput {
 }
 
 /** Uses, or where it says so batches, of one hour: the hour in which their message was made, or acknowledged, or accepted. */
-export interface ReconciledHour {
+interface ReconciledHour {
   readonly start: Date
   appliedUses: number
   appliedBatches: number

@@ -11,7 +11,7 @@ export type DaySums = Pick<
   'day' | 'total' | 'hours' | 'deniedHours' | 'outcomes' | 'statusClasses' | 'endpoints' | 'lastUsedAt'
 >
 
-export interface UsageTotals {
+interface UsageTotals {
   readonly total: number
   readonly valid: number
   readonly denied: number
@@ -22,7 +22,7 @@ export interface Uses {
   readonly denied: number
 }
 
-export interface UsageBucket extends Uses {
+interface UsageBucket extends Uses {
   readonly start: Date
 }
 

@@ -148,10 +148,10 @@ describe('the roll-up', () => {
     await world.count(sampleDelta())
     await world.rollUp()
     const scanned: string[] = []
-    const { scan } = world.ledger
-    world.ledger.scan = (partition) => {
+    const { scanCounters } = world.ledger
+    world.ledger.scanCounters = (partition) => {
       scanned.push(partition.day)
-      return scan(partition)
+      return scanCounters(partition)
     }
     await world.rollUp()
     expect(scanned).toEqual([])
