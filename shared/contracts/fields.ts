@@ -5,7 +5,13 @@ import type { ManagementScope } from '../domain/scope.ts'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the point is to refuse them.
 const controlCharacters = /[\u0000-\u001f\u007f]/
 
-/** Text for people: trimmed, without control characters. */
+/** The beginning of one of our keys, anywhere in a text: what holds it is neither kept, nor shown, nor logged. */
+export const keyInText = /permas_[a-z]{2,12}_[0-9A-Za-z]{8}/
+
+const holdsNoKey = (text: string) => !keyInText.test(text)
+const noKey = 'must not contain a key'
+
+/** Text for people: trimmed, without control characters, without a key. */
 export function line(maximum: number) {
   return z
     .string()
@@ -14,6 +20,7 @@ export function line(maximum: number) {
     .max(maximum, `must have ${maximum} characters at most`)
     .refine((text) => !controlCharacters.test(text), 'must not contain control characters')
     .refine((text) => text.isWellFormed(), 'must not contain half of a surrogate pair')
+    .refine(holdsNoKey, noKey)
 }
 
 export const ProviderId = z
@@ -25,7 +32,10 @@ export const KeyId = z.string().regex(/^[0-9A-HJKMNP-TV-Z]{26}$/, 'must be a key
 
 export const EnvironmentName = z.enum(['test', 'live'], 'must be `test` or `live`')
 
-export const Scope = z.string().regex(/^[A-Za-z0-9_.:*-]{1,128}$/, 'must be 1 to 128 of A-Z, a-z, 0-9, _ . : * and -')
+export const Scope = z
+  .string()
+  .regex(/^[A-Za-z0-9_.:*-]{1,128}$/, 'must be 1 to 128 of A-Z, a-z, 0-9, _ . : * and -')
+  .refine(holdsNoKey, noKey)
 
 export const Scopes = z.array(Scope).max(50, 'must name 50 scopes at most')
 
@@ -81,6 +91,7 @@ export const Metadata = z
   .record(z.string(), z.json())
   .refine((value) => new TextEncoder().encode(JSON.stringify(value)).length <= metadataBytes, 'must be 4 KiB at most')
   .refine((value) => depthOf(value) <= metadataDepth, 'must be nested 8 levels deep at most')
+  .refine((value) => holdsNoKey(JSON.stringify(value)), noKey)
 
 function depthOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { UsageOutcome } from '../domain/usage.ts'
 import type { RangeEdge } from '../domain/usage-range.ts'
-import { Instant, KeyId, line, ProviderId } from './fields.ts'
+import { Instant, KeyId, keyInText, line, ProviderId } from './fields.ts'
 
 const outcomes = [
   'VALID',
@@ -46,7 +46,10 @@ export const ProviderUsageQuery = z.strictObject({
 /** `GET /auth/usage/reconciliation`: whole hours, 48 at most; by default the last 24. */
 export const ReconciliationQuery = z.strictObject({ from: Edge.optional(), to: Edge.optional() })
 
-const BatchId = z.string().regex(/^[A-Za-z0-9_-]{8,64}$/, 'must be 8 to 64 of A-Z, a-z, 0-9, _ and -')
+const BatchId = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{8,64}$/, 'must be 8 to 64 of A-Z, a-z, 0-9, _ and -')
+  .refine((id) => !keyInText.test(id), 'must not contain a key')
 
 /** `POST /auth/keys/batch/usage`. An operator names the provider; `batch_id` is made where there is none. */
 export const PushQuery = z.strictObject({ provider_id: ProviderId.optional(), batch_id: BatchId.optional() })

@@ -1,14 +1,15 @@
 import type { HttpRequest } from '@azure/functions'
 import type * as z from 'zod'
+import { keyInText } from '../contracts/fields.ts'
 import { AppError, type FieldError } from '../domain/errors.ts'
+import { redact } from '../log.ts'
 
 const keyNames = /^(?:api[-_]?key|access[-_]?token|key|token|secret)$/i
-const keyValue = /permas_[a-z]{2,12}_[0-9A-Za-z]{8}/
 
 /** Throws `key_in_query`: query strings end up in logs, in histories and in Referer headers. */
 export function refuseKeyInQuery(request: HttpRequest): void {
   for (const [name, value] of request.query) {
-    if (keyNames.test(name) || keyValue.test(value) || keyValue.test(name)) {
+    if (keyNames.test(name) || keyInText.test(value) || keyInText.test(name)) {
       throw new AppError(
         'key_in_query',
         'A key must not be sent in the query string. Send it as X-API-Key, or in the body where the call takes it there; and replace it, since it may have been logged.',
@@ -96,7 +97,7 @@ function toFieldErrors(issue: z.core.$ZodIssue, prefix: string): FieldError[] {
   const pointer = [prefix, ...issue.path.map((part) => escapePointer(String(part)))].join('/')
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
-      pointer: `${pointer}/${escapePointer(key).slice(0, 128)}`,
+      pointer: `${pointer}/${redact(escapePointer(key)).slice(0, 128)}`,
       detail: 'is not a field of this request',
     }))
   }
