@@ -1,0 +1,44 @@
+import type { Key } from '../../shared/domain/key.ts'
+import type { ManagementScope } from '../../shared/domain/scope.ts'
+import { type GenerateKeyInput, generateKey } from '../../shared/operations/generate-key.ts'
+import type { Services } from '../../shared/services.ts'
+
+/** A key with its secret. */
+export interface HeldKey {
+  readonly key: Key
+  readonly secret: string
+}
+
+/** Makes an API key of the provider `acme`, or whatever `change` says. */
+export async function makeKey(services: Services, change: Partial<GenerateKeyInput> = {}): Promise<HeldKey> {
+  const { key, secret } = await generateKey(services, {
+    keyId: services.random.id(),
+    kind: 'api',
+    providerId: 'acme',
+    environment: 'live',
+    name: 'Mobile app',
+    description: null,
+    ownerId: null,
+    scopes: [],
+    ipRestrictions: [],
+    notBefore: null,
+    expiresAt: null,
+    rateLimits: [],
+    quota: null,
+    metadata: null,
+    createdBy: 'admin',
+    rotatedFrom: null,
+    ...change,
+  })
+  if (secret === null) throw new Error('the key was there already')
+  return { key, secret }
+}
+
+/** Makes a management key over one provider, or over all of them (`*`). */
+export function makeManager(
+  services: Services,
+  providerId: string,
+  scopes: readonly ManagementScope[],
+): Promise<HeldKey> {
+  return makeKey(services, { kind: 'management', environment: null, providerId, scopes })
+}

@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto'
+import {
+  encodeUsageMessage,
+  measureUsageDelta,
+  parseUsageMessage,
+  raiseUsageRedrives,
+} from '../../shared/contracts/usage-message.ts'
+import { usageAggregator } from '../../shared/operations/aggregate-usage.ts'
+import { usageConsumer } from '../../shared/operations/consume-usage.ts'
+import { keyDigests } from '../../shared/operations/key-digests.ts'
+import { knownKeys } from '../../shared/operations/known-keys.ts'
+import { usageRecorder } from '../../shared/operations/record-usage.ts'
+import type { Log, Random, UsageCodec } from '../../shared/ports.ts'
+import type { Services } from '../../shared/services.ts'
+import { type ManualTime, manualTime } from './manual-time.ts'
+import { memoryIdempotencyStore } from './memory-idempotency-store.ts'
+import { memoryKeyStore } from './memory-key-store.ts'
+import { type MemoryMessageQueue, memoryMessageQueue } from './memory-message-queue.ts'
+import { memoryProviderStore } from './memory-provider-store.ts'
+import { memoryPushStore } from './memory-push-store.ts'
+import { memoryLateUsage, memoryUsageLedger } from './memory-usage-ledger.ts'
+import { memoryRollUpMarks, memoryUsageReports } from './memory-usage-reports.ts'
+
+export const adminKey: string = 'the-admin-key-of-the-tests-0123456789'
+
+export interface FakeServices extends Services {
+  readonly time: ManualTime
+  readonly queue: MemoryMessageQueue
+}
+
+type Stores = Pick<Services, 'keys' | 'providers' | 'idempotency' | 'pushes' | 'queue'>
+
+/** A store of a test's own in front of the one in memory: to count its calls, to hold them up, to let them fail. */
+type Wrap = (stores: Stores) => Partial<Stores>
+
+const codec: UsageCodec = {
+  encode: encodeUsageMessage,
+  parse: parseUsageMessage,
+  measure: measureUsageDelta,
+  raiseRedrives: raiseUsageRedrives,
+}
+
+const discard: Log = () => undefined
+
+/**
+ * The services as `compose` makes them, over stores in memory and a clock that only the test moves: the operations are
+ * the real ones. Ids are numbered, secrets are random.
+ */
+export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
+  const time = manualTime()
+  const { clock, scheduler } = time
+  const queue = memoryMessageQueue(clock)
+  const pushes = memoryPushStore()
+  const reports = memoryUsageReports()
+  const plain = {
+    keys: memoryKeyStore(),
+    providers: memoryProviderStore(),
+    idempotency: memoryIdempotencyStore(),
+    pushes,
+    queue,
+  }
+  const stores = {
+    ...{ ...plain, ...wrap(plain) },
+    ...{ poison: memoryMessageQueue(clock), ledger: memoryUsageLedger(), late: memoryLateUsage() },
+    ...{ reports, copies: reports, marks: memoryRollUpMarks(), journal: pushes },
+  }
+  const digests = keyDigests([{ version: 'p1', bytes: randomBytes(32) }])
+  const jitter = () => 1
+  const log = discard
+  const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
+  return {
+    ...stores,
+    ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
+    queue,
+    knownKeys: knownKeys({ ...stores, digests, clock }),
+    usage: usageRecorder({
+      ...{ queue: stores.queue, codec, clock, scheduler, log, jitter },
+      hashIp: digests.ofAddress,
+      durability: 'strict',
+      instance: 'tests',
+      boot: 'BOOT',
+    }),
+    consumer: usageConsumer({ ...stores, aggregator, codec, pushLog: pushes, clock, log }),
+    sweepers: {},
+    cursorKey: digests.derive('cursor'),
+    isAdminKey: (credential) => credential === adminKey,
+  }
+}
+
+function numberedIds(): Random {
+  let made = 0
+  return { bytes: (size) => randomBytes(size), id: () => `01K${String(++made).padStart(23, '0')}` }
+}
