@@ -1,0 +1,50 @@
+import * as z from 'zod'
+import { KeyPage, KeyView, NewKeyView, OwnKeyView } from '../../shared/contracts/keys.ts'
+import { ProviderView } from '../../shared/contracts/providers.ts'
+import {
+  KeyUsageView,
+  ProviderUsageView,
+  PushStatusView,
+  PushView,
+  ReconciliationView,
+} from '../../shared/contracts/usage.ts'
+import { BatchValidationView, ValidationView } from '../../shared/contracts/validate.ts'
+import { errorCodes } from '../../shared/http/problem.ts'
+
+/** What each endpoint answers where it does not fail. */
+export const replyContracts: Readonly<Record<string, z.ZodType>> = {
+  health: z.strictObject({ status: z.literal('ok') }),
+  'health-ready': z.strictObject({
+    status: z.enum(['ready', 'unavailable', 'misconfigured']),
+    settings: z.array(z.string()),
+    dependencies: z.record(z.string(), z.enum(['ok', 'unavailable'])),
+  }),
+  'keys-batch-validate': BatchValidationView,
+  'keys-generate': NewKeyView,
+  'keys-get': KeyView,
+  'keys-list': KeyPage,
+  'keys-me': OwnKeyView,
+  'keys-me-revoke': OwnKeyView,
+  'keys-patch': KeyView,
+  'keys-revoke': KeyView,
+  'keys-rotate': NewKeyView,
+  'keys-usage': KeyUsageView,
+  'keys-validate': ValidationView,
+  'providers-get': ProviderView,
+  'providers-put': ProviderView,
+  'usage-list': ProviderUsageView,
+  'usage-push': PushView,
+  'usage-push-status': PushStatusView,
+  'usage-reconciliation': ReconciliationView,
+}
+
+/** RFC 9457, with what this API adds to it. */
+export const ProblemView = z.strictObject({
+  type: z.string().startsWith('urn:auth-api:error:'),
+  title: z.string().min(1),
+  status: z.int().min(400).max(599),
+  code: z.enum(errorCodes as [string, ...string[]]),
+  detail: z.string().regex(/^[A-Z/].*\.$/),
+  errors: z.array(z.strictObject({ pointer: z.string(), detail: z.string().min(1) })).optional(),
+  request_id: z.string(),
+})
