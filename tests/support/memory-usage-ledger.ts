@@ -51,7 +51,10 @@ export function memoryUsageLedger(): MemoryUsageLedger {
 
   return {
     readMeta: async (partition) => find(partition).meta,
-    readCounters: async (partition, keys) => keys.flatMap((key) => find(partition).counters.get(keyName(key)) ?? []),
+    readCounters: async (partition, keys) => {
+      const rows = keys.flatMap((key) => find(partition).counters.get(keyName(key)) ?? [])
+      return rows.map(({ version: _, ...row }) => row)
+    },
     commit: async (partition, change) => {
       if (1 + change.applied.length + change.counters.length > 100) throw new RangeError('Too many rows.')
       const held = find(partition)

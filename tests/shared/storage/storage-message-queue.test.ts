@@ -1,0 +1,55 @@
+import { QueueClient } from '@azure/storage-queue'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { storageMessageQueue } from '../../../shared/storage/storage-message-queue.ts'
+import { startAzurite, type TestAzurite } from '../../support/azurite.ts'
+import { manualTime } from '../../support/manual-time.ts'
+import { memoryMessageQueue } from '../../support/memory-message-queue.ts'
+import { messageQueueContract } from '../../support/message-queue-contract.ts'
+import { startSickServer } from '../../support/sick-server.ts'
+
+let azurite: TestAzurite
+beforeAll(async () => {
+  azurite = await startAzurite()
+})
+afterAll(() => azurite.stop())
+
+let queues = 0
+const freshQueue = () => ({ connectionString: azurite.connectionString, name: `queue-${++queues}` })
+
+messageQueueContract('memory', () => {
+  const time = manualTime()
+  return { queue: memoryMessageQueue(time.clock), pass: (ms) => void time.advance(ms) }
+})
+messageQueueContract('Azurite', () => ({ queue: storageMessageQueue(freshQueue()), pass: () => undefined }))
+
+describe('a storage queue', () => {
+  test('carries bodies as base64 and never lets them expire, as the trigger of the host needs it', async () => {
+    const { connectionString, name } = freshQueue()
+    await storageMessageQueue({ connectionString, name }).send('{"v":1}')
+    const [message] = (await new QueueClient(connectionString, name).receiveMessages()).receivedMessageItems
+    expect(message?.messageText).toBe(Buffer.from('{"v":1}').toString('base64'))
+    expect(message?.expiresOn.getUTCFullYear()).toBe(9999)
+  })
+
+  test('hands over what somebody else put there: plain text as it is, and with the time of its end', async () => {
+    const { connectionString, name } = freshQueue()
+    const client = new QueueClient(connectionString, name)
+    await client.create()
+    await client.sendMessage('not base64!', { messageTimeToLive: 3600 })
+    const [message] = await storageMessageQueue({ connectionString, name }).receive(1, 60)
+    expect(message).toMatchObject({ body: 'not base64!', expiresAt: expect.any(Date) })
+  })
+
+  test.each<[string, Parameters<typeof startSickServer>[0]]>([
+    ['never answers', () => undefined],
+    ['is broken', (_, response) => void response.writeHead(500).end()],
+  ])('that %s is given up within its time with usage_unavailable', async (_, listener) => {
+    const server = await startSickServer(listener)
+    onTestFinished(server.stop)
+    const connectionString = `${server.connectionString.replace('TableEndpoint', 'QueueEndpoint')}/sick`
+    const queue = storageMessageQueue({ connectionString, name: 'usage-events', timeoutMs: 300 })
+    const message = { id: '1', receipt: '1', body: '', dequeueCount: 1, expiresAt: null }
+    const calls = [() => queue.send('x'), () => queue.receive(1, 1), () => queue.remove(message), () => queue.depth()]
+    for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'usage_unavailable' })
+  })
+})
