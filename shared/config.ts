@@ -30,6 +30,10 @@ const Environment = z.object({
   KEY_PEPPERS: z.string('is missing: give `p1:` and 32 or more random bytes in base64').pipe(Peppers),
   ADMIN_KEY: z.string('is missing').trim().min(32, 'must have 32 characters or more'),
   USAGE_DURABILITY: z.enum(['strict', 'relaxed'], 'must be `strict` or `relaxed`').default('strict'),
+  USAGE_LEASE_SECONDS: z.coerce
+    .number('must be a number of seconds')
+    .pipe(z.int('must be a whole number of seconds').min(2, 'must be 2 or more').max(600, 'must be 600 or less'))
+    .default(60),
 })
 
 /** Thrown by `parseConfig`; its message has one line per wrong setting, and never a value: some of them are secrets. */
@@ -49,6 +53,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     peppers: parsed.data.KEY_PEPPERS,
     adminKey: parsed.data.ADMIN_KEY,
     usageDurability: parsed.data.USAGE_DURABILITY,
+    usageLeaseSeconds: parsed.data.USAGE_LEASE_SECONDS,
   })
 }
 

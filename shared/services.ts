@@ -95,7 +95,11 @@ export function compose(config: Config): Services {
       instance: instanceName(),
       boot: ulid(),
     }),
-    consumer: usageConsumer({ ...stores, aggregator, codec, pushLog: stores.pushes, clock, log }),
+    consumer: usageConsumer({
+      ...stores,
+      ...{ aggregator, codec, pushLog: stores.pushes, clock, log },
+      leaseSeconds: config.usageLeaseSeconds,
+    }),
     cursorKey: digests.derive('cursor'),
     isAdminKey: equalsSecret(config.adminKey),
   }

@@ -13,6 +13,11 @@ interface UsageConsumerOptions {
   readonly pushLog: PushLog
   readonly clock: Clock
   readonly log: Log
+  /**
+   * How long a message that was taken stays hidden from other instances: after a crash its uses are counted that much
+   * later. One that takes longer is delivered again, and found to be counted.
+   */
+  readonly leaseSeconds?: number
 }
 
 /** What became of the messages of one drain. `failed` ones stay in the queue and come again. */
@@ -30,7 +35,7 @@ export interface UsageConsumer {
 }
 
 const RECEIVE_LIMIT = 32
-const HIDDEN_SECONDS = 60
+const LEASE_SECONDS = 60
 const UNDER_WAY_MAX = 320
 const DRAIN_MS = 20_000
 const DELIVERIES_MAX = 20
@@ -40,7 +45,7 @@ const DELIVERIES_MAX = 20
  * where it is part of a push, was told; so a crash anywhere leads to another delivery and never to a loss.
  */
 export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
-  const { queue, poison, log } = options
+  const { queue, poison, log, leaseSeconds = LEASE_SECONDS } = options
   const complain = complainer(log, options.clock)
   let draining: Promise<DrainReport> | undefined
 
@@ -61,7 +66,7 @@ export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
 
   const receive = async (): Promise<readonly ReceivedMessage[]> => {
     try {
-      return await queue.receive(RECEIVE_LIMIT, HIDDEN_SECONDS)
+      return await queue.receive(RECEIVE_LIMIT, leaseSeconds)
     } catch (error) {
       complain('Usage messages could not be received.', { cause: causeOf(error) })
       return []
