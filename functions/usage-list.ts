@@ -12,7 +12,7 @@ export const usageList = endpoint({
   access: 'usage:read',
   query: ProviderUsageQuery,
   async handle({ query, caller, services }) {
-    const scope = resolveProvider(caller, query.provider_id, 'provider_id')
+    const scope = resolveProvider(caller, query.provider_id, '/provider_id')
     const usage = await readProviderUsage(services, scope, query.group_by ?? null, toRangeRequest(query))
     return { body: toProviderUsageView(usage) }
   },

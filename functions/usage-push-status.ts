@@ -13,7 +13,7 @@ export const usagePushStatus = endpoint({
   params: PushParams,
   query: PushStatusQuery,
   async handle({ params, query, caller, services }) {
-    const scope = resolveProvider(caller, query.provider_id, 'provider_id')
+    const scope = resolveProvider(caller, query.provider_id, '/provider_id')
     const { record, progress } = await readPush(services, scope, params.batch_id)
     return { body: toPushStatusView(record, progress) }
   },

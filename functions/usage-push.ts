@@ -16,7 +16,7 @@ export const usagePush = endpoint({
   maxBodyBytes: 4 * 1024 * 1024,
   idempotent: true,
   async handle({ request, text, query, caller, seed, services }) {
-    const scope = resolveProvider(caller, query.provider_id, 'provider_id')
+    const scope = resolveProvider(caller, query.provider_id, '/provider_id')
     const { batchId = seed, items } = readPushBody(request, text, query.batch_id)
     const record = await pushUsage(services, scope, { batchId, body: text, items })
     const location = pushStatusUrl(caller, scope, batchId)

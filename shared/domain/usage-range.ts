@@ -62,10 +62,10 @@ export function spanOf(range: { readonly from: Date; readonly to: Date }): DaySp
 export function resolveRange(request: RangeRequest, now: Date): UsageRange {
   const { granularity } = request
   const { from, to } = resolveEdges(request, now, defaultRangeDays * dayMs)
-  refuseLonger(from, to, maxRangeDays, 'from', `must be at most ${maxRangeDays} days before \`to\``)
+  refuseLonger(from, to, maxRangeDays, '/from', `must be at most ${maxRangeDays} days before \`to\``)
   if (granularity === 'hour') {
     const detail = `can be \`hour\` for ${maxHourlyRangeDays} days at most: ask for \`day\`, or for a shorter range`
-    refuseLonger(from, to, maxHourlyRangeDays, 'granularity', detail)
+    refuseLonger(from, to, maxHourlyRangeDays, '/granularity', detail)
   }
   return { from, to, granularity }
 }
@@ -73,7 +73,7 @@ export function resolveRange(request: RangeRequest, now: Date): UsageRange {
 /** The hours to reconcile: by default the last 24, at most 48. Throws `invalid_request`. */
 export function resolveWindow(request: Pick<RangeRequest, 'from' | 'to'>, now: Date): UsageRange {
   const { from, to } = resolveEdges({ ...request, granularity: 'hour' }, now, dayMs)
-  refuseLonger(from, to, maxWindowDays, 'from', 'must be at most 48 hours before `to`')
+  refuseLonger(from, to, maxWindowDays, '/from', 'must be at most 48 hours before `to`')
   return { from, to, granularity: 'hour' }
 }
 
@@ -88,7 +88,7 @@ function resolveEdges(request: RangeRequest, now: Date, defaultMs: number): { fr
   const bucketMs = request.granularity === 'hour' ? hourMs : dayMs
   const to = request.to === null ? floor(now, bucketMs) + bucketMs : endOf(request.to, bucketMs)
   const from = request.from === null ? to - defaultMs : floor(request.from.at, bucketMs)
-  if (from >= to) throw invalidRange('from', 'must be before `to`')
+  if (from >= to) throw invalidRange('/from', 'must be before `to`')
   return { from: new Date(from), to: new Date(to) }
 }
 

@@ -60,19 +60,19 @@ describe('the range of a report', () => {
     expect(bucketStarts(resolveRange(ask('2025-10-19', '2026-11-22'), now))).toHaveLength(400)
     expect(faultOf(() => resolveRange(ask('2025-10-18', '2026-11-22'), now))).toEqual({
       code: 'invalid_request',
-      pointers: ['from'],
+      pointers: ['/from'],
     })
   })
 
   test('may have 31 days by the hour, not 32', () => {
     expect(bucketStarts(resolveRange(ask('2026-10-23', '2026-11-22', 'hour'), now))).toHaveLength(31 * 24)
-    expect(faultOf(() => resolveRange(ask('2026-10-22', '2026-11-22', 'hour'), now)).pointers).toEqual(['granularity'])
+    expect(faultOf(() => resolveRange(ask('2026-10-22', '2026-11-22', 'hour'), now)).pointers).toEqual(['/granularity'])
   })
 
   test('is refused where it is empty or runs backwards', () => {
     const instant = '2026-11-05T00:00:00Z'
-    expect(faultOf(() => resolveRange(ask(instant, instant), now)).pointers).toEqual(['from'])
-    expect(faultOf(() => resolveRange(ask('2026-11-06', '2026-11-05'), now)).pointers).toEqual(['from'])
+    expect(faultOf(() => resolveRange(ask(instant, instant), now)).pointers).toEqual(['/from'])
+    expect(faultOf(() => resolveRange(ask('2026-11-06', '2026-11-05'), now)).pointers).toEqual(['/from'])
   })
 
   test('has buckets that follow each other without gap or overlap, 24 hours a day, also where clocks change', () => {
@@ -110,6 +110,6 @@ describe('the window of a reconciliation', () => {
   test('may have 48 hours, not 49', () => {
     const to = edge('2026-11-22T12:00:00Z')
     expect(bucketStarts(resolveWindow({ from: edge('2026-11-20T12:00:00Z'), to }, now))).toHaveLength(48)
-    expect(faultOf(() => resolveWindow({ from: edge('2026-11-20T11:59:00Z'), to }, now)).pointers).toEqual(['from'])
+    expect(faultOf(() => resolveWindow({ from: edge('2026-11-20T11:59:00Z'), to }, now)).pointers).toEqual(['/from'])
   })
 })
