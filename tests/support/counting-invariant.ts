@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util'
-import { encodeUsageMessage } from '../../shared/contracts/usage-message.ts'
 import type { UsageBatch } from '../../shared/domain/usage.ts'
 import { addDeltas, countOf, keyName } from '../../shared/domain/usage-counters.ts'
 import { partitionName, splitByPartition } from '../../shared/domain/usage-partition.ts'
@@ -42,7 +41,7 @@ function brokenBatch(state: CountingState, batch: UsageBatch): string | undefine
   })
   if (parts.some(({ fate }) => fate === 'both')) return 'counted, and kept aside as late too'
   const isOpen = parts.some(({ fate }) => fate === 'open')
-  const isGone = !state.queue.held().some(({ body }) => body === encodeUsageMessage(batch))
+  const isGone = !state.queue.held().some(({ body }) => body === state.bodies.get(batch.batchId))
   if (isGone && isOpen) return 'the message is gone, but not all of it was counted'
   if (batch.push === null) return undefined
   const told = state.pushed.get(`${batch.push.batchId}.${batch.push.part}`)

@@ -143,4 +143,6 @@ function runSoon(_delayMs: number, task: () => void): () => void {
   return () => undefined
 }
 
-const frozen = { now: () => new Date('2026-11-22T16:00:00.000Z'), monotonicMs: () => 0 }
+const now = new Date('2026-11-22T16:00:00.000Z')
+/** Time that stands still. */
+export const frozen = { now: () => now, monotonicMs: () => 0 }

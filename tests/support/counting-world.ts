@@ -1,7 +1,7 @@
 import { encodeUsageMessage } from '../../shared/contracts/usage-message.ts'
 import type { UsageBatch, UsagePartition } from '../../shared/domain/usage.ts'
 import { violationOf } from './counting-invariant.ts'
-import { type CountingPorts, type CountingProcess, countingProcess, type Request } from './counting-process.ts'
+import { type CountingPorts, type CountingProcess, countingProcess, frozen, type Request } from './counting-process.ts'
 import type { Move, World } from './explore.ts'
 import { rest } from './manual-time.ts'
 import { memoryMessageQueue } from './memory-message-queue.ts'
@@ -23,8 +23,6 @@ export interface CountingScenario {
 
 export type CountingState = ReturnType<typeof startState>
 
-const frozen = { now: () => new Date('2026-11-22T16:00:00.000Z'), monotonicMs: () => 0 }
-
 function startState(scenario: CountingScenario) {
   return {
     scenario,
@@ -32,6 +30,8 @@ function startState(scenario: CountingScenario) {
     late: memoryLateUsage(),
     queue: memoryMessageQueue(frozen),
     poison: memoryMessageQueue(frozen),
+    /** The messages, by batch id. */
+    bodies: new Map(scenario.batches.map((batch) => [batch.batchId, encodeUsageMessage(batch)])),
     /** Counts by `<batch>.<part>`, as the push log was told. */
     pushed: new Map<string, { readonly applied: number; readonly late: number }>(),
     processes: [] as CountingProcess[],
@@ -47,7 +47,7 @@ function startState(scenario: CountingScenario) {
 /** Two consumer processes, one queue and one store, where anything may happen between any two steps. */
 export function countingWorld(scenario: CountingScenario): World {
   const state = startState(scenario)
-  for (const batch of scenario.batches) void state.queue.send(encodeUsageMessage(batch))
+  for (const body of state.bodies.values()) void state.queue.send(body)
   state.processes.push(spawn(state), spawn(state))
   return {
     moves: () => [...state.processes.flatMap((process, at) => processMoves(state, process, at)), ...worldMoves(state)],

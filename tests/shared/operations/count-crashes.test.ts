@@ -1,38 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import type { UsageBatch } from '../../../shared/domain/usage.ts'
 import type { CommitResult } from '../../../shared/ports.ts'
 import type { CountingPorts } from '../../support/counting-process.ts'
-import { type CountingScenario, countingWorld } from '../../support/counting-world.ts'
+import { quickScenarios, sampleBatches } from '../../support/counting-scenarios.ts'
+import { countingWorld } from '../../support/counting-world.ts'
 import { explore } from '../../support/explore.ts'
-import { keyInShard, sampleDelta } from '../../support/usage-samples.ts'
-
-/** Batch `number` adds `10 ** number` uses in each shard, so that no sum looks like another. The first is a push. */
-function batches(count: number, shards: readonly string[] = ['00']): readonly UsageBatch[] {
-  return Array.from({ length: count }, (_, number) => ({
-    batchId: `host.boot.${number + 1}`,
-    ackedBelow: 1,
-    at: '2026-11-22T10:30:00.000Z',
-    deltas: shards.map((shard) => sampleDelta({ keyId: keyInShard(shard), count: 10 ** number })),
-    push: number === 0 ? { providerId: 'acme', batchId: 'nightly', part: 1 } : null,
-  }))
-}
-
-const scenarios: Record<string, CountingScenario> = {
-  '1 batch, 2 faults': { batches: batches(1), faults: 2 },
-  '1 batch over 2 partitions, 1 fault': { batches: batches(1, ['00', '01']), faults: 1 },
-  '2 batches received one by one, no fault': { batches: batches(2), faults: 0, receiveLimit: 1 },
-  '2 batches received together, 1 fault, processes that remember': { batches: batches(2), faults: 1, warm: true },
-  '3 batches received together, 1 fault': { batches: batches(3), faults: 1 },
-  '2 batches received together, 2 faults': { batches: batches(2), faults: 2 },
-  '2 batches, 1 fault, sealed in between': {
-    batches: batches(2),
-    faults: 1,
-    seal: { day: '20261122', shard: '00' },
-  },
-}
 
 describe('two consumers that may crash, get messages twice, and lose replies at every await', () => {
-  test.for(Object.entries(scenarios))(
+  test.for(Object.entries(quickScenarios))(
     'count every batch exactly once: %s',
     { timeout: 120_000 },
     async ([name, scenario]) => {
@@ -108,7 +82,7 @@ describe('the enumeration finds a planted mistake:', () => {
   }
 
   test.for(Object.entries(mistakes))('%s', { timeout: 120_000 }, async ([, plant]) => {
-    const scenario = { batches: batches(2), faults: 2, plant }
+    const scenario = { batches: sampleBatches(2), faults: 2, plant }
     const { found } = await explore(() => countingWorld(scenario))
     expect(found?.violation).toBeDefined()
     process.stdout.write(`found after ${found?.steps.length} steps: ${found?.violation}\n`)
