@@ -72,7 +72,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     ...stores,
     ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
     queue,
-    knownKeys: knownKeys({ ...stores, digests, clock }),
+    knownKeys: knownKeys({ ...stores, digests, clock }, 1000),
     usage: usageRecorder({
       ...{ queue: stores.queue, codec, clock, scheduler, log, jitter },
       hashIp: digests.ofAddress,

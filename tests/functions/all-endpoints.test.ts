@@ -1,0 +1,160 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { managementScopes } from '../../shared/contracts/fields.ts'
+import { AppError } from '../../shared/domain/errors.ts'
+import { loadEndpoints, loadFunctions } from '../support/all-functions.ts'
+import type { CallOptions, Endpoint } from '../support/call.ts'
+import { makeManager } from '../support/callers.ts'
+import { failingServices } from '../support/failing-services.ts'
+import { adminKey, type FakeServices } from '../support/fake-services.ts'
+import { replyContracts } from '../support/reply-contracts.ts'
+import { type SampleWorld, sampleCalls, sampleWorld, sendSample } from '../support/sample-calls.ts'
+import { wrongCredentials } from '../support/wrong-credentials.ts'
+
+const files = await loadFunctions()
+const endpoints = await loadEndpoints()
+const named = (chosen: (endpoint: Endpoint) => boolean) =>
+  endpoints.filter(chosen).map((endpoint) => [endpoint.name, endpoint] as const)
+
+const isPublic = ({ access }: Endpoint) => access === 'public'
+const isForHolders = ({ access }: Endpoint) => access === 'holder' || access === 'possessor'
+const isForOperators = ({ access }: Endpoint) => typeof access === 'object'
+const isManaged = (endpoint: Endpoint) => !isPublic(endpoint) && !isForHolders(endpoint)
+const scopeOf = ({ access }: Endpoint) =>
+  managementScopes.find((scope) => scope === (typeof access === 'object' ? access.operator : access))
+
+let world: SampleWorld
+let services: FakeServices
+
+beforeEach(async () => {
+  world = await sampleWorld()
+  services = world.services
+})
+
+const send = (endpoint: Endpoint, change: CallOptions = {}) => sendSample({ ...world, services }, endpoint, change)
+
+describe('the files of functions/', () => {
+  test.each(files.map((file) => [file.file, file] as const))('%s declares one function, of that name', (name, file) => {
+    expect(file.declared.map((declared) => declared.name)).toEqual([name])
+  })
+
+  test('have endpoints with a reply contract and a sample each, and these speak of no endpoint that is gone', () => {
+    const names = endpoints.map(({ name }) => name).toSorted()
+    expect(names.length).toBeGreaterThan(15)
+    expect(Object.keys(replyContracts).toSorted()).toEqual(names)
+    expect(Object.keys(sampleCalls).toSorted()).toEqual(names)
+  })
+
+  test('have endpoints that honour an Idempotency-Key wherever they change something', () => {
+    const changing = endpoints.filter(({ method, name }) => method !== 'GET' && !name.endsWith('validate'))
+    expect(changing.filter(({ idempotent }) => idempotent !== true)).toEqual([])
+  })
+})
+
+describe.each(named(() => true))('%s', (_, endpoint) => {
+  test('2xx answers what its contract says to whoever may call', async () => {
+    expect((await send(endpoint)).status).toBeLessThan(300)
+  })
+
+  test('echoes a well-formed X-Request-Id, and makes one otherwise', async () => {
+    const echoed = await send(endpoint, { headers: { 'x-request-id': 'my-request-42' } })
+    expect(echoed.headers['x-request-id']).toBe('my-request-42')
+    const made = await send(endpoint, { headers: { 'x-request-id': 'no good' } })
+    expect(made.headers['x-request-id']).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/)
+  })
+
+  test('400 invalid_request names a query parameter that it does not know', async () => {
+    const { status, body } = await send(endpoint, { query: { surprise: '1' } })
+    expect([status, body.code]).toEqual([400, 'invalid_request'])
+    expect(body.errors).toContainEqual({ pointer: '/surprise', detail: 'is not a field of this request' })
+  })
+
+  test.each(['key', 'api_key', 'token', 'access_token'])('400 key_in_query for a key in ?%s=', async (name) => {
+    const { status, body } = await send(endpoint, { query: { [name]: world.held.secret } })
+    expect([status, body.code]).toEqual([400, 'key_in_query'])
+  })
+
+  test('400 key_in_query for a key under any other name, even to a caller without a credential', async () => {
+    const { status, body } = await send(endpoint, { key: null, query: { note: `it is ${world.held.secret}` } })
+    expect([status, body.code]).toEqual([400, 'key_in_query'])
+  })
+})
+
+describe.each(named(isPublic))('%s, which is public,', (_, endpoint) => {
+  test('200 needs no credential, and does not mind a wrong one', async () => {
+    for (const key of [null, 'wrong']) expect((await send(endpoint, { key })).status).toBe(200)
+  })
+})
+
+describe.each(named((endpoint) => !isPublic(endpoint)))('%s, which is not public,', (_, endpoint) => {
+  test('401 is one and the same answer to every wrong credential and to none', async () => {
+    const replies = []
+    for (const options of await wrongCredentials(endpoint, services)) {
+      const headers = { 'x-request-id': 'the-same-id', ...options.headers }
+      replies.push(await send(endpoint, { ...options, headers }))
+    }
+    const answers = replies.map(({ status, headers, text }) => ({ status, headers, text }))
+    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
+    expect(replies[0]).toMatchObject({ status: 401, body: { code: 'unauthenticated' } })
+    expect(replies.length).toBeGreaterThan(10)
+  })
+
+  test('401 comes before everything that a body could say', async () => {
+    if (endpoint.method === 'GET') return
+    for (const body of ['{', `{"surprise":1}`, 'x'.repeat(5_000_000)]) {
+      expect((await send(endpoint, { key: 'wrong', body })).status).toBe(401)
+    }
+  })
+
+  test.each(['Bearer', 'bearer ', 'BEARER'])('takes its credential as a token too: %s', async (scheme) => {
+    const { key = adminKey } = sampleCalls[endpoint.name]?.(world.held) ?? {}
+    const headers = { authorization: `${scheme} ${key} ` }
+    expect((await send(endpoint, { key: null, headers })).status).toBeLessThan(300)
+  })
+
+  test('503 misconfigured says so and nothing else when a setting is wrong', async () => {
+    const { status, headers, body, text } = await send(endpoint, { broken: new Error('KEY_PEPPERS=abc is wrong') })
+    expect([status, body.code, headers['retry-after']]).toEqual([503, 'misconfigured', '5'])
+    expect(text).not.toContain('abc')
+  })
+
+  test('503 when the store does not answer, with Retry-After and never a 401 or a verdict', async () => {
+    services = failingServices(services, new AppError('store_unavailable', 'The tables do not answer.'))
+    const { status, headers, body } = await send(endpoint)
+    expect([status, body.code]).toEqual([503, 'store_unavailable'])
+    expect(Number(headers['retry-after'])).toBeGreaterThan(0)
+  })
+
+  test('500 internal tells nothing of a fault of ours, and logs it', async () => {
+    services = failingServices(services, new TypeError('cannot read AccountKey=Zm9v'))
+    const { status, body, text, logged } = await send(endpoint)
+    expect([status, body.code]).toEqual([500, 'internal'])
+    expect(text).not.toMatch(/Account|TypeError/)
+    expect(logged.find(({ message }) => message === 'request')?.fields).toMatchObject({
+      ...{ status: 500, code: 'internal', cause: expect.stringContaining('TypeError') },
+    })
+  })
+})
+
+describe.each(named(isManaged))('%s, which needs a scope,', (_, endpoint) => {
+  test('403 to a management key that has every scope but this one, over all providers', async () => {
+    const others = managementScopes.filter((scope) => scope !== scopeOf(endpoint))
+    const { secret } = await makeManager(services, '*', others)
+    const { status, body } = await send(endpoint, { key: secret })
+    expect([status, body.code]).toEqual([403, 'forbidden'])
+    expect(body.detail).toContain(scopeOf(endpoint))
+  })
+
+  test('2xx to a management key that has this scope and no other', async () => {
+    const scope = scopeOf(endpoint)
+    if (scope === undefined) throw new Error('no such scope')
+    const { secret } = await makeManager(services, '*', [scope])
+    expect((await send(endpoint, { key: secret })).status).toBeLessThan(300)
+  })
+
+  test('2xx to a management key of the provider itself, and 403 where it is for operators', async () => {
+    const { secret } = await makeManager(services, 'acme', managementScopes)
+    const { status } = await send(endpoint, { key: secret })
+    if (isForOperators(endpoint)) expect(status).toBe(403)
+    else expect(status).toBeLessThan(300)
+  })
+})

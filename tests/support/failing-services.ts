@@ -1,0 +1,14 @@
+import { type FakeServices, fakeServices } from './fake-services.ts'
+
+/** The same services where no store answers, and nothing is known any more of what it answered before. */
+export function failingServices(services: FakeServices, error: Error): FakeServices {
+  const fail = () => Promise.reject(error)
+  const broken = <Store extends object>(store: Store): Store =>
+    Object.fromEntries(Object.keys(store).map((method) => [method, fail])) as Store
+  const { time, queue } = services
+  const wrapped = fakeServices(({ keys, providers, idempotency, pushes }) => ({
+    ...{ keys: broken(keys), providers: broken(providers), idempotency: broken(idempotency), pushes: broken(pushes) },
+  }))
+  const { reports, ledger, journal } = wrapped
+  return { ...wrapped, reports: broken(reports), ledger: broken(ledger), journal: broken(journal), time, queue }
+}

@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto'
+import { managementScopes } from '../../shared/contracts/fields.ts'
+import { generateSecret } from '../../shared/domain/key-format.ts'
+import { everyProvider, oneProvider } from '../../shared/domain/provider-scope.ts'
+import { patchKey } from '../../shared/operations/patch-key.ts'
+import { putProvider } from '../../shared/operations/put-provider.ts'
+import { revokeKey } from '../../shared/operations/revoke-key.ts'
+import type { CallOptions, Endpoint } from './call.ts'
+import { makeKey, makeManager } from './callers.ts'
+import { adminKey, type FakeServices } from './fake-services.ts'
+
+/** Everything that opens nothing at this endpoint, each in the way it would be sent. */
+export async function wrongCredentials(endpoint: Endpoint, services: FakeServices): Promise<CallOptions[]> {
+  const manager = (await makeManager(services, 'acme', managementScopes)).secret
+  const holder = (await makeKey(services)).secret
+  const dead = await deadManagers(services)
+  const forHolders = endpoint.access === 'holder' || endpoint.access === 'possessor'
+  const right = forHolders ? holder : manager
+  const wrongKind = forHolders ? [adminKey, manager] : [holder]
+  const broken = [
+    '',
+    ' ',
+    'wrong',
+    adminKey.slice(1),
+    `${adminKey}x`,
+    adminKey.toUpperCase(),
+    `${right}0`,
+    right.slice(1),
+  ]
+  const strangers = [generateSecret('mgmt', randomBytes), generateSecret('live', randomBytes)]
+  const headers = ['Bearer', 'Bearer ', 'Basic YWRtaW46YWRtaW4=', `Token ${right}`, `Bearer ${right} ${right}`]
+  return [
+    { key: null },
+    ...[...broken, ...dead, ...wrongKind, ...strangers].map((key) => ({ key })),
+    ...headers.map((authorization) => ({ key: null, headers: { authorization } })),
+    // Two credentials that differ are none, though one of them is right.
+    { key: right, headers: { authorization: 'Bearer something-else' } },
+    { key: 'something-else', headers: { authorization: `Bearer ${right}` } },
+  ]
+}
+
+/** Secrets of management keys that were revoked, are disabled, have expired, and whose provider is disabled. */
+async function deadManagers(services: FakeServices): Promise<string[]> {
+  const make = (providerId: string) => makeManager(services, providerId, managementScopes)
+  const [revoked, disabled, expired, asleep] = [
+    await make('acme'),
+    await make('acme'),
+    await make('acme'),
+    await make('asleep'),
+  ]
+  const allow = () => undefined
+  const soon = new Date(services.clock.now().getTime() + 1)
+  const why = { reason: 'policy', text: null, replacedBy: null, by: 'admin' } as const
+  await revokeKey(services, everyProvider, { keyId: revoked.key.keyId, ...why })
+  await patchKey(services, everyProvider, disabled.key.keyId, { enabled: false }, allow)
+  await patchKey(services, everyProvider, expired.key.keyId, { expiresAt: soon }, allow)
+  await services.time.advance(1)
+  const quotas = { requestsPerDay: null, requestsPerMonth: null, maxKeys: null, keysPerHour: null }
+  const settings = { name: null, status: 'disabled', failMode: 'open', rateLimits: [], quotas } as const
+  await putProvider(services, oneProvider('asleep'), settings, 'admin')
+  return [revoked, disabled, expired, asleep].map(({ secret }) => secret)
+}
