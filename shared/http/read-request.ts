@@ -94,17 +94,17 @@ export function check<Schema extends z.ZodType>(
 }
 
 function toFieldErrors(issue: z.core.$ZodIssue, prefix: string): FieldError[] {
-  const pointer = [prefix, ...issue.path.map((part) => escapePointer(String(part)))].join('/')
+  const pointer = [prefix, ...issue.path.map((part) => toPointerPart(String(part)))].join('/')
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
-      pointer: `${pointer}/${redact(escapePointer(key)).slice(0, 128)}`,
+      pointer: `${pointer}/${toPointerPart(key)}`,
       detail: 'is not a field of this request',
     }))
   }
   return [{ pointer, detail: issue.message.replace(/^Invalid input: expected \w+, received undefined$/, 'is missing') }]
 }
 
-/** RFC 6901, section 3. */
-function escapePointer(part: string): string {
-  return part.replaceAll('~', '~0').replaceAll('/', '~1')
+/** Escaped as RFC 6901, section 3, asks. The name of a field is the caller's: it may be long, and even a key. */
+function toPointerPart(name: string): string {
+  return redact(name.replaceAll('~', '~0').replaceAll('/', '~1')).slice(0, 128)
 }
