@@ -16,6 +16,8 @@ export type AzuriteOptions = {
   location?: string
   ports: AzuritePorts
   log: Log
+  /** How often in a row it is started again before it is given up; 5 by default. */
+  restartsMax?: number
   /** Called once when Azurite died and could not be brought back. */
   onLost?: () => void
 }
@@ -32,7 +34,6 @@ export type Azurite = {
 const SERVICES = ['blob', 'queue', 'table'] as const
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 10_000
-const RESTARTS_MAX = 5
 const FIRST_BACKOFF_MS = 100
 /** A process that lived this long was healthy: its death starts the count of restarts anew. */
 const HEALTHY_AFTER_MS = 60_000
@@ -57,13 +58,14 @@ export function azuriteConnectionString(ports: AzuritePorts): string {
 
 /**
  * Starts Azurite, the emulator of Azure Storage, as a child process on 127.0.0.1 and resolves when all its services
- * answer. A process that dies is started again on the same ports, at most 5 times in a row.
+ * answer. A process that dies is started again on the same ports.
  * Throws HostError when it cannot start.
  */
 export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
   let { child, ports } = await launch(options, options.ports)
   let stopping = false
   let restarts = 0
+  const { restartsMax = 5 } = options
 
   const watch = (process: ChildProcess, startedAtMs: number) =>
     process.once('exit', (code, signal) => {
@@ -74,7 +76,7 @@ export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
     })
 
   const revive = async (): Promise<void> => {
-    while (restarts < RESTARTS_MAX) {
+    while (restarts < restartsMax) {
       await setTimeout(FIRST_BACKOFF_MS * 2 ** restarts++)
       if (stopping) return
       try {

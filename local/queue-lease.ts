@@ -10,7 +10,7 @@ export type QueueLease = {
 
 /** Renews the lease whenever half of it is over. A renewal that fails is logged, and tried again at the next turn. */
 export function holdLease(
-  queue: QueueClient,
+  queue: Pick<QueueClient, 'name' | 'updateMessage'>,
   message: DequeuedMessageItem,
   leaseSeconds: number,
   log: Log,

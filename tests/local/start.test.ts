@@ -1,0 +1,136 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { azuriteConnectionString } from '../../local/azurite.ts'
+import { type LocalHostOptions, spawnLocalHost, startLocalHost } from '../support/local-host.ts'
+import { poll } from '../support/poll.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
+import { writeApp } from './write-app.ts'
+
+const BASIC = await readFile(fileURLToPath(new URL('fixtures/basic.cjs', import.meta.url)), 'utf8')
+const HOST_JSON = { extensions: { http: { routePrefix: '' } } }
+const BASIC_ENV = { WORDS_QUEUE: 'words', 'AzureWebJobs.off.Disabled': 'true' }
+/** Where nothing listens: for hosts whose functions do not use their store. */
+const NO_STORE = { AZURE_STORAGE_CONNECTION_STRING: azuriteConnectionString({ blob: 1, queue: 1, table: 1 }) }
+
+async function start(options: LocalHostOptions = {}) {
+  const appDir = await writeApp(BASIC, HOST_JSON)
+  const host = await startLocalHost({ appDir, ...options, env: { ...BASIC_ENV, ...options.env } })
+  onTestFinished(async () => {
+    host.kill('SIGKILL')
+    await host.exited
+  })
+  return host
+}
+
+/** The processes that run Azurite as children of the given one, by their command lines. */
+async function findAzurites(parent: number): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+      const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+      return status.includes(`PPid:\t${parent}\n`) && command.includes('azurite.js') ? [pid] : []
+    }),
+  )
+  return found.flat()
+}
+
+async function isGone(pid: number): Promise<boolean> {
+  return (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')) === ''
+}
+
+describe('Ctrl-C', () => {
+  test('finishes the work in flight, runs the appTerminate hooks, leaves nothing behind and exits with 0', async () => {
+    const host = await start()
+    const azurites = await findAzurites(host.pid)
+    expect(azurites).toHaveLength(1)
+    const reply = fetch(`${host.baseUrl}/slow`)
+    await host.waitFor(/slow begins/)
+    host.kill('SIGINT')
+    expect(await (await reply).text()).toBe('done')
+    expect(await host.exited).toBe(0)
+    expect(host.output()).toMatch(/app terminates\n$/)
+    for (const pid of azurites) expect(await isGone(pid)).toBe(true)
+  })
+
+  test('pressed twice does not wait, and still leaves nothing behind', async () => {
+    const host = await start()
+    const [azurite = 0] = await findAzurites(host.pid)
+    const reply = fetch(`${host.baseUrl}/hang`).catch(() => 'cut off')
+    await host.waitFor(/hang begins/)
+    host.kill('SIGINT')
+    await host.waitFor(/Ctrl-C again/)
+    host.kill('SIGINT')
+    expect(await host.exited).toBe(130)
+    expect(await reply).toBe('cut off')
+    await poll(() => isGone(azurite))
+  })
+
+  test('waits 10 seconds at most for work that never ends, and exits with 1 to say that it was cut off', async () => {
+    const host = await start({ env: NO_STORE })
+    fetch(`${host.baseUrl}/hang`).catch(() => 'cut off')
+    await host.waitFor(/hang begins/)
+    host.kill('SIGTERM')
+    expect(await host.exited).toBe(1)
+    expect(host.output()).toContain('did not finish within 10 s')
+  })
+})
+
+describe('the store', () => {
+  test('is an Azurite in the data folder whose data the next run finds, with the same admin key', async () => {
+    const folder = join(await makeTemporaryFolder(), 'data')
+    const first = await start({ args: ['--data', folder] })
+    await fetch(`${first.baseUrl}/send`, { method: 'POST', body: '"remembered"' })
+    const [, key = ''] = /Admin key: (\S+)\n/.exec(first.output()) ?? []
+    first.kill('SIGINT')
+    expect(await first.exited).toBe(0)
+    expect((await readdir(folder)).sort()).toEqual(['azurite', 'settings.json'])
+    expect(JSON.parse(await readFile(join(folder, 'settings.json'), 'utf8'))).toHaveProperty('ADMIN_KEY', key)
+
+    const second = await start({ args: ['--data', folder] })
+    expect(second.output()).toContain(`Admin key: ${key}\n`)
+  })
+
+  test('is not started when AZURE_STORAGE_CONNECTION_STRING names one', async () => {
+    const host = await start({ env: NO_STORE })
+    expect(await findAzurites(host.pid)).toEqual([])
+  })
+
+  test('is refused to a second host', async () => {
+    const folder = await makeTemporaryFolder()
+    const first = await start({ args: ['--data', folder] })
+    const second = spawnLocalHost({ appDir: await writeApp(BASIC), args: ['--data', folder], env: BASIC_ENV })
+    expect(await second.exited).toBe(1)
+    expect(second.output()).toBe(
+      `error: ${folder} is in use by process ${first.pid}. Stop it, or give --memory or --data DIR. (If it is no local host, delete ${folder}/host.pid.)\n`,
+    )
+  })
+
+  test('comes back when it dies', async () => {
+    const host = await start()
+    const [azurite = 0] = await findAzurites(host.pid)
+    process.kill(azurite, 'SIGKILL')
+    await host.waitFor(/Azurite died/)
+    const again = await poll(async () => (await findAzurites(host.pid)).find((pid) => pid !== azurite))
+    expect(again).not.toBe(azurite)
+    await poll(
+      async () => (await fetch(`${host.baseUrl}/send`, { method: 'POST', body: '"x"' })).status === 202,
+      20_000,
+    )
+  })
+})
+
+describe('an admin key', () => {
+  test('that was generated is printed, with calls to paste; one of the environment is not', async () => {
+    const generated = await start({ env: NO_STORE })
+    const [, key = ''] = /Admin key: (\S{32,})\n/.exec(generated.output()) ?? []
+    expect(generated.output()).toContain(`curl -s ${generated.baseUrl}/auth/keys/generate -H "X-API-Key: ${key}"`)
+
+    const secret = 'an-admin-key-of-my-own-choice-0123456789'
+    const given = await start({ env: { ...NO_STORE, ADMIN_KEY: secret } })
+    expect(given.output()).not.toContain(secret)
+    expect(given.output()).toContain('-H "X-API-Key: $ADMIN_KEY"')
+  })
+})
