@@ -56,5 +56,7 @@ export interface JournaledPush {
   readonly batchId: string
   readonly acceptedAt: Date
   readonly accepted: number
+  /** Whether the queue has acknowledged all of it. */
+  readonly sent: boolean
   readonly counted: number
 }

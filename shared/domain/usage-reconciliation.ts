@@ -14,6 +14,8 @@ export interface CountedBatch extends SeenBatch {
 interface PushedUses {
   readonly acceptedAt: Date
   readonly accepted: number
+  /** Before that the caller has no answer, so nothing more than what was counted was promised. */
+  readonly sent: boolean
   readonly counted: number
 }
 
@@ -121,9 +123,10 @@ function countApplied(applied: readonly CountedBatch[], hourAt: (at: Date) => Re
 }
 
 function countPush(push: PushedUses, now: Date, hour: ReconciledHour | undefined): void {
-  add(hour, 'pushAccepted', push.accepted)
+  const promised = push.sent ? push.accepted : push.counted
+  add(hour, 'pushAccepted', promised)
   add(hour, 'pushCounted', push.counted)
-  add(hour, isOverdue(push.acceptedAt, now) ? 'pushMissing' : 'pushInFlight', push.accepted - push.counted)
+  add(hour, isOverdue(push.acceptedAt, now) ? 'pushMissing' : 'pushInFlight', promised - push.counted)
 }
 
 function add(hour: ReconciledHour | undefined, name: HourCount, count: number): void {

@@ -125,11 +125,11 @@ async function readJournaled(table: Table, journaled: StoredRow): Promise<readon
   const partitionKey = `${providerId}|${batchId}`
   const row = await table.get(partitionKey, 'batch')
   if (row === undefined) return []
-  const { acceptedAt, accepted } = decodeRow(tableName, recordShape, row)
+  const { acceptedAt, accepted, sent } = decodeRow(tableName, recordShape, row)
   if (journalOf(acceptedAt) !== journaled.partitionKey) return []
   const parts = (await rowsOf(table, partitionKey, 'part')).map((part) => decodeRow(tableName, partShape, part))
   const counted = parts.reduce((sum, { applied, late }) => sum + applied + late, 0)
-  return [{ providerId, batchId, acceptedAt, accepted, counted }]
+  return [{ providerId, batchId, acceptedAt, accepted, sent, counted }]
 }
 
 function toRecordRow(partitionKey: string, record: PushRecord) {

@@ -43,11 +43,11 @@ export function memoryPushStore(): PushStore & PushJournal {
             name,
             {
               providerId,
-              record: { batchId, acceptedAt, accepted },
+              record: { batchId, acceptedAt, accepted, sent },
             },
           ]) => {
             const counted = partsOf(name).reduce((sum, { applied, late }) => sum + applied + late, 0)
-            return { providerId, batchId, acceptedAt, accepted, counted }
+            return { providerId, batchId, acceptedAt, accepted, sent, counted }
           },
         ),
   }

@@ -121,6 +121,7 @@ function following(makeStore: () => Store): void {
     for (const [index, time] of times.entries()) {
       const record = samplePush({ batchId: `batch-${index}`, acceptedAt: new Date(`2026-11-22T${time}Z`) })
       await store.accept(scope, record, ['one', 'two'])
+      if (index === 2) await store.markSent(scope, record)
     }
     await store.partApplied({ providerId, batchId: 'batch-1', part: 1 }, { applied: 5, late: 2 })
     await store.accept(scope, samplePush({ batchId: 'batch-1', acceptedAt: new Date('2026-11-22T17:30:00Z') }), [
@@ -129,8 +130,22 @@ function following(makeStore: () => Store): void {
     const found = await store.acceptedBetween(new Date('2026-11-22T16:00:00Z'), new Date('2026-11-22T18:00:00Z'))
     const mine = found.filter((push) => push.providerId === providerId)
     expect(mine.sort((a, b) => (a.batchId < b.batchId ? -1 : 1))).toEqual([
-      { providerId, batchId: 'batch-1', acceptedAt: new Date('2026-11-22T16:00:00Z'), accepted: 12, counted: 7 },
-      { providerId, batchId: 'batch-2', acceptedAt: new Date('2026-11-22T17:59:59.999Z'), accepted: 12, counted: 0 },
+      {
+        providerId,
+        batchId: 'batch-1',
+        acceptedAt: new Date('2026-11-22T16:00:00Z'),
+        accepted: 12,
+        sent: false,
+        counted: 7,
+      },
+      {
+        providerId,
+        batchId: 'batch-2',
+        acceptedAt: new Date('2026-11-22T17:59:59.999Z'),
+        accepted: 12,
+        sent: true,
+        counted: 0,
+      },
     ])
   })
 }

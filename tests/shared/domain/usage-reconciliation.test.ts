@@ -65,6 +65,7 @@ describe('reconciling hours', () => {
     const push = (acceptedAt: string) => ({
       acceptedAt: new Date(`2026-11-22T${acceptedAt}Z`),
       accepted: 5,
+      sent: true,
       counted: 3,
     })
     const found = reconcile(input({ pushes: [push('10:15:00'), push('11:45:00')] }))
@@ -72,6 +73,16 @@ describe('reconciling hours', () => {
       { pushAccepted: 5, pushCounted: 3, pushInFlight: 0, pushMissing: 2 },
       { pushAccepted: 5, pushCounted: 3, pushInFlight: 2, pushMissing: 0 },
     ])
+  })
+
+  test('does not miss what a caller was never promised: a push that was not sent in full', () => {
+    const push = { acceptedAt: new Date('2026-11-22T10:15:00Z'), accepted: 5, sent: false, counted: 3 }
+    expect(reconcile(input({ pushes: [push] })).hours[0]).toMatchObject({
+      pushAccepted: 3,
+      pushCounted: 3,
+      pushInFlight: 0,
+      pushMissing: 0,
+    })
   })
 
   test('has an entry for every hour of the window, also for those without a use', () => {
