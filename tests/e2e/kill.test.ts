@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest'
+import { runKillTest } from '../support/kill-run.ts'
+
+const timeoutMs = 180_000
+
+it('counts every acknowledged use once while hosts are SIGKILLed and the store cuts, loses, refuses and delays', {
+  timeout: timeoutMs,
+}, async () => {
+  const { reconciliation, ...report } = await runKillTest({
+    seed: Date.now() % 1_000_000,
+    hosts: 3,
+    loadMs: 15_000,
+    killEveryMs: 2500,
+    validators: 12,
+    pushers: 3,
+    eventsPerPush: 300,
+    drainMs: 60_000,
+  })
+  process.stdout.write(`kill test: ${JSON.stringify(report)}\n`)
+
+  expect(report).toMatchObject({ lost: 0, double: 0, pushesWrong: 0 })
+  expect(report.kills).toBeGreaterThanOrEqual(3)
+  expect(Math.min(...Object.values(report.faults))).toBeGreaterThan(0)
+  expect(report.acknowledged).toBeGreaterThan(1000)
+  expect(report.exits).toEqual([0, 0, 0])
+  expect(reconciliation).toMatchObject({
+    verdict: 'ok',
+    queue: { waiting: 0, poison: 0 },
+    partitions: { unbalanced: [], unsettled: 0 },
+    boots: [],
+  })
+  for (const { batches, pushed } of reconciliation.hours) {
+    expect([batches.missing, batches.in_flight, pushed.missing, pushed.in_flight]).toEqual([0, 0, 0, 0])
+  }
+})
