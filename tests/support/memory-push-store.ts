@@ -38,17 +38,10 @@ export function memoryPushStore(): PushStore & PushJournal {
     acceptedBetween: async (from, to) =>
       [...pushes]
         .filter(([, { record }]) => record.acceptedAt >= from && record.acceptedAt < to)
-        .map(
-          ([
-            name,
-            {
-              providerId,
-              record: { batchId, acceptedAt, accepted, sent },
-            },
-          ]) => {
-            const counted = partsOf(name).reduce((sum, { applied, late }) => sum + applied + late, 0)
-            return { providerId, batchId, acceptedAt, accepted, sent, counted }
-          },
-        ),
+        .map(([name, { providerId, record }]) => {
+          const { batchId, acceptedAt, accepted, sent } = record
+          const counted = partsOf(name).reduce((sum, { applied, late }) => sum + applied + late, 0)
+          return { providerId, batchId, acceptedAt, accepted, sent, counted }
+        }),
   }
 }
