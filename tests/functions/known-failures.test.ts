@@ -1,0 +1,222 @@
+/**
+ * What went wrong in other services of this kind, each as a test: Better Auth CVE-2025-61928 (a user id in the body
+ * switched authorization off, and clients could set permissions and limits), Grav CVE-2026-64852 (any user could mint
+ * keys for others) and CVE-2026-62231 (the scopes of keys were stored and never enforced).
+ */
+import { beforeEach, describe, expect, test } from 'vitest'
+import { keysGenerate } from '../../functions/keys-generate.ts'
+import { keysList } from '../../functions/keys-list.ts'
+import { keysPatch } from '../../functions/keys-patch.ts'
+import { keysRotate } from '../../functions/keys-rotate.ts'
+import { keysValidate } from '../../functions/keys-validate.ts'
+import { managementScopes } from '../../shared/contracts/fields.ts'
+import { everyProvider } from '../../shared/domain/provider-scope.ts'
+import { loadEndpoints } from '../support/all-functions.ts'
+import { call } from '../support/call.ts'
+import { makeKey, makeManager } from '../support/callers.ts'
+import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+import { sampleCalls, sampleWorld, sendSample } from '../support/sample-calls.ts'
+
+const newKey = { environment: 'live', name: 'App' }
+
+let services: FakeServices
+
+beforeEach(() => {
+  services = fakeServices()
+})
+
+describe('a provider or a user in the body', () => {
+  test('never widens what a caller may do: not without a credential, and not with one of another provider', async () => {
+    const { secret } = await makeManager(services, 'zeta', managementScopes)
+    const json = { ...newKey, provider_id: 'acme' }
+    expect((await call(keysGenerate, services, { key: null, json })).status).toBe(401)
+    expect((await call(keysGenerate, services, { key: secret, json })).status).toBe(404)
+    expect((await call(keysList, services, { query: { provider_id: 'acme' } })).body.items).toEqual([])
+  })
+
+  test('is not needed by a provider’s own manager: its keys are its own', async () => {
+    const { secret } = await makeManager(services, 'zeta', ['keys:write'])
+    expect((await call(keysGenerate, services, { key: secret, json: newKey })).body.provider_id).toBe('zeta')
+  })
+
+  test('is no stand-in for another caller: created_by is who presented the credential', async () => {
+    const { key, secret } = await makeManager(services, 'zeta', ['keys:write'])
+    expect((await call(keysGenerate, services, { key: secret, json: newKey })).body.created_by).toBe(key.keyId)
+    const forged = await call(keysGenerate, services, { key: secret, json: { ...newKey, created_by: 'admin' } })
+    expect([forged.status, forged.body.errors]).toEqual([
+      400,
+      [{ pointer: '#/created_by', detail: 'is not a field of this request' }],
+    ])
+  })
+})
+
+describe('mass assignment', () => {
+  const internal = {
+    ...{
+      digest: 'a'.repeat(64),
+      pepper_version: 'p0',
+      pepperVersion: 'p0',
+      hint: 'aaaa',
+      key: 'permas',
+      key_id: '01K',
+    },
+    ...{
+      status: 'active',
+      revoked_at: null,
+      revocation: null,
+      created_at: '2020-01-01T00:00:00Z',
+      created_by: 'admin',
+    },
+    ...{
+      updated_at: '2020-01-01T00:00:00Z',
+      last_used_at: null,
+      rotated_from: 'x',
+      replaced_by: 'x',
+      grace_until: null,
+    },
+    ...{
+      remaining: 1_000_000,
+      rateLimitMax: 1,
+      permissions: ['*'],
+      userId: 'admin',
+      isAdmin: true,
+      providerId: 'acme',
+    },
+    ...{ kind_: 'management', scope: 'keys:write', constructor: {}, toString: 1 },
+  }
+
+  test.each(Object.entries(internal))(
+    'of %s is refused by generate and by patch, and changes nothing',
+    async (name, value) => {
+      const { key } = await makeKey(services)
+      const params = { token_id: key.keyId }
+      const generated = await call(keysGenerate, services, { json: { ...newKey, provider_id: 'acme', [name]: value } })
+      const patched = await call(keysPatch, services, { params, json: { name: 'New', [name]: value } })
+      for (const { status, body } of [generated, patched]) {
+        expect([status, body.errors]).toEqual([400, [{ pointer: `#/${name}`, detail: expect.any(String) }]])
+      }
+      expect((await services.keys.findById(everyProvider, key.keyId))?.value).toEqual(key)
+    },
+  )
+
+  test.each(['provider_id', 'environment', 'kind', 'not_before'])(
+    'of %s is refused by patch: it never changes',
+    async (name) => {
+      const { key } = await makeKey(services)
+      const json = { name: 'New', [name]: 'test' }
+      expect((await call(keysPatch, services, { params: { token_id: key.keyId }, json })).status).toBe(400)
+    },
+  )
+
+  test('of a limit’s own state is refused: what is left of it is not the caller’s to say', async () => {
+    const limit = { name: 'burst', limit: 1, window_seconds: 1, remaining: 1_000_000 }
+    const json = { ...newKey, provider_id: 'acme', rate_limits: [limit], quota: { limit: 1, period: 'day', used: 0 } }
+    expect((await call(keysGenerate, services, { json })).body.errors).toEqual([
+      { pointer: '#/rate_limits/0/remaining', detail: 'is not a field of this request' },
+      { pointer: '#/quota/used', detail: 'is not a field of this request' },
+    ])
+  })
+})
+
+describe('the scopes of a key', () => {
+  test('of this API are enforced at every endpoint: a key without any opens none', async () => {
+    const world = await sampleWorld(services)
+    const { secret } = await makeManager(services, '*', [])
+    const managed = (await loadEndpoints()).filter(
+      ({ access }) => !['public', 'holder', 'possessor'].includes(String(access)),
+    )
+    expect(managed.length).toBeGreaterThan(12)
+    for (const endpoint of managed) {
+      expect([endpoint.name, (await sendSample(world, endpoint, { key: secret })).status]).toEqual([endpoint.name, 403])
+    }
+    expect(Object.keys(sampleCalls)).toEqual(expect.arrayContaining(managed.map(({ name }) => name)))
+  })
+
+  test('of a provider’s own API are enforced by validate, scope for scope', async () => {
+    const { secret } = await makeKey(services, { scopes: ['orders:read'] })
+    const codeFor = async (scopes: readonly string[]) =>
+      (await call(keysValidate, services, { json: { key: secret, scopes } })).body.code
+    expect(await codeFor(['orders:read'])).toBe('VALID')
+    expect(await codeFor(['orders:write'])).toBe('INSUFFICIENT_SCOPE')
+    expect(await codeFor(['orders:read', 'orders:write'])).toBe('INSUFFICIENT_SCOPE')
+    expect(await codeFor(['*'])).toBe('INSUFFICIENT_SCOPE')
+  })
+
+  test('of a provider’s own API open nothing here, whatever they are called', async () => {
+    const { secret } = await makeKey(services, { scopes: ['*', ...managementScopes] })
+    expect((await call(keysList, services, { key: secret, query: { provider_id: 'acme' } })).status).toBe(401)
+  })
+
+  test('are no pattern here: a management key with a star would still open nothing', async () => {
+    const { secret } = await makeKey(services, {
+      kind: 'management',
+      environment: null,
+      providerId: '*',
+      scopes: ['*', 'keys:*'],
+    })
+    expect((await call(keysList, services, { key: secret, query: { provider_id: 'acme' } })).status).toBe(403)
+  })
+})
+
+describe('a management key', () => {
+  const wider = { kind: 'management', name: 'Wider', scopes: ['keys:write', 'keys:read'] }
+
+  test('cannot create one with a scope that it lacks itself, or over more providers', async () => {
+    const { secret } = await makeManager(services, 'acme', ['keys:write'])
+    const generate = async (change: object) => {
+      const { status, body } = await call(keysGenerate, services, { key: secret, json: { ...wider, ...change } })
+      return [status, body.code]
+    }
+    expect(await generate({})).toEqual([403, 'forbidden'])
+    expect(await generate({ scopes: ['keys:write'], provider_id: '*' })).toEqual([403, 'forbidden'])
+    expect(await generate({ scopes: ['keys:write'], provider_id: 'zeta' })).toEqual([404, 'provider_not_found'])
+    expect((await generate({ scopes: ['keys:write'] }))[0]).toBe(201)
+  })
+
+  test('cannot give one more than it has itself by patching it, nor touch one that has more', async () => {
+    const { secret } = await makeManager(services, 'acme', ['keys:write'])
+    const narrow = (await makeManager(services, 'acme', ['keys:write'])).key.keyId
+    const wide = (await makeManager(services, 'acme', managementScopes)).key.keyId
+    const patch = async (keyId: string, json: object) =>
+      (await call(keysPatch, services, { key: secret, params: { token_id: keyId }, json })).status
+    expect(await patch(narrow, { scopes: ['keys:write', 'keys:read'] })).toBe(403)
+    expect(await patch(wide, { name: 'Mine' })).toBe(403)
+    expect(await patch(wide, { scopes: ['keys:write'] })).toBe(403)
+    expect(await patch(narrow, { name: 'Mine' })).toBe(200)
+  })
+
+  test('cannot come by the secret of one that has more, by rotating it', async () => {
+    const { secret } = await makeManager(services, 'acme', ['keys:write'])
+    const wide = (await makeManager(services, 'acme', managementScopes)).key
+    const rotate = (keyId: string) => call(keysRotate, services, { key: secret, params: { token_id: keyId }, json: {} })
+    const { status, text } = await rotate(wide.keyId)
+    expect(status).toBe(403)
+    expect(text).not.toMatch(/permas_/)
+    expect((await services.keys.findById(everyProvider, wide.keyId))?.value).toEqual(wide)
+    const equal = (await makeManager(services, 'acme', ['keys:write'])).key
+    expect((await rotate(equal.keyId)).status).toBe(201)
+  })
+
+  test('of one provider does not see those over all providers', async () => {
+    const { secret } = await makeManager(services, 'acme', managementScopes)
+    const over = (await makeManager(services, '*', ['keys:read'])).key
+    expect((await call(keysRotate, services, { key: secret, params: { token_id: over.keyId }, json: {} })).status).toBe(
+      404,
+    )
+  })
+
+  test('cannot be given a rule that nothing holds, nor a scope that does not exist, by anyone', async () => {
+    const { key } = await makeManager(services, 'acme', ['keys:write'])
+    const faultsOf = async (json: object) => {
+      const { status, body } = await call(keysPatch, services, { params: { token_id: key.keyId }, json })
+      return [status, ...(body.errors ?? []).map(({ pointer }: { pointer: string }) => pointer)]
+    }
+    const limit = { name: 'burst', limit: 1, window_seconds: 1 }
+    expect(await faultsOf({ ip_restrictions: ['192.0.2.1'] })).toEqual([400, '#/ip_restrictions'])
+    expect(await faultsOf({ rate_limits: [limit] })).toEqual([400, '#/rate_limits'])
+    expect(await faultsOf({ quota: { limit: 1, period: 'day' } })).toEqual([400, '#/quota'])
+    expect(await faultsOf({ scopes: ['keys:read', '*', 'orders:read'] })).toEqual([400, '#/scopes/1', '#/scopes/2'])
+    expect(await faultsOf({ scopes: null })).toEqual([400, '#/scopes'])
+    expect((await services.keys.findById(everyProvider, key.keyId))?.value).toEqual(key)
+  })
+})
