@@ -28,7 +28,7 @@ export interface FakeServices extends Services {
   readonly queue: MemoryMessageQueue
 }
 
-type Stores = Pick<Services, 'keys' | 'providers' | 'idempotency' | 'pushes' | 'queue'>
+type Stores = Pick<FakeServices, 'keys' | 'providers' | 'idempotency' | 'pushes' | 'queue'>
 
 /** A store of a test's own in front of the one in memory: to count its calls, to hold them up, to let them fail. */
 type Wrap = (stores: Stores) => Partial<Stores>
@@ -49,7 +49,6 @@ const discard: Log = () => undefined
 export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const time = manualTime()
   const { clock, scheduler } = time
-  const queue = memoryMessageQueue(clock)
   const pushes = memoryPushStore()
   const reports = memoryUsageReports()
   const plain = {
@@ -57,7 +56,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     providers: memoryProviderStore(),
     idempotency: memoryIdempotencyStore(),
     pushes,
-    queue,
+    queue: memoryMessageQueue(clock),
   }
   const stores = {
     ...{ ...plain, ...wrap(plain) },
@@ -71,7 +70,6 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   return {
     ...stores,
     ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
-    queue,
     knownKeys: knownKeys({ ...stores, digests, clock }, 1000),
     usage: usageRecorder({
       ...{ queue: stores.queue, codec, clock, scheduler, log, jitter },

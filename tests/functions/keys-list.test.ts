@@ -1,0 +1,93 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { keysList } from '../../functions/keys-list.ts'
+import { call } from '../support/call.ts'
+import { makeKey, makeManager } from '../support/callers.ts'
+import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+
+let services: FakeServices
+
+beforeEach(async () => {
+  services = fakeServices()
+  for (let index = 0; index < 7; index++) {
+    await makeKey(services, { name: `Key ${index}`, ownerId: index % 2 === 0 ? 'ann' : 'bob', scopes: ['orders:*'] })
+    await makeKey(services, { name: `Other ${index}`, providerId: 'zeta' })
+    await services.time.advance(1)
+  }
+})
+
+const list = (query: Record<string, string>) => call(keysList, services, { query: { provider_id: 'acme', ...query } })
+const namesIn = (body: { items: { name: string }[] }) => body.items.map(({ name }) => name)
+
+describe('GET /auth/keys', () => {
+  test('200 gives every key of the provider exactly once over its pages, newest first', async () => {
+    const names: string[] = []
+    let cursor: string | null = ''
+    while (cursor !== null) {
+      const { body } = await list({ limit: '3', ...(cursor !== '' && { cursor }) })
+      names.push(...namesIn(body))
+      cursor = body.next_cursor
+    }
+    expect(names).toEqual([6, 5, 4, 3, 2, 1, 0].map((index) => `Key ${index}`))
+  })
+
+  test('200 shows a provider’s manager its own keys, named or not', async () => {
+    const { secret } = await makeManager(services, 'acme', ['keys:read'])
+    const own = await call(keysList, services, { key: secret, query: { name: 'key' } })
+    const named = await call(keysList, services, { key: secret, query: { name: 'key', provider_id: 'acme' } })
+    expect(namesIn(own.body)).toHaveLength(7)
+    expect(named.body).toEqual(own.body)
+  })
+
+  test('200 lists what each filter asks for', async () => {
+    expect(namesIn((await list({ owner_id: 'bob' })).body)).toEqual(['Key 5', 'Key 3', 'Key 1'])
+    expect(namesIn((await list({ name: 'key 3' })).body)).toEqual(['Key 3'])
+    expect(namesIn((await list({ scope: 'orders:read' })).body)).toHaveLength(7)
+    expect(namesIn((await list({ scope: 'users:read' })).body)).toEqual([])
+    expect(namesIn((await list({ environment: 'test' })).body)).toEqual([])
+    expect(namesIn((await list({ status: 'revoked' })).body)).toEqual([])
+  })
+
+  test('200 shows when each key was last used', async () => {
+    const { body } = await list({ limit: '1' })
+    expect(body.items[0].last_used_at).toBeNull()
+  })
+
+  test('400 invalid_cursor for one that was changed, cut, or made under other filters or for another provider', async () => {
+    const { next_cursor: cursor } = (await list({ limit: '2', owner_id: 'ann' })).body
+    const changed = cursor.slice(0, -1) + (cursor.endsWith('A') ? 'B' : 'A')
+    const wrong = [
+      ...[{ owner_id: 'ann', cursor: changed }, { owner_id: 'ann', cursor: cursor.slice(1) }, { cursor }],
+      ...[
+        { owner_id: 'bob', cursor },
+        { owner_id: 'ann', status: 'active', cursor },
+        { owner_id: 'ann', cursor: '' },
+      ],
+      { owner_id: 'ann', provider_id: 'zeta', cursor },
+    ]
+    for (const query of wrong) {
+      const { status, body } = await list(query)
+      expect([status, body.code]).toEqual([400, 'invalid_cursor'])
+    }
+    expect((await list({ limit: '5', owner_id: 'ann', cursor })).status).toBe(200)
+  })
+
+  test.each([
+    ['limit', ['0', '101', '-1', '1.5', 'x', '']],
+    ['environment', ['prod', '']],
+    ['status', ['gone']],
+    ['scope', ['a b', '']],
+    ['provider_id', ['ACME', '*', '']],
+    ['name', ['', 'x'.repeat(129)]],
+    ['cursor', ['A'.repeat(2049)]],
+  ])('400 for a wrong %s', async (name, values) => {
+    for (const value of values) {
+      const { status, body } = await list({ [name]: value })
+      expect([value, status, body.errors?.[0]?.pointer]).toEqual([value, 400, `/${name}`])
+    }
+  })
+
+  test('400 tells an operator to name a provider', async () => {
+    const { status, body } = await call(keysList, services)
+    expect([status, body.errors[0].pointer]).toEqual([400, '/provider_id'])
+  })
+})
