@@ -13,7 +13,7 @@ export const keysList = endpoint({
   access: 'keys:read',
   query: ListKeysQuery,
   async handle({ query: { provider_id, limit, cursor, ...filters }, caller, services }) {
-    const scope = resolveProvider(caller, provider_id, 'provider_id')
+    const scope = resolveProvider(caller, provider_id, '/provider_id')
     const binding = JSON.stringify([scope.providerId, filters])
     const after = cursor === undefined ? null : openCursor(services.cursorKey, binding, cursor)
     const filter = { ...filters, ownerId: filters.owner_id, namePrefix: filters.name }

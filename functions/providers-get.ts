@@ -12,7 +12,7 @@ export const providersGet = endpoint({
   access: 'providers:read',
   params: ProviderParams,
   async handle({ params, caller, services }) {
-    const scope = resolveProvider(caller, params.provider_id, 'provider_id')
+    const scope = resolveProvider(caller, params.provider_id, '/provider_id')
     return { body: toProviderView(await getProvider(services, scope)) }
   },
 })

@@ -14,7 +14,7 @@ export const providersPut = endpoint({
   body: PutProviderBody,
   idempotent: true,
   async handle({ params, body, caller, services }) {
-    const scope = resolveProvider(caller, params.provider_id, 'provider_id')
+    const scope = resolveProvider(caller, params.provider_id, '/provider_id')
     const { provider, created } = await putProvider(services, scope, toProviderSettings(body), caller.id)
     return { status: created ? 201 : 200, body: toProviderView(provider) }
   },

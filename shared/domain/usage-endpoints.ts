@@ -10,8 +10,12 @@ export const endpointLengthMax = 255
 /** Where the uses of the endpoints are counted that are not among the busiest. */
 export const otherEndpoints = 'other'
 
+/** Where the uses are counted whose caller named no endpoint. */
+export const unnamedEndpoint = '(none)'
+
 /** A name as it is counted: cut to `endpointLengthMax`. */
 export function countedEndpoint(name: string): string {
+  if (name === '') return unnamedEndpoint
   return name.length <= endpointLengthMax ? name : name.slice(0, endpointLengthMax)
 }
 

@@ -1,3 +1,4 @@
+import { countedEndpoint } from './usage-endpoints.ts'
 import type { Key } from './key.ts'
 import type { StatusClass, UsageEvent, UsageOutcome } from './usage.ts'
 import { dayName, isClosedDay, sealAfterDays } from './usage-time.ts'
@@ -132,7 +133,7 @@ function judgeEvent(index: number, event: PushedEvent, keys: ReadonlyMap<string,
       environment: key.environment,
       at,
       outcome: event.outcome,
-      endpoint: event.endpoint,
+      endpoint: countedEndpoint(event.endpoint),
       statusClass: event.statusClass,
       count: event.count,
       clientIp: null,

@@ -1,0 +1,12 @@
+import { reconcileUsage } from '../shared/operations/reconcile-usage.ts'
+import { schedule } from '../shared/queue/schedule.ts'
+
+/** Daily at 04:07 UTC: reconciles the last 24 hours, so that a loss raises its alarm also while nobody asks. */
+export const usageReconcile = schedule({
+  name: 'usage-reconcile',
+  cron: '0 7 4 * * *',
+  async handle(services, log) {
+    const { verdict, queueDepth, poisonDepth } = await reconcileUsage({ ...services, log }, { from: null, to: null })
+    log('info', 'usage reconciled', { verdict, queueDepth, poisonDepth })
+  },
+})
