@@ -44,7 +44,7 @@ export const Instant = z.iso
   .datetime({ offset: true, error: 'must be an ISO 8601 instant such as 2027-01-31T00:00:00Z' })
   .transform((text) => new Date(text))
 
-export const LimitName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, _ and -')
+const LimitName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, _ and -')
 
 export const RateLimitShape = z.strictObject({
   name: LimitName,

@@ -97,7 +97,7 @@ export const RotateKeyBody = z.strictObject({
   expires_at: Instant.nullable().optional(),
 })
 
-export const keyStatuses = [
+const keyStatuses = [
   'active',
   'disabled',
   'not_yet_valid',

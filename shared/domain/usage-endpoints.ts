@@ -5,13 +5,13 @@ export const endpointNamesMax = 50
 export const endpointUnitsMax = 4096
 
 /** The longest endpoint name, in UTF-16 units. */
-export const endpointLengthMax = 255
+const endpointLengthMax = 255
 
 /** Where the uses of the endpoints are counted that are not among the busiest. */
-export const otherEndpoints = 'other'
+const otherEndpoints = 'other'
 
 /** Where the uses are counted whose caller named no endpoint. */
-export const unnamedEndpoint = '(none)'
+const unnamedEndpoint = '(none)'
 
 /** A name as it is counted: cut to `endpointLengthMax`. */
 export function countedEndpoint(name: string): string {

@@ -21,7 +21,7 @@ export interface KnownKeys {
 const freshMs = 8_000
 const absentFreshMs = 5_000
 
-export const keyCacheEntries = 100_000
+const keyCacheEntries = 100_000
 const providerCacheEntries = 10_000
 
 interface KnownKeysNeeds {
