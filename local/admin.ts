@@ -5,7 +5,7 @@ import { sendEmpty } from './http-response.ts'
 import type { Route } from './router.ts'
 
 /** Starts a function by hand; the input is what a queue message would hold. Undefined when it cannot be started so. */
-export type StartManually = ((input: string) => void) | undefined
+type StartManually = ((input: string) => void) | undefined
 
 export type AdminOptions = {
   core: Core

@@ -143,7 +143,7 @@ function nodeArguments({ location }: AzuriteOptions, ports: AzuritePorts): strin
   const main = createRequire(import.meta.url).resolve('azurite/dist/src/azurite.js')
   return [
     '--import',
-    fileURLToPath(new URL('./exit-with-parent.ts', import.meta.url)),
+    fileURLToPath(new URL('./azurite-preload.ts', import.meta.url)),
     main,
     ...SERVICES.flatMap((name) => [`--${name}Host`, '127.0.0.1', `--${name}Port`, String(ports[name])]),
     ...(location === undefined ? ['--inMemoryPersistence'] : ['--location', location]),

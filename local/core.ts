@@ -3,7 +3,7 @@ import { HostError } from './host-error.ts'
 import type { Log, LogLevel } from './log.ts'
 import type { Binding, InvocationRequest, InvocationResponse } from './rpc.ts'
 
-export type FunctionCallback = (...inputs: unknown[]) => unknown
+type FunctionCallback = (...inputs: unknown[]) => unknown
 type HookCallback = (context: object) => unknown
 type HookName = 'appStart' | 'appTerminate' | 'preInvocation' | 'postInvocation' | 'log'
 type FunctionMetadata = { name: string; bindings: Record<string, Binding> }
@@ -17,13 +17,13 @@ export type CoreInvocationContext = {
   log: (level: LogLevel, category: string, message: string) => void
 }
 
-export type InvocationModel = {
+type InvocationModel = {
   getArguments: () => Promise<{ context: object; inputs: unknown[] }>
   invokeFunction: (context: object, inputs: unknown[], callback: FunctionCallback) => Promise<unknown>
   getResponse: (context: object, result: unknown) => Promise<InvocationResponse>
 }
 
-export type ProgrammingModel = {
+type ProgrammingModel = {
   getInvocationModel: (context: CoreInvocationContext) => InvocationModel | Promise<InvocationModel>
   getCapabilities?: (capabilities: Record<string, string>) => Promise<Record<string, string>>
 }
@@ -36,7 +36,7 @@ export type AppFunction = {
   trigger: Binding & { name: string }
 }
 
-export type LogEntry = {
+type LogEntry = {
   level: LogLevel
   category: string
   message: string

@@ -15,11 +15,13 @@ export type HttpServer = {
 
 const HOST = '127.0.0.1'
 const IDLE_CHECK_MS = 50
+/** As long as Kestrel keeps an idle connection: Node's own 5 s cut off clients that are about to use theirs again. */
+const KEEP_ALIVE_MS = 130_000
 
 /** Listens on 127.0.0.1; port 0 stands for any free one. Throws HostError when the port cannot be had. */
 export async function listen(port: number): Promise<HttpServer> {
   let handler: RequestListener = (_, response) => sendEmpty(response, 503)
-  const server = createServer((request, response) => handler(request, response))
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => handler(request, response))
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, port)))
     server.listen(port, HOST, resolve)

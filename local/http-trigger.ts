@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { describeError } from './describe-error.ts'
 import { readRequestBody } from './http-body.ts'
-import { createTraceContext, parseTarget, toRpcHttpRequest } from './http-request.ts'
+import { createTraceContext, parseTarget, type Target, toRpcHttpRequest } from './http-request.ts'
 import { sendEmpty, sendRpcResponse } from './http-response.ts'
 import type { RequestHandler } from './http-server.ts'
 import type { Log } from './log.ts'
@@ -24,41 +24,41 @@ const HOST_HEADER = /^[\w.~-]+(?::\d+)?$|^\[[\da-f:.]+\](?::\d+)?$/i
  */
 export function createHttpTrigger(options: HttpTriggerOptions): RequestHandler {
   return async (request, response) => {
+    const target = readTarget(request)
+    if (!target) {
+      sendEmpty(response, 400)
+      return
+    }
+    const found = findRoute(options.routes, request.method ?? 'GET', target.parts)
     try {
-      await dispatch(options, request, response)
+      if (found) await answer(options.runFunction, request, response, { ...found, query: target.query })
+      else await options.handleOther(request, response, target.parts)
     } catch (error) {
-      options.log('error', `${request.method} request failed: ${describeError(error)}`)
+      options.log('error', `${found?.route.fn.name ?? 'The host'} failed: ${describeError(error)}`)
       if (response.headersSent) response.destroy()
       else sendEmpty(response, 500)
     }
   }
 }
 
-async function dispatch(
-  options: HttpTriggerOptions,
+function readTarget({ url = '/', headers: { host = 'localhost' } }: IncomingMessage): Target | undefined {
+  return HOST_HEADER.test(host) ? parseTarget(url) : undefined
+}
+
+async function answer(
+  runFunction: RunFunction,
   request: IncomingMessage,
   response: ServerResponse,
+  { route, params, query }: { route: Route; params: Record<string, string>; query: string },
 ): Promise<void> {
-  const target = parseTarget(request.url ?? '/')
-  if (!target || !HOST_HEADER.test(request.headers.host ?? 'localhost')) {
-    sendEmpty(response, 400)
-    return
-  }
-  const found = findRoute(options.routes, request.method ?? 'GET', target.parts)
-  if (!found) {
-    await options.handleOther(request, response, target.parts)
-    return
-  }
   const body = await readRequestBody(request)
   if (body === 'too large') {
     response.setHeader('connection', 'close')
     sendEmpty(response, 413)
     return
   }
-  const { fn } = found.route
-  const http = toRpcHttpRequest(request, target.query, found.params, body)
-  const result = await options.runFunction(fn, {
-    inputData: [{ name: fn.trigger.name, data: { http } }],
+  const result = await runFunction(route.fn, {
+    inputData: [{ name: route.fn.trigger.name, data: { http: toRpcHttpRequest(request, query, params, body) } }],
     traceContext: createTraceContext(request),
   })
   sendRpcResponse(response, result.returnValue?.http)

@@ -106,7 +106,16 @@ describe('an HTTP request', () => {
   test('whose function throws is answered with 500 and no body; the log has one line with message and place', async () => {
     const reply = await call('/throws')
     expect([reply.status, await reply.text()]).toEqual([500, ''])
-    expect(host.output()).toMatch(/ error GET request failed: Error: secret detail \(at .*main\.cjs:\d+:\d+\)\)\n/)
+    await host.waitFor(/ error throws failed: Error: secret detail \(at .*main\.cjs:\d+:\d+\)\)\n/)
+  })
+
+  test('whose function throws something other than an Error counts as a success, as in the worker', async () => {
+    expect(await callRaw('/throws-text', {})).toEqual({ status: 204, body: '' })
+  })
+
+  test('cannot register another function, once the app has been loaded', async () => {
+    expect(await callRaw('/registers', {})).toMatchObject({ status: 500 })
+    await host.waitFor(/registers failed: Error: A function can only be registered during app startup\./)
   })
 
   test('gets status, headers, bytes and cookies that the function returned', async () => {
@@ -143,6 +152,13 @@ describe('a queue', () => {
     const reply = await call('/admin/functions/Words-Read', { method: 'POST', body: '{ "input": { "by": "hand" } }' })
     expect(reply.status).toBe(202)
     await host.waitFor(/words-read: word {"by":"hand"}/)
+  })
+})
+
+describe('hooks', () => {
+  test('before a run can change its inputs, after it its result, and the log hook every line', async () => {
+    expect(await (await call('/hooked')).text()).toBe('/hooked, seen by the hook, and after')
+    await host.waitFor(/information hooked: changed line\n/)
   })
 })
 
