@@ -1,0 +1,51 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type BuildOptions, build, type Plugin } from 'esbuild'
+
+const root = join(import.meta.dirname, '..')
+
+/** zod re-exports its messages in fifty languages, a quarter of the bundle; its own default is English alone. */
+const englishOnly: Plugin = {
+  name: 'english-only',
+  setup({ onLoad }) {
+    onLoad({ filter: /zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: `export { default as en } from './en.js'`,
+    }))
+  },
+}
+
+/**
+ * Builds one CommonJS bundle with every file of functions/. `@azure/functions-core` stays a `require`: the worker injects
+ * it, and a bundle that inlined it, or imported it, would register nothing and say so to nobody. `change` is for tests.
+ */
+export async function bundleApp(outfile: string, change: BuildOptions = {}): Promise<{ readonly functions: number }> {
+  const functions = readdirSync(join(root, 'functions'))
+    .filter((file) => file.endsWith('.ts'))
+    .sort()
+  const entry = [
+    ...functions.map((file) => `import './functions/${file}'`),
+    `import { flushOnTerminate } from './shared/queue/terminate.ts'`,
+    'flushOnTerminate()',
+  ].join('\n')
+  await build({
+    stdin: { contents: entry, resolveDir: root, sourcefile: 'entry.ts', loader: 'ts' },
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node22',
+    format: 'cjs',
+    minify: true,
+    keepNames: true,
+    sourcemap: true,
+    sourcesContent: false,
+    legalComments: 'none',
+    external: ['@azure/functions-core'],
+    // @azure/storage-common calls createRequire(import.meta.url), which a CommonJS bundle does not have.
+    define: { 'import.meta.url': 'bundleUrl' },
+    banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    plugins: [englishOnly],
+    logLevel: 'warning',
+    ...change,
+  })
+  return { functions: functions.length }
+}

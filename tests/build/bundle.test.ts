@@ -1,0 +1,140 @@
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { BuildOptions } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { AppFunction } from '../../local/core.ts'
+import { compileRoutes } from '../../local/router.ts'
+import { bundleApp } from '../../scripts/bundle.ts'
+import { findOverlaps } from '../support/find-overlaps.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
+
+const root = join(import.meta.dirname, '../..')
+const largestKiB = 900
+
+/** What the host is to be told, and nothing else: a change of this list is a change of the API. */
+const expected = {
+  health: 'GET health',
+  'health-ready': 'GET health/ready',
+  'keys-batch-validate': 'POST auth/keys/batch/validate',
+  'keys-generate': 'POST auth/keys/generate',
+  'keys-get': 'GET auth/keys/{token_id:minlength(20)}',
+  'keys-list': 'GET auth/keys',
+  'keys-me': 'GET auth/keys/me',
+  'keys-me-revoke': 'POST auth/keys/me/revoke',
+  'keys-patch': 'PATCH auth/keys/{token_id:minlength(20)}',
+  'keys-revoke': 'POST auth/keys/{token_id:minlength(20)}/revoke',
+  'keys-rotate': 'POST auth/keys/{token_id:minlength(20)}/rotate',
+  'keys-usage': 'GET auth/keys/{token_id:minlength(20)}/usage',
+  'keys-validate': 'POST auth/keys/validate',
+  'providers-get': 'GET auth/providers/{provider_id}',
+  'providers-put': 'PUT auth/providers/{provider_id}',
+  'storage-sweep': 'timer 0 17 3 * * *',
+  'usage-aggregate': 'queue usage-events of AZURE_STORAGE_CONNECTION_STRING',
+  'usage-list': 'GET auth/usage',
+  'usage-poison-redrive': 'timer 0 */5 * * * *',
+  'usage-push': 'POST auth/keys/batch/usage',
+  'usage-push-status': 'GET auth/keys/batch/usage/{batch_id:minlength(8)}',
+  'usage-reconcile': 'timer 0 7 4 * * *',
+  'usage-reconciliation': 'GET auth/usage/reconciliation',
+  'usage-roll-up': 'timer 0 * * * * *',
+  'usage-seal': 'timer 0 37 1 * * *',
+}
+
+type Trigger = AppFunction['trigger'] & { readonly authLevel?: string }
+
+interface Loaded {
+  readonly functions: readonly { readonly name: string; readonly trigger: Trigger }[]
+  readonly hooks: Readonly<Record<string, number>>
+  readonly settingsRead: readonly string[]
+  readonly resources: readonly string[]
+}
+
+let folder: string
+let app: Loaded
+const cleanUps: (() => Promise<void>)[] = []
+
+beforeAll(async () => {
+  folder = await makeTemporaryFolder((cleanUp) => cleanUps.push(cleanUp))
+  await bundleApp(join(folder, 'main.cjs'))
+  app = await load(join(folder, 'main.cjs'))
+})
+
+afterAll(() => Promise.all(cleanUps.map((cleanUp) => cleanUp())))
+
+describe('the bundle', () => {
+  test('registers exactly the functions of functions/, with their triggers', () => {
+    expect(Object.fromEntries(app.functions.map((fn) => [fn.name, describeTrigger(fn.trigger)]))).toEqual(expected)
+    expect(
+      readdirSync(join(root, 'functions'))
+        .map((file) => file.replace('.ts', ''))
+        .toSorted(),
+    ).toEqual(Object.keys(expected).toSorted())
+  })
+
+  test('leaves it to the service who may call: no route asks for a host key', () => {
+    const routes = app.functions.filter(({ trigger }) => trigger.type === 'httpTrigger')
+    expect(new Set(routes.map(({ trigger }) => trigger.authLevel))).toEqual(new Set(['anonymous']))
+  })
+
+  test('has no path that two functions of one method would answer, whatever their names are', async () => {
+    const { extensions } = JSON.parse(await readFile(join(root, 'host.json'), 'utf8'))
+    const functions = app.functions.map((fn) => ({
+      ...fn,
+      metadata: { name: fn.name, bindings: {} },
+      callback: () => {},
+    }))
+    expect(findOverlaps(compileRoutes(functions, extensions.http.routePrefix))).toEqual([])
+  })
+
+  test('sends what is still in memory to the queue when the host stops it', () => {
+    expect(app.hooks).toMatchObject({ appTerminate: 1, appStart: 0, preInvocation: 0, postInvocation: 0 })
+  })
+
+  test('reads no setting and opens nothing while it is loaded, and needs no setting for that', () => {
+    expect([app.settingsRead, app.resources]).toEqual([[], []])
+  })
+
+  test(`is smaller than ${largestKiB} KiB: a worker reads all of it before it serves`, async () => {
+    expect((await stat(join(folder, 'main.cjs'))).size / 1024).toBeLessThan(largestKiB)
+  })
+
+  test('is what package.json names as main', async () => {
+    expect(JSON.parse(await readFile(join(root, 'package.json'), 'utf8')).main).toBe('dist/main.cjs')
+  })
+})
+
+describe('a bundle that the host would find empty', () => {
+  const loadAs = async (file: string, change: BuildOptions) => {
+    await bundleApp(join(folder, file), change)
+    return load(join(folder, file))
+  }
+
+  test('because @azure/functions-core was inlined is refused, and says why', async () => {
+    const stub = join(folder, 'functions-core.js')
+    await writeFile(stub, 'exports.registerFunction = exports.setProgrammingModel = exports.registerHook = () => ({})')
+    const inlined = loadAs('inlined.cjs', { external: [], alias: { '@azure/functions-core': stub } })
+    await expect(inlined).rejects.toThrow(/registered no function.*@azure\/functions-core/)
+  })
+
+  test('because it is a module, which has no require, is refused', async () => {
+    const banner = { js: 'const bundleUrl = import.meta.url;' }
+    const asModule = loadAs('module.mjs', { format: 'esm', banner })
+    await expect(asModule).rejects.toThrow(/could not be loaded|registered no function/)
+  })
+})
+
+/** Throws with what the process said where the file is refused. */
+async function load(file: string): Promise<Loaded> {
+  const process_ = join(root, 'tests/support/processes/list-functions.ts')
+  const { stdout } = await promisify(execFile)(process.execPath, [process_, file], { env: {} })
+  return JSON.parse(stdout)
+}
+
+function describeTrigger({ type, ...trigger }: Trigger): string {
+  if (type === 'timerTrigger') return `timer ${trigger.schedule}`
+  if (type === 'queueTrigger') return `queue ${trigger.queueName} of ${trigger.connection}`
+  return `${trigger.methods?.join()} ${trigger.route}`
+}

@@ -1,0 +1,29 @@
+import { join } from 'node:path'
+import { installCore } from '../../../local/core.ts'
+import { loadApp } from '../../../local/load-app.ts'
+import { settingNames } from '../../../shared/config.ts'
+
+/**
+ * Loads the built app whose file is the argument as the worker does, in a process of its own, since that can be done once
+ * per process. Writes as JSON what it registered, and what it touched while it was being loaded.
+ */
+const file = process.argv[2] ?? ''
+const read = new Set<string>()
+const environment = process.env
+process.env = new Proxy(environment, {
+  get(target, name) {
+    read.add(String(name))
+    return target[String(name)]
+  },
+})
+
+const core = installCore(() => undefined)
+await loadApp(core, join(file, '..'), [file])
+process.stdout.write(
+  JSON.stringify({
+    functions: [...core.functions.values()].map(({ name, trigger }) => ({ name, trigger })),
+    hooks: Object.fromEntries(Object.entries(core.hooks).map(([name, callbacks]) => [name, callbacks.length])),
+    settingsRead: [...read].filter((name) => settingNames.includes(name)),
+    resources: process.getActiveResourcesInfo().filter((name) => !/^(?:Pipe|TTY|FSReq)/.test(name)),
+  }),
+)
