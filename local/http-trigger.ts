@@ -35,10 +35,14 @@ export function createHttpTrigger(options: HttpTriggerOptions): RequestHandler {
       else await options.handleOther(request, response, target.parts)
     } catch (error) {
       options.log('error', `${found?.route.fn.name ?? 'The host'} failed: ${describeError(error)}`)
-      if (response.headersSent) response.destroy()
-      else sendEmpty(response, 500)
+      fail(response)
     }
   }
+}
+
+function fail(response: ServerResponse): void {
+  if (response.headersSent) response.destroy()
+  else sendEmpty(response, 500)
 }
 
 function readTarget({ url = '/', headers: { host = 'localhost' } }: IncomingMessage): Target | undefined {
