@@ -43,13 +43,15 @@ async function isGone(pid: number): Promise<boolean> {
 
 describe('Ctrl-C', () => {
   test('finishes the work in flight, runs the appTerminate hooks, leaves nothing behind and exits with 0', async () => {
-    const host = await start()
+    const host = await start({ likeTerminal: true })
     const azurites = await findAzurites(host.pid)
     expect(azurites).toHaveLength(1)
     const reply = fetch(`${host.baseUrl}/slow`)
     await host.waitFor(/slow begins/)
     host.kill('SIGINT')
     expect(await (await reply).text()).toBe('done')
+    await host.waitFor(/app terminates\n/)
+    expect(host.output()).not.toContain('Azurite died')
     expect(await host.exited).toBe(0)
     expect(host.output()).toMatch(/app terminates\n$/)
     for (const pid of azurites) expect(await isGone(pid)).toBe(true)

@@ -13,6 +13,8 @@ export type LocalHostOptions = {
   args?: readonly string[]
   /** Nothing else of this process's environment reaches the host, but PATH. */
   env?: Readonly<Record<string, string>>
+  /** Gives it a process group, the whole of which `kill` signals, as a Ctrl-C in a terminal does. */
+  likeTerminal?: boolean
 }
 
 export type LocalHost = {
@@ -27,7 +29,7 @@ export type LocalHost = {
 }
 
 /** Spawns `node local/start.ts` and does not wait for anything. */
-export function spawnLocalHost({ appDir, args = [], env = {} }: LocalHostOptions): LocalHost {
+export function spawnLocalHost({ appDir, args = [], env = {}, likeTerminal = false }: LocalHostOptions): LocalHost {
   const app = appDir === undefined ? [] : ['--app', appDir]
   const port = args.includes('--port') ? [] : ['--port', '0']
   const memory = args.includes('--data') ? [] : ['--memory']
@@ -35,8 +37,13 @@ export function spawnLocalHost({ appDir, args = [], env = {} }: LocalHostOptions
     cwd: REPOSITORY,
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: likeTerminal,
   })
-  return observe(child)
+  return observe(child, (signal) => {
+    const hasEnded = child.exitCode !== null || child.signalCode !== null
+    if (likeTerminal && child.pid && !hasEnded) process.kill(-child.pid, signal)
+    else child.kill(signal)
+  })
 }
 
 /** Spawns the local host and resolves when it serves; rejects with its output when it does not start. */
@@ -49,14 +56,14 @@ export async function startLocalHost(options: LocalHostOptions = {}): Promise<Lo
   return { ...host, baseUrl }
 }
 
-function observe(child: ChildProcess): LocalHost {
+function observe(child: ChildProcess, kill: LocalHost['kill']): LocalHost {
   let text = ''
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (text += chunk.toString()))
   return {
     pid: child.pid ?? 0,
     output: () => text,
     waitFor: (pattern) => poll(() => pattern.exec(text) ?? undefined, START_TIMEOUT_MS),
-    kill: (signal) => child.kill(signal),
+    kill,
     // 'close' and not 'exit': the output is complete then.
     exited: once(child, 'close').then(([code, signal]) => code ?? signal),
   }
