@@ -35,6 +35,7 @@ export interface UsageConsumer {
 }
 
 const RECEIVE_LIMIT = 32
+const RECEIVES_AT_ONCE = 4
 const LEASE_SECONDS = 60
 const UNDER_WAY_MAX = 320
 const DRAIN_MS = 20_000
@@ -115,7 +116,10 @@ function readMessage(codec: Pick<UsageCodec, 'parse'>, body: string): UsageBatch
   }
 }
 
-/** Keeps receiving while messages are being counted, so that there is always something to merge. */
+/**
+ * Keeps receiving while messages are being counted, so that there is always something to merge: several times at once as
+ * long as the queue is full, and once where it is not, since asking an empty queue costs as much as asking a full one.
+ */
 async function drainUntilEmpty(
   receive: () => Promise<readonly ReceivedMessage[]>,
   handle: (message: ReceivedMessage) => Promise<keyof DrainReport>,
@@ -124,8 +128,10 @@ async function drainUntilEmpty(
   const report = { counted: 0, poisoned: 0, failed: 0 }
   const underWay = new Set<Promise<void>>()
   const endsAtMs = clock.monotonicMs() + DRAIN_MS
+  let atOnce = 1
   while (report.failed === 0 && clock.monotonicMs() < endsAtMs) {
-    const messages = await receive()
+    const received = await Promise.all(Array.from({ length: atOnce }, receive))
+    const messages = received.flat()
     if (messages.length === 0) break
     for (const message of messages) {
       const handled = handle(message).then((fate) => {
@@ -134,7 +140,8 @@ async function drainUntilEmpty(
       })
       underWay.add(handled)
     }
-    while (underWay.size > UNDER_WAY_MAX - RECEIVE_LIMIT) await Promise.race(underWay)
+    atOnce = messages.length === atOnce * RECEIVE_LIMIT ? RECEIVES_AT_ONCE : 1
+    while (underWay.size > UNDER_WAY_MAX - atOnce * RECEIVE_LIMIT) await Promise.race(underWay)
   }
   await Promise.all(underWay)
   return report

@@ -13,6 +13,23 @@ const batches = fc.record({
   push: fc.constantFrom(null, { providerId: 'acme', batchId: 'nightly 7', part: 3 }),
 })
 
+const rightUses = ['2026112210', 'VALID', '/orders', '2xx', 3, '2026-11-22T10:00:00.000Z', null]
+const wrongUses: readonly (readonly [number, unknown])[] = [
+  [0, '2026112224'],
+  [0, 2026112210],
+  [1, 'FINE'],
+  [1, 'constructor'],
+  [2, 'x'.repeat(256)],
+  [2, null],
+  [3, '6xx'],
+  [4, 0],
+  [4, 1.5],
+  [4, '3'],
+  [5, '2026-11-22'],
+  [6, 'x'.repeat(33)],
+  [7, 'one too many'],
+]
+
 describe('a usage message', () => {
   test('carries a batch without loss: envelope as it was, the same counters in every partition', () => {
     fc.assert(
@@ -29,7 +46,7 @@ describe('a usage message', () => {
     )
   })
 
-  test.each([
+  test.each<readonly [string, string]>([
     ['{', 'body'],
     ['[]', 'body'],
     [change({ v: 2 }), 'v: '],
@@ -38,6 +55,7 @@ describe('a usage message', () => {
     [change({ keys: [] }), 'keys: '],
     [change({ keys: [['acme', 'k|1', null, 'live', []]] }), 'keys.0.1: '],
     [change({ at: 'yesterday' }), 'at: '],
+    ...wrongUses.map((wrong) => [changeUses(wrong), 'keys.0.4.0: '] as const),
   ])('that is wrong is refused with the place: %s', (body, place) => {
     expect(() => parseUsageMessage(body)).toThrow(place)
   })
@@ -55,9 +73,14 @@ describe('a usage message', () => {
   })
 })
 
+function changeUses([place, value]: readonly [number, unknown]): string {
+  const uses: unknown[] = [...rightUses]
+  uses[place] = value
+  return change({ keys: [['acme', 'key-a', 'ann', 'live', [uses]]] })
+}
+
 function change(part: Record<string, unknown>): string {
-  const uses = ['2026112210', 'VALID', '/orders', '2xx', 3, '2026-11-22T10:00:00.000Z', null]
-  const keys = [['acme', 'key-a', 'ann', 'live', [uses]]]
+  const keys = [['acme', 'key-a', 'ann', 'live', [rightUses]]]
   const whole = { v: 1, id: 'i.b.1', acked_below: 1, at: '2026-11-22T10:00:00.000Z', redrives: 0, push: null, keys }
   return JSON.stringify({ ...whole, ...part })
 }
