@@ -12,7 +12,7 @@ const ipv6 = new RegExp(`^[0-9A-Fa-f:]{1,39}(?::(?:${octet}\\.){3}${octet})?$`)
  * address inside IPv6 (`::ffff:1.2.3.4`) is that IPv4 address. Undefined for anything else, zone ids included.
  */
 export function parseAddress(text: string): Address | undefined {
-  return readBare(withoutPort(text.trim()))
+  return readBare(text) ?? readBare(withoutPort(text.trim()))
 }
 
 /** Why a text is not a rule (an address, or a CIDR block whose host bits are 0), or undefined for a good one. */
@@ -28,10 +28,9 @@ export function faultOfRule(text: string): string | undefined {
 export function addressAllowed(rules: readonly string[], clientIp: string | null): boolean {
   const address = clientIp === null ? undefined : parseAddress(clientIp)
   if (address === undefined) return false
-  return rules.some((text) => {
-    const rule = parseRule(text)
-    return rule !== undefined && rule.address.kind() === address.kind() && address.match(rule.address, rule.bits)
-  })
+  return parseRules(rules).some(
+    (rule) => rule.address.kind() === address.kind() && address.match(rule.address, rule.bits),
+  )
 }
 
 interface Rule {
@@ -40,10 +39,21 @@ interface Rule {
 }
 
 function readBare(text: string): Address | undefined {
-  if (ipv4.test(text)) return ipaddr.IPv4.parse(text)
+  if (ipv4.test(text)) return new ipaddr.IPv4(text.split('.').map(Number))
   if (!ipv6.test(text) || !ipaddr.IPv6.isValid(text)) return undefined
   const address = ipaddr.IPv6.parse(text)
   return address.isIPv4MappedAddress() ? address.toIPv4Address() : address
+}
+
+// A list is asked again and again, and never changed.
+const parsedRules = new WeakMap<readonly string[], readonly Rule[]>()
+
+function parseRules(texts: readonly string[]): readonly Rule[] {
+  const known = parsedRules.get(texts)
+  if (known !== undefined) return known
+  const rules = texts.map(parseRule).filter((rule) => rule !== undefined)
+  parsedRules.set(texts, rules)
+  return rules
 }
 
 function parseRule(text: string): Rule | undefined {

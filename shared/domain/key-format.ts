@@ -7,7 +7,7 @@ export type KeyPrefix = Environment | 'mgmt'
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const randomLength = 38
 const checksumLength = 6
-const keyPattern = /^permas_(test|live|mgmt)_[0-9A-Za-z]{44}$/
+const keyPattern = /^permas_(?:test|live|mgmt)_[0-9A-Za-z]{44}$/
 // The largest multiple of 62 that a byte can hold: bytes from here up would favour the first characters.
 const unbiasedBytes = 248
 
@@ -31,14 +31,24 @@ export function generateSecret(prefix: KeyPrefix, randomBytes: (size: number) =>
  * look-up, and lets scanners tell keys from noise (1 in 2^32 random strings of the right shape passes).
  */
 export function readPrefix(secret: string): KeyPrefix | undefined {
-  const match = keyPattern.exec(secret)
-  if (match === null || !secret.endsWith(checksum(secret.slice(0, -checksumLength)))) return undefined
-  return match[1] as KeyPrefix
+  if (!keyPattern.test(secret)) return undefined
+  if (crc32(secret.slice(0, -checksumLength)) !== readChecksum(secret)) return undefined
+  return secret.slice('permas_'.length, -randomLength - checksumLength - 1) as KeyPrefix
 }
 
 /** The last 4 characters of the random part: enough to tell keys apart on a screen, and 202 bits short of the key. */
 export function keyHint(secret: string): string {
   return secret.slice(-checksumLength - 4, -checksumLength)
+}
+
+const digits = new Map([...alphabet].map((character, digit) => [character.charCodeAt(0), digit]))
+
+function readChecksum(secret: string): number {
+  let value = 0
+  for (let position = secret.length - checksumLength; position < secret.length; position++) {
+    value = value * 62 + (digits.get(secret.charCodeAt(position)) ?? 0)
+  }
+  return value
 }
 
 function checksum(payload: string): string {
