@@ -26,7 +26,7 @@ const Peppers = z
 const Environment = z.object({
   AZURE_STORAGE_CONNECTION_STRING: z
     .string('is missing')
-    .regex(/(^|;)(TableEndpoint|AccountName)=/i, 'must be an Azure Storage connection string with tables and queues'),
+    .refine(isConnectionString, 'must be an Azure Storage connection string with tables and queues'),
   KEY_PEPPERS: z.string('is missing: give `p1:` and 32 or more random bytes in base64').pipe(Peppers),
   ADMIN_KEY: z.string('is missing').trim().min(32, 'must have 32 characters or more'),
   USAGE_DURABILITY: z.enum(['strict', 'relaxed'], 'must be `strict` or `relaxed`').default('strict'),
@@ -61,6 +61,15 @@ export type Config = ReturnType<typeof parseConfig>
 
 /** The settings that `parseConfig` reads, for the sample file's proof. */
 export const settingNames: readonly string[] = Object.keys(Environment.shape)
+
+/** The two forms that the SDKs read: with an account's key, and with a shared access signature. A cut one is neither. */
+function isConnectionString(text: string): boolean {
+  const has = (...names: string[]) => names.every((name) => new RegExp(`(^|;)${name}=[^;]`).test(text))
+  return (
+    has('DefaultEndpointsProtocol', 'AccountName', 'AccountKey') ||
+    has('TableEndpoint', 'QueueEndpoint', 'SharedAccessSignature')
+  )
+}
 
 /** An empty app setting is how a portal says "not set". */
 function withoutBlanks(environment: Readonly<Record<string, string | undefined>>) {

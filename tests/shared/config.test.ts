@@ -80,6 +80,19 @@ describe('KEY_PEPPERS', () => {
   })
 })
 
+test.each([
+  'UseDevelopmentStorage=true',
+  'AccountName=acme;AccountKey=Zm9v',
+  'DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=',
+  'DefaultEndpointsProtocol=https;AccountName=acme',
+  'TableEndpoint=https://acme.table.core.windows.net;SharedAccessSignature=sv=1',
+  'https://acme.table.core.windows.net',
+])('AZURE_STORAGE_CONNECTION_STRING is named where an SDK could not read it: %s', (text) => {
+  expect(faultsOf({ AZURE_STORAGE_CONNECTION_STRING: text })).toEqual([
+    'AZURE_STORAGE_CONNECTION_STRING must be an Azure Storage connection string with tables and queues',
+  ])
+})
+
 test('ADMIN_KEY has 32 characters or more, white space around it not counted', () => {
   expect(faultsOf({ ADMIN_KEY: 'x'.repeat(31) })).toHaveLength(1)
   expect(faultsOf({ ADMIN_KEY: `${'x'.repeat(31)} \n` })).toHaveLength(1)

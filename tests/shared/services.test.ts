@@ -7,7 +7,7 @@ const adminKey = 'an-admin-key-of-at-least-32-characters'
 /** On a port where nothing listens. */
 const settings = {
   AZURE_STORAGE_CONNECTION_STRING:
-    'AccountName=a;AccountKey=Zm9v;TableEndpoint=http://127.0.0.1:9/a;QueueEndpoint=http://127.0.0.1:9/a',
+    'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=Zm9v;TableEndpoint=http://127.0.0.1:9/a;QueueEndpoint=http://127.0.0.1:9/a',
   KEY_PEPPERS: `p1:${randomBytes(32).toString('base64')}`,
   ADMIN_KEY: adminKey,
 }
