@@ -79,11 +79,8 @@ export function batchSettler(partition: UsagePartition, options: SettleOptions) 
     const fates: Fates = new Map()
     const errors: unknown[] = []
     for (let tries = 1; tries <= TRIES_MAX && errors.length < ERRORS_MAX; tries++) {
-      await tryOnce(openOnes(batches, fates), fates).catch((error: unknown) => {
-        // Whether a commit happened is unknown: the next try finds its rows, or writes them.
-        memory.forget()
-        errors.push(error)
-      })
+      // After an error it is unknown whether a commit happened: the next try finds its rows, or writes them.
+      await tryOnce(openOnes(batches, fates), fates).catch((error: unknown) => errors.push(error))
       if (fates.size === batches.length) return fates
       await pause(scheduler, RETRY_STEP_MS * tries * jitter())
     }

@@ -112,6 +112,16 @@ describe('the consumer', () => {
 })
 
 describe('a batch', () => {
+  test('is merged with others only as far as a transaction holds them', async () => {
+    const { aggregator, ledger, requests } = consumerUnderTest()
+    const batches = Array.from({ length: 300 }, (_, number) =>
+      sampleBatch([sampleDelta({ keyId: keyInShard('00', number % 40) })]),
+    )
+    await Promise.all(batches.map(aggregator.submit))
+    expect(totals(ledger)).toEqual([300])
+    expect(requests.filter((request) => request === 'commit')).toHaveLength(6)
+  })
+
   test('that is submitted twice at once is counted once', async () => {
     const { aggregator, ledger } = consumerUnderTest()
     const batch = sampleBatch([sampleDelta({ count: 3 }), sampleDelta({ keyId: keyInShard('01'), count: 4 })])
@@ -134,12 +144,13 @@ describe('a batch', () => {
   })
 
   test('that was counted before its day was sealed is a duplicate afterwards, and not late', async () => {
-    const { aggregator, ledger, late } = consumerUnderTest()
+    const { aggregator, ledger } = consumerUnderTest()
     const batch = sampleBatch([sampleDelta({ count: 5 })])
     await aggregator.submit(batch)
     await ledger.seal({ day: '20261122', shard: '00' })
-    expect(await aggregator.submit(batch)).toEqual({ applied: 0, duplicate: 5, late: 0 })
-    expect(late.held()).toEqual([])
+    const other = consumerUnderTest({ wrapLedger: () => ledger })
+    expect(await other.aggregator.submit(batch)).toEqual({ applied: 0, duplicate: 5, late: 0 })
+    expect(other.late.held()).toEqual([])
   })
 
   test('that is more than 35 days old is late although nobody had sealed its day', async () => {
