@@ -1,6 +1,6 @@
-import { countedEndpoint } from './usage-endpoints.ts'
 import type { Key } from './key.ts'
 import type { StatusClass, UsageEvent, UsageOutcome } from './usage.ts'
+import { countedEndpoint } from './usage-endpoints.ts'
 import { dayName, isClosedDay, sealAfterDays } from './usage-time.ts'
 
 /** A use, or `count` uses that are alike, as a caller reports it. */

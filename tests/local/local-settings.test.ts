@@ -5,7 +5,7 @@ import { loadLocalSettings } from '../../local/local-settings.ts'
 import { parseConfig } from '../../shared/config.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
-const STORE = { AZURE_STORAGE_CONNECTION_STRING: 'AccountName=x' }
+const STORE = { AZURE_STORAGE_CONNECTION_STRING: 'DefaultEndpointsProtocol=http;AccountName=x;AccountKey=eA==' }
 
 test('the first run generates settings with which the app starts, and later runs keep them', async () => {
   const folder = join(await makeTemporaryFolder(), 'data')
