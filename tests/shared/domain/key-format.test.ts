@@ -64,6 +64,17 @@ test('no change of a single character is let through: any position, any other ch
   )
 })
 
+test('a checksum has one spelling: the next larger numbers of the same 32 bits are refused', () => {
+  fc.assert(
+    fc.property(anySecret, fc.integer({ min: 1, max: 12 }), (secret, turns) => {
+      let rest = crc32(secret.slice(0, -6)) + turns * 2 ** 32
+      let text = ''
+      for (; text.length < 6; rest = Math.floor(rest / 62)) text = alphabet.charAt(rest % 62) + text
+      expect(readPrefix(secret.slice(0, -6) + text)).toBeUndefined()
+    }),
+  )
+})
+
 test('the environment of a key cannot be swapped', () => {
   fc.assert(
     fc.property(anySecret, fc.constantFrom(...prefixes), (secret, prefix) => {
