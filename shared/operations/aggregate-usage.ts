@@ -29,8 +29,9 @@ export function usageAggregator(options: SettleOptions): UsageAggregator {
     const name = partitionName(partition)
     const counter = counters.get(name) ?? partitionCounter(partition, options)
     counters.delete(name)
-    counters.set(name, counter)
+    // Before it joins: it is idle until it is given its first batch, and must not be the one to go.
     forgetOldest(counters)
+    counters.set(name, counter)
     return counter
   }
 
@@ -52,7 +53,7 @@ export function usageAggregator(options: SettleOptions): UsageAggregator {
 /** One that is at work stays: a second one beside it would fight with it over the fence. */
 function forgetOldest(counters: Map<string, PartitionCounter>): void {
   for (const [name, counter] of counters) {
-    if (counters.size <= PARTITIONS_MAX) return
+    if (counters.size < PARTITIONS_MAX) return
     if (counter.isIdle()) counters.delete(name)
   }
 }
