@@ -6,6 +6,8 @@ import { type Session, startSession } from './session.ts'
 import { formatWelcome } from './welcome.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/** One Ctrl-C comes twice when npm runs this: from the terminal, and handed on by npm. */
+const SAME_KEYSTROKE_MS = 500
 
 async function main(): Promise<void> {
   const commandLine = parseCommandLine(process.argv.slice(2))
@@ -24,16 +26,21 @@ async function main(): Promise<void> {
   process.stdout.write(formatWelcome(session))
 }
 
-/** The first signal lets work in flight finish; a second one ends the process at once. */
+/** The first signal lets work in flight finish; a later one ends the process at once. */
 function stopOnSignals(session: Session): void {
-  let stopping = false
+  let firstAtMs: number | undefined
   const onSignal = () => {
-    if (stopping) process.exit(130)
-    stopping = true
-    process.stdout.write('\nStopping when work in flight has finished. Ctrl-C again stops at once.\n')
-    session.stop().then((drained) => process.exit(drained ? 0 : 1), fail)
+    firstAtMs ??= stop(session)
+    if (performance.now() - firstAtMs > SAME_KEYSTROKE_MS) process.exit(130)
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
+}
+
+/** Returns the time at which it began. */
+function stop(session: Session): number {
+  process.stdout.write('\nStopping when work in flight has finished. Ctrl-C again stops at once.\n')
+  session.stop().then((drained) => process.exit(drained ? 0 : 1), fail)
+  return performance.now()
 }
 
 /** One line for what the user can mend; anything else is a defect of this host and keeps its stack. */

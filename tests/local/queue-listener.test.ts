@@ -78,6 +78,16 @@ test('a message that fails is tried maxDequeueCount times and then moved to the 
   expect(await poisoned()).toEqual([Buffer.from('bad').toString('base64')])
 })
 
+test('after the last try a message goes to the poison queue at once, whatever the visibility timeout', async () => {
+  const { send, start, isEmpty, poisoned } = listen(() => Promise.reject(new Error('always')), {
+    options: { maxDequeueCount: 1, visibilityTimeoutMs: 60_000 },
+  })
+  await send('bad')
+  start()
+  await poll(isEmpty)
+  expect(await poisoned()).toHaveLength(1)
+})
+
 test('a message that was taken too often before is moved to the poison queue without a run', async () => {
   let runs = 0
   const { queue, send, start, isEmpty, poisoned } = listen(
@@ -189,32 +199,27 @@ test('what fails in a poison queue stays there: there is no poison of a poison',
 })
 
 test('stop waits until the messages at hand are worked off and deleted, and takes no other', async () => {
-  let finish = () => {}
-  const started: string[] = []
-  const { send, start, queue } = listen(
-    (body) => {
-      started.push(body.toString())
-      return new Promise((resolve) => {
-        finish = resolve
-      })
-    },
-    { options: { batchSize: 1, newBatchThreshold: 0 } },
-  )
-  await send('first')
-  await send('second')
+  const waiting = new Map<string, () => void>()
+  const run = (body: Buffer) => new Promise<void>((resolve) => void waiting.set(body.toString(), resolve))
+  const { send, start, queue } = listen(run, { options: { batchSize: 1, newBatchThreshold: 1 } })
+  for (const text of ['first', 'second', 'third']) await send(text)
   const listener = start()
-  await poll(() => started.length === 1)
+  await poll(() => waiting.size === 2)
   let stopped = false
   const stopping = listener.stop().then(() => {
     stopped = true
   })
+
+  waiting.get('first')?.()
+  await poll(async () => (await queue.getProperties()).approximateMessagesCount === 2)
   expect(stopped).toBe(false)
-  finish()
+
+  waiting.get('second')?.()
   await stopping
-  expect(started).toEqual(['first'])
+  expect([...waiting.keys()]).toEqual(['first', 'second'])
   const { receivedMessageItems } = await queue.receiveMessages()
   expect(receivedMessageItems.map(({ messageText }) => Buffer.from(messageText, 'base64').toString())).toEqual([
-    'second',
+    'third',
   ])
 })
 

@@ -48,6 +48,8 @@ describe('Ctrl-C', () => {
     expect(azurites).toHaveLength(1)
     const reply = fetch(`${host.baseUrl}/slow`)
     await host.waitFor(/slow begins/)
+    // Twice, as it comes when npm hands on what the terminal has sent to all.
+    host.kill('SIGINT')
     host.kill('SIGINT')
     expect(await (await reply).text()).toBe('done')
     await host.waitFor(/app terminates\n/)
@@ -57,15 +59,22 @@ describe('Ctrl-C', () => {
     for (const pid of azurites) expect(await isGone(pid)).toBe(true)
   })
 
-  test('pressed twice does not wait, and still leaves nothing behind', async () => {
+  test('pressed again does not wait, and still leaves nothing behind', async () => {
     const host = await start()
     const [azurite = 0] = await findAzurites(host.pid)
     const reply = fetch(`${host.baseUrl}/hang`).catch(() => 'cut off')
     await host.waitFor(/hang begins/)
     host.kill('SIGINT')
     await host.waitFor(/Ctrl-C again/)
-    host.kill('SIGINT')
-    expect(await host.exited).toBe(130)
+    let code: unknown
+    void host.exited.then((value) => {
+      code = value
+    })
+    await poll(() => {
+      host.kill('SIGINT')
+      return code !== undefined
+    }, 8_000)
+    expect(code).toBe(130)
     expect(await reply).toBe('cut off')
     await poll(() => isGone(azurite))
   })
