@@ -25,6 +25,7 @@ export function toNewKeyInput(
     metadata: body.metadata,
     createdBy: caller.id,
     rotatedFrom: null,
+    enabled: true,
     ...kindFields(body),
   }
 }

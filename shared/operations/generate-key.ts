@@ -12,6 +12,7 @@ export interface GenerateKeyInput extends KeyPolicy {
   readonly kind: KeyKind
   readonly providerId: string
   readonly environment: Environment | null
+  readonly enabled: boolean
   readonly createdBy: string
   readonly rotatedFrom: string | null
 }
@@ -38,7 +39,6 @@ export async function generateKey(needs: NewKeyNeeds, input: GenerateKeyInput): 
     ...input,
     ...needs.digests.make(secret),
     hint: keyHint(secret),
-    enabled: true,
     createdAt: now,
     updatedAt: now,
     revocation: null,

@@ -53,10 +53,10 @@ export async function rotateKey(
 
 function policyOf(key: Key) {
   const { name, description, ownerId, scopes, ipRestrictions, notBefore, rateLimits, quota, metadata } = key
-  const { kind, providerId, environment } = key
+  const { kind, providerId, environment, enabled } = key
   return {
     ...{ name, description, ownerId, scopes, ipRestrictions, notBefore, rateLimits, quota, metadata },
-    ...{ kind, providerId, environment },
+    ...{ kind, providerId, environment, enabled },
   }
 }
 

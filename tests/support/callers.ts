@@ -16,6 +16,7 @@ export async function makeKey(services: Services, change: Partial<GenerateKeyInp
     kind: 'api',
     providerId: 'acme',
     environment: 'live',
+    enabled: true,
     name: 'Mobile app',
     description: null,
     ownerId: null,

@@ -42,6 +42,12 @@ describe('a rotation', () => {
     expect(newSecret).not.toBe(secret)
   })
 
+  test('of a disabled key makes a disabled one: rotating is no way around a switch', async () => {
+    const services = fakeServices()
+    const { key: old } = await makeKey(services, { enabled: false })
+    expect((await rotate(services, old.keyId)).key.enabled).toBe(false)
+  })
+
   test('without grace ends the old key at once', async () => {
     const services = fakeServices()
     const { key } = await makeKey(services)
