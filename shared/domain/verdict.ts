@@ -113,23 +113,26 @@ function resultOf({ check, fault }: Rule, evidence: Evidence, behindFailure: boo
   return detail === undefined ? { check, result: 'passed', detail: null } : { check, result: 'failed', detail }
 }
 
-const notSet: readonly CheckResult[] = [
-  { check: 'rate_limits', result: 'passed', detail: null },
-  { check: 'quota', result: 'passed', detail: null },
-]
-
 function limitChecks({ key, provider }: Evidence): readonly CheckResult[] {
   const rateLimited = key.rateLimits.length > 0 || (provider?.rateLimits.length ?? 0) > 0
   const metered =
     key.quota !== null || provider?.quotas.requestsPerDay != null || provider?.quotas.requestsPerMonth != null
-  if (!rateLimited && !metered) return notSet
-  return [limitCheck('rate_limits', rateLimited), limitCheck('quota', metered)]
+  return [(rateLimited ? limitSet : limitNotSet).rate_limits, (metered ? limitSet : limitNotSet).quota]
 }
 
-function limitCheck(check: CheckName, isSet: boolean): CheckResult {
-  if (!isSet) return { check, result: 'passed', detail: null }
-  return { check, result: 'not_enforced', detail: 'A limit is set; this version stores it and does not enforce it.' }
-}
+const limitNotSet = {
+  rate_limits: { check: 'rate_limits', result: 'passed', detail: null },
+  quota: { check: 'quota', result: 'passed', detail: null },
+} as const satisfies Record<string, CheckResult>
+
+const notEnforced = {
+  result: 'not_enforced',
+  detail: 'A limit is set; this version stores it and does not enforce it.',
+} as const
+const limitSet = {
+  rate_limits: { check: 'rate_limits', ...notEnforced },
+  quota: { check: 'quota', ...notEnforced },
+} as const satisfies Record<string, CheckResult>
 
 function faultOfEnvironment({ key, requirements }: Evidence): string | undefined {
   if (requirements.environment === null || requirements.environment === key.environment) return undefined

@@ -5,6 +5,7 @@ import { everyProvider, oneProvider } from '../domain/provider-scope.ts'
 import type { Clock, KeyStore, ProviderStore } from '../ports.ts'
 import { type Fresh, freshCache } from './fresh-cache.ts'
 import type { KeyDigests } from './key-digests.ts'
+import { policySharing } from './share-policy.ts'
 
 /** The keys and providers that this instance has seen, at most 8 s old. */
 export interface KnownKeys {
@@ -40,10 +41,12 @@ export function knownKeys({ keys, providers, digests, clock }: KnownKeysNeeds, m
     tagOf: (provider) => provider.providerId,
   })
 
+  const share = policySharing()
+
   async function loadKey(secret: string): Promise<Key | undefined> {
     for (const { digest } of digests.candidates(secret)) {
       const key = await keys.findByDigest(everyProvider, digest)
-      if (key !== undefined && sameDigest(digest, key.digest)) return key
+      if (key !== undefined && sameDigest(digest, key.digest)) return share(key)
     }
     return undefined
   }
