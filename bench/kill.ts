@@ -8,7 +8,7 @@ const seed = Number(process.argv[2] ?? Date.now() % 1_000_000)
 const options: KillRunOptions = {
   seed,
   hosts: 3,
-  loadMs: 120_000,
+  loadMs: 150_000,
   killEveryMs: 2500,
   validators: 16,
   pushers: 4,

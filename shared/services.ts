@@ -78,7 +78,7 @@ const scheduler: ports.Scheduler = {
 }
 
 /** Opens nothing and sends nothing: clients are made when they are first needed. */
-function compose(config: Config): Services {
+export function compose(config: Config): Services {
   const stores = openStores(config.storageConnectionString)
   const digests = keyDigests(config.peppers)
   const log = backgroundLog

@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto'
+import { generateSecret } from '../shared/domain/key-format.ts'
+import { everyProvider } from '../shared/domain/provider-scope.ts'
+import { type KeyDigests, keyDigests } from '../shared/operations/key-digests.ts'
+import { knownKeys } from '../shared/operations/known-keys.ts'
+import { validateKey } from '../shared/operations/validate-key.ts'
+import { tableAccess } from '../shared/storage/azure-tables.ts'
+import { tableKeyStore } from '../shared/storage/table-key-store.ts'
+import { tableProviderStore } from '../shared/storage/table-provider-store.ts'
+import { startAzurite } from '../tests/support/azurite.ts'
+import { startStorageProxies } from '../tests/support/storage-proxies.ts'
+import { makeKey, validateInput } from './support/known-keys.ts'
+import { print, reportGoal } from './support/report.ts'
+import { systemClock } from './support/usage-messages.ts'
+
+// What the store is asked for a key that this instance has not seen yet, counted before Azurite.
+
+const firstSights = 200
+const atOnce = 1000
+const malformed = 100_000
+
+const azurite = await startAzurite()
+const proxies = await startStorageProxies(azurite, 1)
+try {
+  let digestsMade = 0
+  const digests = countDigests(keyDigests([{ version: 'p1', bytes: randomBytes(32) }]), () => digestsMade++)
+  const tables = tableAccess({ connectionString: proxies.connectionString })
+  const stores = { keys: tableKeyStore(tables), providers: tableProviderStore(tables) }
+  const needs = {
+    knownKeys: knownKeys({ ...stores, digests, clock: systemClock }),
+    usage: { record: async () => {} },
+    clock: systemClock,
+  }
+  const validate = (secret: string) => validateKey(needs, everyProvider, validateInput(secret))
+
+  const secrets = Array.from({ length: firstSights + 1 }, () => generateSecret('live', randomBytes))
+  for (const [index, secret] of secrets.entries())
+    await stores.keys.create(makeKey(index, secret, digests.make(secret)))
+  proxies.resetCounts()
+  const keyReads = () => proxies.requests().get('keys point read') ?? 0
+
+  for (const secret of secrets.slice(0, firstSights)) {
+    const { code } = await validate(secret)
+    if (code !== 'VALID') throw new Error(`A good key was ${code}.`)
+  }
+  for (const [name, count] of proxies.requests()) print(`${count} x ${name}, for ${firstSights} keys of 50 providers`)
+  reportGoal({ name: 'cold-key-reads', value: keyReads() / firstSights, unit: 'point-reads-per-key', atMost: 1 })
+
+  proxies.resetCounts()
+  await Promise.all(Array.from({ length: atOnce }, () => validate(secrets.at(-1) ?? '')))
+  reportGoal({ name: 'cold-key-stampede', value: keyReads(), unit: 'reads-for-1000-callers', atMost: 1 })
+
+  proxies.resetCounts()
+  digestsMade = 0
+  for (let count = 0; count < malformed; count++) {
+    const { code } = await validate(makeMalformed(count))
+    if (code !== 'MALFORMED') throw new Error(`A malformed key was ${code}.`)
+  }
+  const requests = [...proxies.requests().values()].reduce((sum, count) => sum + count, 0)
+  reportGoal({ name: 'cold-key-malformed-reads', value: requests, unit: 'requests', atMost: 0 })
+  reportGoal({ name: 'cold-key-malformed-digests', value: digestsMade, unit: 'digests', atMost: 0 })
+} finally {
+  await proxies.close()
+  await azurite.stop()
+}
+
+/** One character too many or too few, a wrong one, or a wrong checksum. */
+function makeMalformed(variant: number): string {
+  const secret = generateSecret('live', randomBytes)
+  const changed = secret.endsWith('0') ? '1' : '0'
+  const variants = [`${secret}0`, secret.slice(0, -1), `${secret.slice(0, -1)}-`, secret.slice(0, -1) + changed]
+  return variants[variant % variants.length] ?? ''
+}
+
+function countDigests(digests: KeyDigests, count: () => void): KeyDigests {
+  const counted = <Result>(work: () => Result): Result => {
+    count()
+    return work()
+  }
+  return {
+    ...digests,
+    make: (secret) => counted(() => digests.make(secret)),
+    candidates: (secret) => counted(() => digests.candidates(secret)),
+    cacheIndex: (secret) => counted(() => digests.cacheIndex(secret)),
+  }
+}

@@ -1,0 +1,32 @@
+import { spawnSync } from 'node:child_process'
+import { fillCache } from './support/known-keys.ts'
+import { print, reportGoal, round } from './support/report.ts'
+
+// Bytes that the process holds on to for each key in its cache.
+
+const sizes = [100_000, 1_000_000]
+
+if (globalThis.gc === undefined) {
+  const { status } = spawnSync(process.execPath, ['--expose-gc', import.meta.filename], { stdio: 'inherit' })
+  process.exit(status ?? 1)
+}
+for (const size of sizes) {
+  const before = heldBytes()
+  const { knownKeys, sample } = await fill(size)
+  const perKey = (heldBytes() - before) / size
+  const { value } = await knownKeys.find(sample, false)
+  print(`${size} keys: ${round(perKey)} bytes each; the first one is ${value === undefined ? 'gone' : 'there'}`)
+  if (size === sizes.at(-1)) reportGoal({ name: 'memory', value: perKey, unit: 'bytes-per-cached-key', atMost: 200 })
+}
+
+/** Lets go of the secrets but one: their list is the bench's own. */
+async function fill(size: number) {
+  const { knownKeys, secrets } = await fillCache(size)
+  return { knownKeys, sample: secrets[0] ?? '' }
+}
+
+function heldBytes(): number {
+  globalThis.gc?.()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}

@@ -1,0 +1,8 @@
+// The packages of the service as an app without a bundle loads them: all of them, at once, at the start.
+require('@azure/functions')
+require('@azure/data-tables')
+require('@azure/storage-queue')
+require('@azure/storage-blob')
+require('@azure/identity')
+require('durable-functions')
+require('zod')

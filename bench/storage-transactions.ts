@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto'
+import pLimit from 'p-limit'
+import { parseConfig } from '../shared/config.ts'
+import { generateSecret } from '../shared/domain/key-format.ts'
+import { everyProvider } from '../shared/domain/provider-scope.ts'
+import { validateKey } from '../shared/operations/validate-key.ts'
+import { compose, type Services } from '../shared/services.ts'
+import { startAzurite } from '../tests/support/azurite.ts'
+import { type StorageProxies, startStorageProxies } from '../tests/support/storage-proxies.ts'
+import { makeTestSettings } from '../tests/support/test-settings.ts'
+import { makeKey, validateInput } from './support/known-keys.ts'
+import { print, reportGoal, round } from './support/report.ts'
+
+// What 1,000 validations of known keys cost in storage transactions, from the use to its place in the counters: messages
+// sent, received and deleted, counters read and written. Counted by a proxy before Azurite, retries and empty polls
+// included. What a use costs depends on how many travel together, so the rate stands beside it.
+
+const keyCount = 1000
+// Shorter than a key stays fresh: what is counted is the cost of uses, not of looking keys up again.
+const loadMs = 5000
+const pollMs = 1000
+const providerIds = Array.from({ length: 50 }, (_, index) => `provider-${index}`)
+
+const azurite = await startAzurite()
+const proxies = await startStorageProxies(azurite, 1)
+try {
+  for (const { durability, callers } of [
+    { durability: 'relaxed', callers: 256 },
+    { durability: 'strict', callers: 256 },
+  ] as const) {
+    const settings = { ...makeTestSettings(durability), AZURE_STORAGE_CONNECTION_STRING: proxies.connectionString }
+    const services = compose(parseConfig(settings))
+    const secrets = await storeKeys(services)
+    await pLimit(32).map(secrets, (secret) => validate(services, secret))
+    await settle(services)
+    await pLimit(32).map(secrets, (secret) => services.knownKeys.find(secret, true))
+    await pLimit(32).map(providerIds, (id) => services.knownKeys.findProvider(id, true))
+
+    proxies.resetCounts()
+    const polling = pollUntil(services, performance.now() + loadMs)
+    const uses = await makeUses(services, secrets, callers)
+    await polling
+    await settle(services)
+    report(proxies, `${durability}-${callers}-callers`, uses)
+  }
+} finally {
+  await proxies.close()
+  await azurite.stop()
+}
+
+function report({ requests }: StorageProxies, name: string, uses: number): void {
+  const counts = requests()
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  const keyReads = ['keys point read', 'providers point read'].reduce((sum, kind) => sum + (counts.get(kind) ?? 0), 0)
+  print(`${name}: ${uses} validations, ${round(uses / (loadMs / 1000))} per second, ${total} transactions`)
+  for (const [kind, count] of counts) print(`  ${round((count * 1000) / uses)} per 1,000: ${kind}`)
+  reportGoal({ name: `storage-transactions-${name}`, value: (total * 1000) / uses, unit: 'per-1000', atMost: 1 })
+  reportGoal({ name: `storage-reads-${name}`, value: keyReads, unit: 'key-and-provider-reads', atMost: 0 })
+}
+
+async function storeKeys(services: Services): Promise<readonly string[]> {
+  const secrets = Array.from({ length: keyCount }, () => generateSecret('live', randomBytes))
+  for (const [index, secret] of secrets.entries()) {
+    const key = makeKey(index, secret, services.digests.make(secret))
+    await services.keys.create({ ...key, keyId: services.random.id() })
+  }
+  return secrets
+}
+
+async function validate(services: Services, secret: string): Promise<void> {
+  const { code } = await validateKey(services, everyProvider, validateInput(secret))
+  if (code !== 'VALID') throw new Error(`A good key was ${code}.`)
+}
+
+/** Callers who each wait for their answer before they ask again. */
+async function makeUses(services: Services, secrets: readonly string[], callers: number): Promise<number> {
+  const endsAtMs = performance.now() + loadMs
+  let uses = 0
+  const caller = async () => {
+    while (performance.now() < endsAtMs) {
+      await validate(services, secrets[uses++ % secrets.length] ?? '')
+      // Where no answer waits for the store, timers and sockets would never have their turn.
+      if (uses % 64 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  await Promise.all(Array.from({ length: callers }, caller))
+  return uses
+}
+
+/** Takes messages off the queue as the trigger does: until there are none, and again after a while. */
+async function pollUntil(services: Services, endsAtMs: number): Promise<void> {
+  while (performance.now() < endsAtMs) {
+    await services.consumer.drain()
+    await new Promise((resolve) => setTimeout(resolve, pollMs))
+  }
+}
+
+async function settle(services: Services): Promise<void> {
+  await services.usage.flush()
+  while ((await services.queue.depth()) > 0) await services.consumer.drain()
+}

@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto'
+import { ulid } from 'ulid'
+import { encodeUsageMessage, measureUsageDelta } from '../../shared/contracts/usage-message.ts'
+import type { Key } from '../../shared/domain/key.ts'
+import { generateSecret, keyHint } from '../../shared/domain/key-format.ts'
+import type { KeyDigest } from '../../shared/operations/key-digests.ts'
+import { keyDigests } from '../../shared/operations/key-digests.ts'
+import { type KnownKeys, knownKeys } from '../../shared/operations/known-keys.ts'
+import { usageRecorder } from '../../shared/operations/record-usage.ts'
+import type { ValidateKeyInput } from '../../shared/operations/validate-key.ts'
+import type { Clock, KeyStore, ProviderStore } from '../../shared/ports.ts'
+import { systemClock, systemScheduler } from './usage-messages.ts'
+
+/** Keys as customers have them: a policy from a handful, names and owners of their own. */
+export function makeKey(index: number, secret: string, { digest, pepperVersion }: KeyDigest): Key {
+  const createdAt = new Date(Date.UTC(2026, 0, 1) + index * 1000)
+  return {
+    keyId: String(index).padStart(26, '0'),
+    digest,
+    pepperVersion,
+    hint: keyHint(secret),
+    providerId: `provider-${index % 50}`,
+    kind: 'api',
+    environment: 'live',
+    name: `key ${index}`,
+    description: null,
+    ownerId: `customer-${index}`,
+    scopes: ['orders:read', 'orders:write'],
+    ipRestrictions: ['203.0.113.0/24'],
+    notBefore: null,
+    expiresAt: new Date(Date.UTC(2030, 0, 1)),
+    rateLimits: [{ name: 'per-minute', limit: 1000, windowSeconds: 60, strategy: 'sliding_window' }],
+    quota: null,
+    metadata: null,
+    enabled: true,
+    createdAt,
+    createdBy: 'admin',
+    updatedAt: createdAt,
+    revocation: null,
+    rotatedFrom: null,
+    replacedBy: null,
+    graceUntil: null,
+  }
+}
+
+/** Asks for everything that can be asked of a key. */
+export function validateInput(secret: string): ValidateKeyInput {
+  return {
+    secret,
+    requirements: {
+      environment: 'live',
+      scopes: ['orders:read'],
+      anyScopes: [],
+      clientIp: '203.0.113.7',
+      dryRun: false,
+    },
+    endpoint: 'GET /orders',
+    cost: 1,
+    anew: false,
+  }
+}
+
+/** Real clocks, read as often as the service reads them, but nothing in a cache ever turns too old. */
+export const ageless: Clock = { now: () => new Date(), monotonicMs: () => performance.now() * 1e-9 }
+
+export interface WarmCache {
+  readonly knownKeys: KnownKeys
+  readonly secrets: readonly string[]
+}
+
+const digests = keyDigests([{ version: 'p1', bytes: randomBytes(32) }])
+const noProviders: ProviderStore = { find: async () => undefined, put: async () => 'stale' }
+
+/** A cache that holds `size` keys, each read once from a store that makes them up. */
+export async function fillCache(size: number): Promise<WarmCache> {
+  let next: Key | undefined
+  const keys = { findByDigest: async () => next } as unknown as KeyStore
+  const cache = knownKeys({ keys, providers: noProviders, digests, clock: ageless }, size)
+  const secrets: string[] = []
+  for (let index = 0; index < size; index++) {
+    const secret = generateSecret('live', randomBytes)
+    next = makeKey(index, secret, digests.make(secret))
+    await cache.find(secret, false)
+    secrets.push(secret)
+  }
+  return { knownKeys: cache, secrets }
+}
+
+/** A recorder that folds and encodes as the service's does, into a queue that takes everything at once. */
+export function recorderToNowhere() {
+  return usageRecorder({
+    queue: { send: async () => {} },
+    codec: { encode: encodeUsageMessage, measure: measureUsageDelta },
+    clock: systemClock,
+    scheduler: systemScheduler,
+    log: () => {},
+    jitter: Math.random,
+    hashIp: digests.ofAddress,
+    durability: 'relaxed',
+    instance: 'bench',
+    boot: ulid(),
+  })
+}
