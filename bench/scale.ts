@@ -52,7 +52,7 @@ async function listPages(): Promise<void> {
       }
     }
     await fill('small', 200)
-    await fill('large', 4000)
+    await fill('large', 2000)
     const readPage = async (providerId: string) => {
       proxies.resetCounts()
       const { items } = await keys.page(oneProvider(providerId), { limit: 50, after: null })
@@ -60,7 +60,7 @@ async function listPages(): Promise<void> {
       return [...proxies.requests().values()].reduce((sum, count) => sum + count, 0)
     }
     const [small, large] = [await readPage('small'), await readPage('large')]
-    print(`a page of 50 keys: ${small} requests among 200 keys, ${large} among 4,000`)
+    print(`a page of 50 keys: ${small} requests among 200 keys, ${large} among 2,000`)
     reportGoal({ name: 'scale-list-page', value: large / small, unit: 'x-requests-at-200', atMost: 1 })
     const times = await interleave(
       { small: () => repeat(readPage, 'small'), large: () => repeat(readPage, 'large') },

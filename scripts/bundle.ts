@@ -35,7 +35,6 @@ export async function bundleApp(outfile: string, change: BuildOptions = {}): Pro
     target: 'node22',
     format: 'cjs',
     minify: true,
-    keepNames: true,
     sourcemap: true,
     sourcesContent: false,
     legalComments: 'none',
