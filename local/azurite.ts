@@ -71,7 +71,8 @@ export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
     process.once('exit', (code, signal) => {
       if (stopping) return
       if (Date.now() - startedAtMs > HEALTHY_AFTER_MS) restarts = 0
-      options.log('warning', `Azurite died (${signal ?? `code ${code}`}); starting it again on the same ports.`)
+      const loss = options.location === undefined ? ' What it held in memory is gone.' : ''
+      options.log('warning', `Azurite died (${signal ?? `code ${code}`}); starting it again.${loss}`)
       void revive()
     })
 

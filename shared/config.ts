@@ -1,6 +1,6 @@
 import * as z from 'zod'
 
-const minimumPepperBytes = 32
+const MINIMUM_PEPPER_BYTES = 32
 
 interface Pepper {
   /** `p1`, `p2` …: stored with every key, so that a key is found again under the pepper that made its digest. */
@@ -83,5 +83,5 @@ function parsePepper(text: string): Pepper | undefined {
   const [, version, base64] = match ?? []
   if (version === undefined || base64 === undefined) return undefined
   const bytes = Buffer.from(base64, 'base64')
-  return bytes.length < minimumPepperBytes ? undefined : { version, bytes }
+  return bytes.length < MINIMUM_PEPPER_BYTES ? undefined : { version, bytes }
 }

@@ -9,7 +9,7 @@ const controlCharacters = /[\u0000-\u001f\u007f]/
 export const keyInText = /permas_[a-z]{2,12}_[0-9A-Za-z]{8}/
 
 const holdsNoKey = (text: string) => !keyInText.test(text)
-const noKey = 'must not contain a key'
+const NO_KEY = 'must not contain a key'
 
 /** Text for people: trimmed, without control characters, without a key. */
 export function line(maximum: number) {
@@ -20,7 +20,7 @@ export function line(maximum: number) {
     .max(maximum, `must have ${maximum} characters at most`)
     .refine((text) => !controlCharacters.test(text), 'must not contain control characters')
     .refine((text) => text.isWellFormed(), 'must not contain half of a surrogate pair')
-    .refine(holdsNoKey, noKey)
+    .refine(holdsNoKey, NO_KEY)
 }
 
 export const ProviderId = z
@@ -35,7 +35,7 @@ export const EnvironmentName = z.enum(['test', 'live'], 'must be `test` or `live
 export const Scope = z
   .string()
   .regex(/^[A-Za-z0-9_.:*-]{1,128}$/, 'must be 1 to 128 of A-Z, a-z, 0-9, _ . : * and -')
-  .refine(holdsNoKey, noKey)
+  .refine(holdsNoKey, NO_KEY)
 
 export const Scopes = z.array(Scope).max(50, 'must name 50 scopes at most')
 
@@ -83,15 +83,15 @@ export const revocationReasons = [
   'rotated',
 ] as const satisfies readonly RevocationReason[]
 
-const metadataBytes = 4096
-const metadataDepth = 8
+const METADATA_BYTES = 4096
+const METADATA_DEPTH = 8
 
 /** A JSON object of the caller's own. */
 export const Metadata = z
   .record(z.string(), z.json())
-  .refine((value) => new TextEncoder().encode(JSON.stringify(value)).length <= metadataBytes, 'must be 4 KiB at most')
-  .refine((value) => depthOf(value) <= metadataDepth, 'must be nested 8 levels deep at most')
-  .refine((value) => holdsNoKey(JSON.stringify(value)), noKey)
+  .refine((value) => new TextEncoder().encode(JSON.stringify(value)).length <= METADATA_BYTES, 'must be 4 KiB at most')
+  .refine((value) => depthOf(value) <= METADATA_DEPTH, 'must be nested 8 levels deep at most')
+  .refine((value) => holdsNoKey(JSON.stringify(value)), NO_KEY)
 
 function depthOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0

@@ -59,12 +59,12 @@ export const PushStatusQuery = z.strictObject({ provider_id: ProviderId.optional
 
 export const PushParams = z.object({ batch_id: BatchId })
 
-const maxEvents = 10_000
+const MAX_EVENTS = 10_000
 
 const Events = z
   .array(z.unknown(), 'must be an array of events')
   .min(1, 'must hold at least one event')
-  .max(maxEvents, `must hold ${maxEvents} events at most`)
+  .max(MAX_EVENTS, `must hold ${MAX_EVENTS} events at most`)
 
 /** The JSON body of a push: the events, or an object that names them. NDJSON is one event per line. */
 export const PushBody = z.preprocess(

@@ -3,9 +3,9 @@ import ipaddr from 'ipaddr.js'
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
 // ipaddr.js also reads octal, hexadecimal and short forms (`010.1`, `0x7f.1`): a filter must not.
-const octet = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
-const ipv4 = new RegExp(`^(?:${octet}\\.){3}${octet}$`)
-const ipv6 = new RegExp(`^[0-9A-Fa-f:]{1,39}(?::(?:${octet}\\.){3}${octet})?$`)
+const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
+const ipv4 = new RegExp(`^(?:${OCTET}\\.){3}${OCTET}$`)
+const ipv6 = new RegExp(`^[0-9A-Fa-f:]{1,39}(?::(?:${OCTET}\\.){3}${OCTET})?$`)
 
 /**
  * Reads one address as a proxy may write it: `1.2.3.4`, `1.2.3.4:5678`, `2001:db8::1`, `[2001:db8::1]:443`. An IPv4

@@ -2,7 +2,7 @@ import type { DayCounters } from './usage.ts'
 import type { UsageRange } from './usage-range.ts'
 import { usesWithin } from './usage-report.ts'
 
-const maxGroups = 1000
+const MAX_GROUPS = 1000
 
 export type UsageGrouping = 'key' | 'owner' | 'environment' | 'endpoint'
 
@@ -68,9 +68,9 @@ function nameOf(row: KeyDay, grouping: Exclude<UsageGrouping, 'endpoint'>): stri
 
 function busiest(groups: readonly UsageGroup[]): GroupedUsage {
   const sorted = groups.toSorted((a, b) => b.total - a.total || compare(a.group ?? '', b.group ?? ''))
-  const rest = sorted.slice(maxGroups)
+  const rest = sorted.slice(MAX_GROUPS)
   const total = rest.reduce((sum, group) => sum + group.total, 0)
-  return { groups: sorted.slice(0, maxGroups), other: rest.length === 0 ? null : { groups: rest.length, total } }
+  return { groups: sorted.slice(0, MAX_GROUPS), other: rest.length === 0 ? null : { groups: rest.length, total } }
 }
 
 function compare(a: string, b: string): number {

@@ -3,13 +3,13 @@ import { keyName } from './usage-counters.ts'
 import { partitionName, partitionOf, splitByPartition } from './usage-partition.ts'
 
 /** The largest message, in bytes of UTF-8: base64 makes the queue's 64 KiB of it. */
-export const messageBytesMax = 48 * 1024
+export const MESSAGE_BYTES_MAX = 48 * 1024
 
 /** Kept free for what a message says beside its deltas. */
-const envelopeBytes = 1024
+const ENVELOPE_BYTES = 1024
 
 /** The most keys of one partition in a message, so that one transaction holds any message: the fence, its row, 64 keys. */
-export const keysPerPartitionMax = 64
+export const KEYS_PER_PARTITION_MAX = 64
 
 /** Bytes that a delta adds to a message at most: once for its key, and for itself. */
 export interface DeltaSize {
@@ -25,7 +25,7 @@ export interface MessageRoom {
 
 /** An empty message. */
 export function messageRoom(): MessageRoom {
-  let bytes = envelopeBytes
+  let bytes = ENVELOPE_BYTES
   const headings = new Set<string>()
   const keysByPartition = new Map<string, Set<string>>()
   return {
@@ -33,10 +33,10 @@ export function messageRoom(): MessageRoom {
       const key = keyName(delta)
       const heading = `${key}|${delta.ownerId}`
       const added = size.deltaBytes + (headings.has(heading) ? 0 : size.keyBytes)
-      if (bytes + added > messageBytesMax) return false
+      if (bytes + added > MESSAGE_BYTES_MAX) return false
       const partition = partitionName(partitionOf(delta))
       const neighbours = keysByPartition.get(partition) ?? new Set<string>()
-      if (neighbours.size >= keysPerPartitionMax && !neighbours.has(key)) return false
+      if (neighbours.size >= KEYS_PER_PARTITION_MAX && !neighbours.has(key)) return false
       bytes += added
       headings.add(heading)
       keysByPartition.set(partition, neighbours.add(key))
@@ -68,5 +68,5 @@ export function packDeltas(
 
 /** Whether the packing rule was kept, without which a batch might never fit into a transaction. */
 export function fitsTransactions(deltas: readonly UsageDelta[]): boolean {
-  return splitByPartition(deltas).every((part) => new Set(part.deltas.map(keyName)).size <= keysPerPartitionMax)
+  return splitByPartition(deltas).every((part) => new Set(part.deltas.map(keyName)).size <= KEYS_PER_PARTITION_MAX)
 }

@@ -1,7 +1,7 @@
 import type { Key } from './key.ts'
 import type { StatusClass, UsageEvent, UsageOutcome } from './usage.ts'
 import { countedEndpoint } from './usage-endpoints.ts'
-import { dayName, isClosedDay, sealAfterDays } from './usage-time.ts'
+import { dayName, isClosedDay, SEAL_AFTER_DAYS } from './usage-time.ts'
 
 /** A use, or `count` uses that are alike, as a caller reports it. */
 export interface PushedEvent {
@@ -120,7 +120,7 @@ function judgeEvent(index: number, event: PushedEvent, keys: ReadonlyMap<string,
   }
   const at = event.at ?? now
   if (isClosedDay(dayName(at), now)) {
-    const detail = `The event is more than ${sealAfterDays} days old: its day is closed.`
+    const detail = `The event is more than ${SEAL_AFTER_DAYS} days old: its day is closed.`
     return reject({ index, pointer: '#/at', code: 'too_old', detail })
   }
   return {

@@ -1,12 +1,12 @@
 import { AppError } from './errors.ts'
 import { dayName } from './usage-time.ts'
 
-export const hourMs = 3_600_000
-export const dayMs = 24 * hourMs
-const defaultRangeDays = 30
-const maxRangeDays = 400
-const maxHourlyRangeDays = 31
-const maxWindowDays = 2
+export const HOUR_MS = 3_600_000
+export const DAY_MS = 24 * HOUR_MS
+const DEFAULT_RANGE_DAYS = 30
+const MAX_RANGE_DAYS = 400
+const MAX_HOURLY_RANGE_DAYS = 31
+const MAX_WINDOW_DAYS = 2
 
 export type Granularity = 'hour' | 'day'
 
@@ -43,7 +43,7 @@ export function startOfDay(day: string): Date {
 /** Every day of a span, in order. */
 export function daysOf(span: DaySpan): readonly string[] {
   const days: string[] = []
-  for (let at = startOfDay(span.first).getTime(); at <= startOfDay(span.last).getTime(); at += dayMs) {
+  for (let at = startOfDay(span.first).getTime(); at <= startOfDay(span.last).getTime(); at += DAY_MS) {
     days.push(dayName(new Date(at)))
   }
   return days
@@ -61,31 +61,31 @@ export function spanOf(range: { readonly from: Date; readonly to: Date }): DaySp
  */
 export function resolveRange(request: RangeRequest, now: Date): UsageRange {
   const { granularity } = request
-  const { from, to } = resolveEdges(request, now, defaultRangeDays * dayMs)
-  refuseLonger(from, to, maxRangeDays, '/from', `must be at most ${maxRangeDays} days before \`to\``)
+  const { from, to } = resolveEdges(request, now, DEFAULT_RANGE_DAYS * DAY_MS)
+  refuseLonger(from, to, MAX_RANGE_DAYS, '/from', `must be at most ${MAX_RANGE_DAYS} days before \`to\``)
   if (granularity === 'hour') {
-    const detail = `can be \`hour\` for ${maxHourlyRangeDays} days at most: ask for \`day\`, or for a shorter range`
-    refuseLonger(from, to, maxHourlyRangeDays, '/granularity', detail)
+    const detail = `can be \`hour\` for ${MAX_HOURLY_RANGE_DAYS} days at most: ask for \`day\`, or for a shorter range`
+    refuseLonger(from, to, MAX_HOURLY_RANGE_DAYS, '/granularity', detail)
   }
   return { from, to, granularity }
 }
 
 /** The hours to reconcile: by default the last 24, at most 48. Throws `invalid_request`. */
 export function resolveWindow(request: Pick<RangeRequest, 'from' | 'to'>, now: Date): UsageRange {
-  const { from, to } = resolveEdges({ ...request, granularity: 'hour' }, now, dayMs)
-  refuseLonger(from, to, maxWindowDays, '/from', 'must be at most 48 hours before `to`')
+  const { from, to } = resolveEdges({ ...request, granularity: 'hour' }, now, DAY_MS)
+  refuseLonger(from, to, MAX_WINDOW_DAYS, '/from', 'must be at most 48 hours before `to`')
   return { from, to, granularity: 'hour' }
 }
 
 /** The start of every bucket of a range, in ms since the epoch, in order. */
 export function bucketStarts(range: UsageRange): readonly number[] {
-  const bucketMs = range.granularity === 'hour' ? hourMs : dayMs
+  const bucketMs = range.granularity === 'hour' ? HOUR_MS : DAY_MS
   const count = (range.to.getTime() - range.from.getTime()) / bucketMs
   return Array.from({ length: count }, (_, index) => range.from.getTime() + index * bucketMs)
 }
 
 function resolveEdges(request: RangeRequest, now: Date, defaultMs: number): { from: Date; to: Date } {
-  const bucketMs = request.granularity === 'hour' ? hourMs : dayMs
+  const bucketMs = request.granularity === 'hour' ? HOUR_MS : DAY_MS
   const to = request.to === null ? floor(now, bucketMs) + bucketMs : endOf(request.to, bucketMs)
   const from = request.from === null ? to - defaultMs : floor(request.from.at, bucketMs)
   if (from >= to) throw invalidRange('/from', 'must be before `to`')
@@ -93,7 +93,7 @@ function resolveEdges(request: RangeRequest, now: Date, defaultMs: number): { fr
 }
 
 function refuseLonger(from: Date, to: Date, maxDays: number, pointer: string, detail: string): void {
-  if (to.getTime() - from.getTime() > maxDays * dayMs) throw invalidRange(pointer, detail)
+  if (to.getTime() - from.getTime() > maxDays * DAY_MS) throw invalidRange(pointer, detail)
 }
 
 function invalidRange(pointer: string, detail: string): AppError {
@@ -105,6 +105,6 @@ function floor(at: Date, stepMs: number): number {
 }
 
 function endOf(edge: RangeEdge, bucketMs: number): number {
-  if (edge.wholeDay) return edge.at.getTime() + dayMs
+  if (edge.wholeDay) return edge.at.getTime() + DAY_MS
   return Math.ceil(edge.at.getTime() / bucketMs) * bucketMs
 }

@@ -1,9 +1,9 @@
 import type { DayCounters, UsagePartition } from './usage.ts'
 import { findGaps, type Gap, pushInstance, type SeenBatch } from './usage-gaps.ts'
-import { dayMs, hourMs } from './usage-range.ts'
+import { DAY_MS, HOUR_MS } from './usage-range.ts'
 
 /** The longest that a message may wait in the queue before a gap is called a loss. */
-const queueDelayMsMax = 30 * 60_000
+const QUEUE_DELAY_MS_MAX = 30 * 60_000
 
 /** A batch as one partition counted it. */
 export interface CountedBatch extends SeenBatch {
@@ -67,7 +67,7 @@ export interface Reconciliation {
 
 /** Where the reading of batches has to begin and end for a window. */
 export function readingOf(window: { readonly from: Date; readonly to: Date }): { from: Date; to: Date } {
-  return { from: new Date(window.from.getTime() - dayMs), to: new Date(window.to.getTime() + dayMs) }
+  return { from: new Date(window.from.getTime() - DAY_MS), to: new Date(window.to.getTime() + DAY_MS) }
 }
 
 /**
@@ -76,7 +76,7 @@ export function readingOf(window: { readonly from: Date; readonly to: Date }): {
  */
 export function reconcile(input: ReconciliationInput): Reconciliation {
   const hours = emptyHours(input)
-  const hourAt = (at: Date) => hours[Math.floor((at.getTime() - input.from.getTime()) / hourMs)]
+  const hourAt = (at: Date) => hours[Math.floor((at.getTime() - input.from.getTime()) / HOUR_MS)]
   countApplied(input.applied, hourAt)
   for (const batch of input.late) add(hourAt(new Date(batch.at)), 'lateUses', batch.count)
   for (const push of input.pushes) countPush(push, input.now, hourAt(push.acceptedAt))
@@ -134,13 +134,13 @@ function add(hour: ReconciledHour | undefined, name: HourCount, count: number): 
 }
 
 function isOverdue(since: Date, now: Date): boolean {
-  return now.getTime() - since.getTime() > queueDelayMsMax
+  return now.getTime() - since.getTime() > QUEUE_DELAY_MS_MAX
 }
 
 function emptyHours({ from, to }: ReconciliationInput): readonly ReconciledHour[] {
-  const count = (to.getTime() - from.getTime()) / hourMs
+  const count = (to.getTime() - from.getTime()) / HOUR_MS
   return Array.from({ length: count }, (_, index) => ({
-    start: new Date(from.getTime() + index * hourMs),
+    start: new Date(from.getTime() + index * HOUR_MS),
     appliedUses: 0,
     appliedBatches: 0,
     lateUses: 0,

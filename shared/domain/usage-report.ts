@@ -1,6 +1,6 @@
 import type { DayCounters } from './usage.ts'
 import { boundEndpoints } from './usage-endpoints.ts'
-import { bucketStarts, dayMs, hourMs, spanOf, startOfDay, type UsageRange } from './usage-range.ts'
+import { bucketStarts, DAY_MS, HOUR_MS, spanOf, startOfDay, type UsageRange } from './usage-range.ts'
 
 /** Counts by name: of outcomes, status classes or endpoints. */
 export type Counts = Readonly<Record<string, number>>
@@ -55,7 +55,7 @@ export function summarize(range: UsageRange, rows: readonly DaySums[]): UsageSum
     range,
     totals: { total, valid: total - denied, denied },
     breakdownFrom: startOfDay(span.first),
-    breakdownTo: new Date(startOfDay(span.last).getTime() + dayMs),
+    breakdownTo: new Date(startOfDay(span.last).getTime() + DAY_MS),
     byOutcome: addCounts(inside.map(({ outcomes }) => outcomes)),
     byStatus: addCounts(inside.map(({ statusClasses }) => statusClasses)),
     byEndpoint: boundCounts(addCounts(inside.map(({ endpoints }) => endpoints))),
@@ -67,8 +67,8 @@ export function summarize(range: UsageRange, rows: readonly DaySums[]): UsageSum
 /** Uses and refused uses of one day that lie inside the range. */
 export function usesWithin(range: UsageRange, row: Pick<DaySums, 'day' | 'hours' | 'deniedHours'>): Uses {
   const midnight = startOfDay(row.day).getTime()
-  const first = Math.max(0, (range.from.getTime() - midnight) / hourMs)
-  const end = Math.max(first, Math.min(24, (range.to.getTime() - midnight) / hourMs))
+  const first = Math.max(0, (range.from.getTime() - midnight) / HOUR_MS)
+  const end = Math.max(first, Math.min(24, (range.to.getTime() - midnight) / HOUR_MS))
   return { total: sum(row.hours.slice(first, end)), denied: sum(row.deniedHours.slice(first, end)) }
 }
 
@@ -92,11 +92,11 @@ export function boundCounts(endpoints: Counts): Counts {
 }
 
 function fillBuckets(range: UsageRange, rows: readonly DaySums[]): readonly UsageBucket[] {
-  const bucketMs = range.granularity === 'hour' ? hourMs : dayMs
+  const bucketMs = range.granularity === 'hour' ? HOUR_MS : DAY_MS
   const filled = bucketStarts(range).map((start) => ({ start: new Date(start), total: 0, denied: 0 }))
   for (const row of rows) {
     row.hours.forEach((total, hour) => {
-      const at = startOfDay(row.day).getTime() + hour * hourMs
+      const at = startOfDay(row.day).getTime() + hour * HOUR_MS
       const bucket = filled[Math.floor((at - range.from.getTime()) / bucketMs)]
       if (bucket === undefined) return
       bucket.total += total

@@ -1,26 +1,26 @@
-const minuteMs = 60_000
-const hourMs = 60 * minuteMs
-const dayMs = 24 * hourMs
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
 
 /** How far in the future an event may claim to be before it is counted as of `now` plus this: clocks differ. */
-const skewMsMax = 5 * minuteMs
+const SKEW_MS_MAX = 5 * MINUTE_MS
 
 /** A UTC day is closed for counting once it is more than this many days old. */
-export const sealAfterDays = 35
+export const SEAL_AFTER_DAYS = 35
 
 /** The time under which an event is counted, in ms since the epoch. */
 export function countedAtMs(eventMs: number, nowMs: number): number {
-  return Math.min(eventMs, nowMs + skewMsMax)
+  return Math.min(eventMs, nowMs + SKEW_MS_MAX)
 }
 
 /** The number of whole hours since the epoch. */
 export function hourIndex(ms: number): number {
-  return Math.floor(ms / hourMs)
+  return Math.floor(ms / HOUR_MS)
 }
 
 /** `YYYYMMDDHH`, UTC. */
 export function hourName(index: number): string {
-  const iso = new Date(index * hourMs).toISOString()
+  const iso = new Date(index * HOUR_MS).toISOString()
   return `${iso.slice(0, 4)}${iso.slice(5, 7)}${iso.slice(8, 10)}${iso.slice(11, 13)}`
 }
 
@@ -31,10 +31,10 @@ export function dayOfHour(hour: string): string {
 
 /** `YYYYMMDD`, UTC, of the day that lies `daysAgo` days before the one of `now`. */
 export function dayName(now: Date, daysAgo = 0): string {
-  return new Date(now.getTime() - daysAgo * dayMs).toISOString().slice(0, 10).replaceAll('-', '')
+  return new Date(now.getTime() - daysAgo * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')
 }
 
 /** Whether counting has ended for a day `YYYYMMDD`. */
 export function isClosedDay(day: string, now: Date): boolean {
-  return day < dayName(now, sealAfterDays)
+  return day < dayName(now, SEAL_AFTER_DAYS)
 }

@@ -59,7 +59,7 @@ interface Rule {
   readonly fault: (evidence: Evidence) => string | undefined
 }
 
-const expiresSoonMs = 7 * 24 * 60 * 60 * 1000
+const EXPIRES_SOON_MS = 7 * 24 * 60 * 60 * 1000
 
 const rules: readonly Rule[] = [
   { check: 'revocation', code: 'REVOKED', fault: ({ key }) => (key.revocation ? 'The key was revoked.' : undefined) },
@@ -163,7 +163,7 @@ const noWarning: readonly Warning[] = []
 function warningsFor({ key, now }: Evidence): readonly Warning[] {
   const end = endsAt(key)
   if (end === Infinity) return neverExpires
-  const soon = end - now.getTime() <= expiresSoonMs
+  const soon = end - now.getTime() <= EXPIRES_SOON_MS
   if (key.graceUntil !== null) return soon ? ['IN_GRACE', 'EXPIRES_SOON'] : ['IN_GRACE']
   return soon ? ['EXPIRES_SOON'] : noWarning
 }

@@ -13,7 +13,7 @@ export type Arrival<A extends Access> = Omit<
 
 export type Nothing = z.ZodObject<Record<never, never>, z.core.$strict>
 const nothing: Nothing = z.strictObject({})
-const defaultMaxBodyBytes = 64 * 1024
+const DEFAULT_MAX_BODY_BYTES = 64 * 1024
 
 /** Throws `unauthenticated` or `forbidden`; undefined for a public call. */
 export async function authenticate(
@@ -38,7 +38,7 @@ export async function answerCall<A extends Access, P extends z.ZodType, Q extend
 ): Promise<Answer> {
   const { request, services, caller } = arrival
   const text =
-    request.body === null ? '' : decodeUtf8(await readBytes(request, spec.maxBodyBytes ?? defaultMaxBodyBytes))
+    request.body === null ? '' : decodeUtf8(await readBytes(request, spec.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES))
   const call = { ...arrival, text, ...readContract(spec, request, text) }
   const handle = (seed: string) => spec.handle({ ...call, seed } as Parameters<typeof spec.handle>[0])
   if (spec.idempotent !== true || services === undefined) return handle('')

@@ -13,11 +13,11 @@ export function sealCursor(key: Uint8Array, binding: string, position: string): 
 /** The position that a cursor was made of. Throws `invalid_cursor` for one that was changed, or belongs to another listing. */
 export function openCursor(key: Uint8Array, binding: string, cursor: string): string {
   const bytes = Buffer.from(cursor, 'base64url')
-  const payload = bytes.subarray(tagBytes)
+  const payload = bytes.subarray(TAG_BYTES)
   const genuine =
-    bytes.length > tagBytes &&
+    bytes.length > TAG_BYTES &&
     bytes.toString('base64url') === cursor &&
-    timingSafeEqual(bytes.subarray(0, tagBytes), tag(key, binding, payload))
+    timingSafeEqual(bytes.subarray(0, TAG_BYTES), tag(key, binding, payload))
   if (!genuine) {
     throw new AppError(
       'invalid_cursor',
@@ -27,8 +27,8 @@ export function openCursor(key: Uint8Array, binding: string, cursor: string): st
   return payload.toString()
 }
 
-const tagBytes = 16
+const TAG_BYTES = 16
 
 function tag(key: Uint8Array, binding: string, payload: Uint8Array): Buffer {
-  return createHmac('sha256', key).update(binding).update('\0').update(payload).digest().subarray(0, tagBytes)
+  return createHmac('sha256', key).update(binding).update('\0').update(payload).digest().subarray(0, TAG_BYTES)
 }

@@ -4,7 +4,7 @@ import type { Caller } from './authenticate.ts'
 import { toRateLimits } from './rate-limits.ts'
 import { resolveProvider } from './resolve-provider.ts'
 
-const dayMs = 24 * 60 * 60 * 1000
+const DAY_MS = 24 * 60 * 60 * 1000
 
 /** What a generate request asks for, with the provider resolved. Throws what `resolveProvider` throws. */
 export function toNewKeyInput(
@@ -21,7 +21,7 @@ export function toNewKeyInput(
     ownerId: body.owner_id,
     scopes: body.scopes,
     notBefore: body.not_before,
-    expiresAt: days === undefined ? body.expires_at : new Date(now.getTime() + days * dayMs),
+    expiresAt: days === undefined ? body.expires_at : new Date(now.getTime() + days * DAY_MS),
     metadata: body.metadata,
     createdBy: caller.id,
     rotatedFrom: null,

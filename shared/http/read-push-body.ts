@@ -4,8 +4,8 @@ import type { FieldError } from '../domain/errors.ts'
 import type { PushedItem, RejectionCode } from '../domain/usage-push.ts'
 import { check, invalidRequest, parseJson } from './read-request.ts'
 
-const maxPointerLength = 128
-const maxDetailLength = 200
+const MAX_POINTER_LENGTH = 128
+const MAX_DETAIL_LENGTH = 200
 
 export interface PushReading {
   /** As the query or the body names it. */
@@ -76,6 +76,11 @@ function statusClassOf(status: number) {
 function reject(index: number, code: RejectionCode, { pointer, detail }: FieldError): PushedItem {
   return {
     kind: 'rejected',
-    rejection: { index, code, pointer: pointer.slice(0, maxPointerLength), detail: detail.slice(0, maxDetailLength) },
+    rejection: {
+      index,
+      code,
+      pointer: pointer.slice(0, MAX_POINTER_LENGTH),
+      detail: detail.slice(0, MAX_DETAIL_LENGTH),
+    },
   }
 }

@@ -59,7 +59,7 @@ function parse(text: string): unknown {
 }
 
 // Twice what any contract allows: enough for a fault to be named by its own pointer, and far from a stack overflow.
-const depthMax = 16
+const DEPTH_MAX = 16
 
 /** What no contract allows anywhere. Level by level: a body of brackets alone would overflow the stack of a recursion. */
 function faultOfShape(value: unknown): string | undefined {
@@ -67,18 +67,18 @@ function faultOfShape(value: unknown): string | undefined {
   for (let depth = 0; level.length > 0; depth++) {
     const nodes = level.filter((node) => typeof node === 'object' && node !== null)
     if (nodes.some((node) => Object.hasOwn(node, '__proto__'))) return 'must not have a field `__proto__` anywhere'
-    if (depth === depthMax && nodes.length > 0) return `must be nested ${depthMax} levels deep at most`
+    if (depth === DEPTH_MAX && nodes.length > 0) return `must be nested ${DEPTH_MAX} levels deep at most`
     level = nodes.flatMap((node): unknown[] => Object.values(node))
   }
   return undefined
 }
 
-const errorsMax = 100
+const ERRORS_MAX = 100
 
 /** All the faults of a request at once, as far as anyone would read on. */
 export function invalidRequest(errors: readonly FieldError[]): AppError {
   return new AppError('invalid_request', 'The request does not match the contract.', {
-    errors: errors.slice(0, errorsMax),
+    errors: errors.slice(0, ERRORS_MAX),
   })
 }
 

@@ -14,7 +14,7 @@ import type { ProviderUsage } from '../operations/read-provider-usage.ts'
 import type { UsageReconciliation } from '../operations/reconcile-usage.ts'
 import type { Caller } from './authenticate.ts'
 
-const replayedRejections = 100
+const REPLAYED_REJECTIONS = 100
 
 interface RangeQuery {
   readonly from?: RangeEdge | undefined
@@ -55,7 +55,7 @@ export function pushStatusUrl(caller: Caller, { providerId }: OneProvider, batch
 
 /** What an Idempotency-Key keeps of the answer: a row does not hold 10,000 rejections, the status does. */
 export function toPushReplayView(view: PushView): PushView {
-  return { ...view, rejected: view.rejected.slice(0, replayedRejections) }
+  return { ...view, rejected: view.rejected.slice(0, REPLAYED_REJECTIONS) }
 }
 
 export function toPushView(record: PushRecord, statusUrl: string): PushView {

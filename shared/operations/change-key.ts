@@ -9,7 +9,7 @@ export interface ChangeKeyNeeds {
   readonly knownKeys: KnownKeys
 }
 
-const tries = 8
+const TRIES = 8
 
 /**
  * Reads a key, decides, and replaces it if nobody changed it in between; else reads and decides again. `decide` returns
@@ -22,7 +22,7 @@ export async function changeKey(
   keyId: string,
   decide: (key: Key) => Key,
 ): Promise<Key> {
-  for (let attempt = 0; attempt < tries; attempt++) {
+  for (let attempt = 0; attempt < TRIES; attempt++) {
     const found = await keys.findById(scope, keyId)
     if (found === undefined) throw keyNotFound()
     const changed = decide(found.value)

@@ -46,20 +46,20 @@ export function keyDigests(peppers: readonly Pepper[]): KeyDigests {
   }
 }
 
-const blockBytes = 64
+const BLOCK_BYTES = 64
 
 /**
  * HMAC-SHA-256 as two one-shot hashes over precomputed pads: less than half the time of `createHmac`, whose objects cost
  * more than the hashing. Hex.
  */
 function hmacSha256(key: Uint8Array): (text: string) => string {
-  const padded = new Uint8Array(blockBytes)
-  padded.set(key.length > blockBytes ? hash('sha256', key, 'buffer') : key)
+  const padded = new Uint8Array(BLOCK_BYTES)
+  padded.set(key.length > BLOCK_BYTES ? hash('sha256', key, 'buffer') : key)
   const inner = padded.map((byte) => byte ^ 0x36)
-  const outer = Buffer.alloc(blockBytes + 32)
+  const outer = Buffer.alloc(BLOCK_BYTES + 32)
   outer.set(padded.map((byte) => byte ^ 0x5c))
   return (text) => {
-    outer.set(hash('sha256', Buffer.concat([inner, Buffer.from(text)]), 'buffer'), blockBytes)
+    outer.set(hash('sha256', Buffer.concat([inner, Buffer.from(text)]), 'buffer'), BLOCK_BYTES)
     return hash('sha256', outer, 'hex')
   }
 }

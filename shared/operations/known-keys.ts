@@ -19,11 +19,11 @@ export interface KnownKeys {
 }
 
 // The promise is 10 s everywhere: this leaves 2 s for replies under way.
-const freshMs = 8_000
-const absentFreshMs = 5_000
+const FRESH_MS = 8_000
+const ABSENT_FRESH_MS = 5_000
 
-const keyCacheEntries = 100_000
-const providerCacheEntries = 10_000
+const KEY_CACHE_ENTRIES = 100_000
+const PROVIDER_CACHE_ENTRIES = 10_000
 
 interface KnownKeysNeeds {
   readonly keys: KeyStore
@@ -32,12 +32,17 @@ interface KnownKeysNeeds {
   readonly clock: Clock
 }
 
-export function knownKeys({ keys, providers, digests, clock }: KnownKeysNeeds, maxKeys = keyCacheEntries): KnownKeys {
-  const keyCache = freshCache<Key>(clock, { maxEntries: maxKeys, freshMs, absentFreshMs, tagOf: (key) => key.digest })
+export function knownKeys({ keys, providers, digests, clock }: KnownKeysNeeds, maxKeys = KEY_CACHE_ENTRIES): KnownKeys {
+  const keyCache = freshCache<Key>(clock, {
+    maxEntries: maxKeys,
+    freshMs: FRESH_MS,
+    absentFreshMs: ABSENT_FRESH_MS,
+    tagOf: (key) => key.digest,
+  })
   const providerCache = freshCache<Provider>(clock, {
-    maxEntries: providerCacheEntries,
-    freshMs,
-    absentFreshMs: freshMs,
+    maxEntries: PROVIDER_CACHE_ENTRIES,
+    freshMs: FRESH_MS,
+    absentFreshMs: FRESH_MS,
     tagOf: (provider) => provider.providerId,
   })
 

@@ -15,7 +15,7 @@ export interface KeyFilter {
 }
 
 // A filter that matches little must not turn one request into a walk over everything.
-const readsMax = 20
+const READS_MAX = 20
 
 /** The next keys of a provider that match, at most `limit`; fewer, with `next` set, when many others had to be passed over. */
 export async function listKeys(
@@ -32,7 +32,7 @@ export async function listKeys(
     matching.push(...page.items.filter((key) => matches(key, filter, clock.now())))
     position = page.next
     reads++
-  } while (position !== null && matching.length < limit && reads < readsMax)
+  } while (position !== null && matching.length < limit && reads < READS_MAX)
   return { items: matching, next: position }
 }
 

@@ -27,8 +27,8 @@ export interface Push {
   readonly items: readonly PushedItem[]
 }
 
-const lookUpsAtOnce = 16
-const sendsAtOnce = 4
+const LOOK_UPS_AT_ONCE = 16
+const SENDS_AT_ONCE = 4
 
 /**
  * Accepts a batch of events, each on its own merits. What is decided is written down before the first message is sent,
@@ -92,7 +92,7 @@ async function findKeys(
   scope: OneProvider,
   keyIds: readonly string[],
 ): Promise<ReadonlyMap<string, Key>> {
-  const found = await pLimit(lookUpsAtOnce).map(keyIds, (keyId) => keys.findById(scope, keyId))
+  const found = await pLimit(LOOK_UPS_AT_ONCE).map(keyIds, (keyId) => keys.findById(scope, keyId))
   return new Map(found.flatMap((key) => (key === undefined ? [] : [[key.value.keyId, key.value] as const])))
 }
 
@@ -109,7 +109,7 @@ function cutIntoParts(
 async function sendParts({ pushes, queue }: PushUsageNeeds, scope: OneProvider, record: PushRecord): Promise<void> {
   const messages = await pushes.unsent(scope, record)
   try {
-    await pLimit(sendsAtOnce).map(messages, (message) => queue.send(message))
+    await pLimit(SENDS_AT_ONCE).map(messages, (message) => queue.send(message))
   } catch (error) {
     throw notQueued(record.batchId, error)
   }

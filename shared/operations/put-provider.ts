@@ -12,7 +12,7 @@ interface PutProviderNeeds {
   readonly clock: Clock
 }
 
-const tries = 8
+const TRIES = 8
 
 /** Creates a provider or replaces its settings as a whole. Throws `conflict` when others keep winning. */
 export async function putProvider(
@@ -21,7 +21,7 @@ export async function putProvider(
   settings: ProviderSettings,
   by: string,
 ): Promise<{ readonly provider: Provider; readonly created: boolean }> {
-  for (let attempt = 0; attempt < tries; attempt++) {
+  for (let attempt = 0; attempt < TRIES; attempt++) {
     const found = await providers.find(scope)
     const now = clock.now()
     const provider: Provider = {

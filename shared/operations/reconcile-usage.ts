@@ -38,8 +38,8 @@ export interface UsageReconciliation extends Reconciliation {
   }
 }
 
-const partitionsAtOnce = 8
-const readingsMax = 3
+const PARTITIONS_AT_ONCE = 8
+const READINGS_MAX = 3
 
 /**
  * Says where the uses of every hour are, from the store alone. Logs an error when any is missing. Throws
@@ -53,8 +53,10 @@ export async function reconcileUsage(
   const window = resolveWindow(request, now)
   const days = daysOf(spanOf(readingOf(window)))
   const [readings, late, pushes, queueDepth, poisonDepth] = await Promise.all([
-    pLimit(partitionsAtOnce).map(days.flatMap(partitionsOfDay), (partition) => readPartition(needs.ledger, partition)),
-    pLimit(partitionsAtOnce).map(days, (day) => needs.late.scan(day)),
+    pLimit(PARTITIONS_AT_ONCE).map(days.flatMap(partitionsOfDay), (partition) =>
+      readPartition(needs.ledger, partition),
+    ),
+    pLimit(PARTITIONS_AT_ONCE).map(days, (day) => needs.late.scan(day)),
     needs.journal.acceptedBetween(window.from, window.to),
     needs.queue.depth(),
     needs.poison.depth(),
@@ -97,6 +99,6 @@ async function readPartition(
 ): Promise<Reading> {
   const contents = await ledger.scan(partition)
   const settled = (await ledger.readMeta(partition)).fence === contents.meta.fence
-  if (!settled && readings < readingsMax) return readPartition(ledger, partition, readings + 1)
+  if (!settled && readings < READINGS_MAX) return readPartition(ledger, partition, readings + 1)
   return { applied: contents.applied, balance: balanceOf(partition, contents), settled }
 }

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit'
 import { oneProvider } from '../domain/provider-scope.ts'
 import { partitionsOfDay } from '../domain/usage-partition.ts'
-import { dayName, sealAfterDays } from '../domain/usage-time.ts'
+import { dayName, SEAL_AFTER_DAYS } from '../domain/usage-time.ts'
 import { decideTotals, type ProviderDay, totalOf } from '../domain/usage-totals.ts'
 import type { Clock, Log, UsageLedger } from '../ports.ts'
 import type { RollUpMarks, UsageCopies } from '../ports-reporting.ts'
@@ -14,9 +14,9 @@ interface RollUpNeeds {
   readonly log: Log
 }
 
-const partitionsAtOnce = 8
-const providersAtOnce = 8
-const triesMax = 8
+const PARTITIONS_AT_ONCE = 8
+const PROVIDERS_AT_ONCE = 8
+const TRIES_MAX = 8
 
 /**
  * Copies what the ledger has counted since the last run: every key's day, its last use, and each provider's totals. Looks
@@ -25,20 +25,20 @@ const triesMax = 8
  */
 export async function rollUpUsage(needs: RollUpNeeds): Promise<void> {
   const now = needs.clock.now()
-  const daysBack = now.getUTCMinutes() === 0 ? sealAfterDays : 1
+  const daysBack = now.getUTCMinutes() === 0 ? SEAL_AFTER_DAYS : 1
   for (let daysAgo = 0; daysAgo <= daysBack; daysAgo++) await rollUpDay(needs, dayName(now, daysAgo))
 }
 
 async function rollUpDay(needs: RollUpNeeds, day: string): Promise<void> {
   if (!(await hasChanged(needs, day))) return
-  for (let tries = 0; tries < triesMax; tries++) {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
     if ((await copyDay(needs, day)) === 'copied') return
   }
   needs.log('warn', 'The roll-up was overtaken by others too often and leaves the rest to the next run.', { day })
 }
 
 async function hasChanged({ ledger, marks }: RollUpNeeds, day: string): Promise<boolean> {
-  const changes = await pLimit(partitionsAtOnce).map(partitionsOfDay(day), async (partition) => {
+  const changes = await pLimit(PARTITIONS_AT_ONCE).map(partitionsOfDay(day), async (partition) => {
     const [meta, rolledUp] = await Promise.all([ledger.readMeta(partition), marks.read(partition)])
     return meta.batches > rolledUp
   })
@@ -47,7 +47,7 @@ async function hasChanged({ ledger, marks }: RollUpNeeds, day: string): Promise<
 
 /** `overtaken`: another run has counted a shard further. What this one copied is right; its totals have to be made again. */
 async function copyDay({ ledger, marks, copies }: RollUpNeeds, day: string): Promise<'copied' | 'overtaken'> {
-  const shards = await pLimit(partitionsAtOnce).map(partitionsOfDay(day), async (partition) => {
+  const shards = await pLimit(PARTITIONS_AT_ONCE).map(partitionsOfDay(day), async (partition) => {
     const rolledUp = await marks.read(partition)
     const { meta, counters } = await ledger.scanCounters(partition)
     return { partition, rolledUp, batches: meta.batches, counters }
@@ -59,12 +59,12 @@ async function copyDay({ ledger, marks, copies }: RollUpNeeds, day: string): Pro
     ({ providerId }) => providerId,
   )
   const versions = shards.map(({ batches }) => batches)
-  const outcomes = await pLimit(providersAtOnce).map(changedByProvider, async ([providerId, rows]) => {
+  const outcomes = await pLimit(PROVIDERS_AT_ONCE).map(changedByProvider, async ([providerId, rows]) => {
     await copies.putKeyDays(oneProvider(providerId), rows)
     return putTotals(copies, totalOf(providerId, day, versions, rowsByProvider.get(providerId) ?? []))
   })
   if (outcomes.includes('overtaken')) return 'overtaken'
-  await pLimit(partitionsAtOnce).map(
+  await pLimit(PARTITIONS_AT_ONCE).map(
     shards.filter(({ batches, rolledUp }) => batches > rolledUp),
     ({ partition, batches }) => marks.write(partition, batches),
   )
@@ -73,7 +73,7 @@ async function copyDay({ ledger, marks, copies }: RollUpNeeds, day: string): Pro
 
 async function putTotals(copies: UsageCopies, totals: ProviderDay): Promise<'stored' | 'overtaken'> {
   const scope = oneProvider(totals.providerId)
-  for (let tries = 0; tries < triesMax; tries++) {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
     const stored = await copies.findTotals(scope, totals.day)
     const decision = decideTotals(totals, stored?.value)
     if (decision === 'keep') return 'stored'

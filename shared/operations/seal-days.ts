@@ -1,5 +1,5 @@
 import { partitionsOfDay } from '../domain/usage-partition.ts'
-import { dayName, sealAfterDays } from '../domain/usage-time.ts'
+import { dayName, SEAL_AFTER_DAYS } from '../domain/usage-time.ts'
 import type { Clock, UsageLedger } from '../ports.ts'
 
 interface SealOptions {
@@ -14,7 +14,7 @@ const LOOK_BACK_DAYS = 14
 export async function sealDays({ ledger, clock }: SealOptions): Promise<number> {
   const now = clock.now()
   let sealed = 0
-  for (let daysAgo = sealAfterDays + 1; daysAgo <= sealAfterDays + LOOK_BACK_DAYS; daysAgo++) {
+  for (let daysAgo = SEAL_AFTER_DAYS + 1; daysAgo <= SEAL_AFTER_DAYS + LOOK_BACK_DAYS; daysAgo++) {
     for (const partition of partitionsOfDay(dayName(now, daysAgo))) {
       const meta = await ledger.readMeta(partition)
       if (meta.fence === null || meta.state === 'sealed') continue

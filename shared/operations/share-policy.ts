@@ -1,6 +1,6 @@
 import type { Key } from '../domain/key.ts'
 
-const partsMax = 10_000
+const PARTS_MAX = 10_000
 
 /**
  * Returns a function that gives keys of equal policy the very same parts. Customers of one plan have one policy: a
@@ -13,7 +13,7 @@ export function policySharing(): (key: Key) => Key {
     const text = JSON.stringify(part)
     const known = parts.get(text)
     if (known !== undefined) return known as Part
-    if (parts.size >= partsMax) parts.clear()
+    if (parts.size >= PARTS_MAX) parts.clear()
     parts.set(text, part)
     return part
   }

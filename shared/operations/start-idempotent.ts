@@ -16,9 +16,9 @@ export interface IdempotentCall {
   readonly request: string
 }
 
-const lifetimeMs = 24 * 60 * 60 * 1000
+const LIFETIME_MS = 24 * 60 * 60 * 1000
 /** After this long without an answer the first try is taken for dead: no request lives that long. */
-const abandonedMs = 60_000
+const ABANDONED_MS = 60_000
 
 interface Replayed {
   readonly kind: 'replayed'
@@ -52,7 +52,7 @@ export async function startIdempotent(needs: IdempotencyNeeds, call: IdempotentC
     requestDigest: sha256(call.request),
     seed: random.id(),
     startedAt: now,
-    expiresAt: new Date(now.getTime() + lifetimeMs),
+    expiresAt: new Date(now.getTime() + LIFETIME_MS),
     answer: null,
   }
   if ((await idempotency.insert(fresh)) === 'inserted') return mine(needs, fresh)
@@ -71,7 +71,7 @@ function claim(earlier: IdempotencyRecord, fresh: IdempotencyRecord, now: Date):
     throw new AppError('idempotency_key_reused', 'This Idempotency-Key was used for another request. Choose a new one.')
   }
   if (earlier.answer !== null) return { kind: 'replayed', answer: earlier.answer }
-  if (now.getTime() - earlier.startedAt.getTime() < abandonedMs) throw inProgress()
+  if (now.getTime() - earlier.startedAt.getTime() < ABANDONED_MS) throw inProgress()
   return { ...fresh, seed: earlier.seed }
 }
 

@@ -9,9 +9,9 @@ import type { TableAccess } from './azure-tables.ts'
 import type { Table } from './table.ts'
 import { date, decodeRow, encodeRow, int64, joinText, json, type StoredRow, splitText } from './table-row.ts'
 
-const tableName = 'usagebatches'
-const requestsAtOnce = 8
-const rejectionsPerRow = 200
+const TABLE_NAME = 'usagebatches'
+const REQUESTS_AT_ONCE = 8
+const REJECTIONS_PER_ROW = 200
 
 const recordShape = z.object({
   batchId: z.string(),
@@ -42,36 +42,36 @@ const journalShape = z.object({ providerId: z.string(), batchId: z.string() })
  * what was accepted in that hour, or about to be.
  */
 export function tablePushStore(tables: TableAccess): PushStore & PushJournal {
-  const table = tables.table(tableName)
+  const table = tables.table(TABLE_NAME)
   return {
     find: (scope, batchId) => find(table, partitionOf(scope, batchId)),
     accept: (scope, record, messages) => accept(table, scope, record, messages),
     async unsent(scope, record) {
       const rows = await rowsOf(table, partitionOf(scope, record.batchId), `message|${record.attempt}`)
-      return rows.map((row) => joinText(tableName, 'message', row))
+      return rows.map((row) => joinText(TABLE_NAME, 'message', row))
     },
     async markSent(scope, record) {
       const partition = partitionOf(scope, record.batchId)
       await table.upsert(toRecordRow(partition, { ...record, sent: true }))
-      await pLimit(requestsAtOnce).map(placesOf(record.parts), (place) =>
+      await pLimit(REQUESTS_AT_ONCE).map(placesOf(record.parts), (place) =>
         table.remove(partition, `message|${record.attempt}|${place}`, '*'),
       )
     },
     async parts(scope, batchId) {
       const rows = await rowsOf(table, partitionOf(scope, batchId), 'part')
-      return rows.map((row) => decodeRow(tableName, partShape, row))
+      return rows.map((row) => decodeRow(TABLE_NAME, partShape, row))
     },
     async partApplied({ providerId, batchId, part }, counts) {
-      const properties = encodeRow(tableName, partShape, { part, ...counts })
+      const properties = encodeRow(TABLE_NAME, partShape, { part, ...counts })
       const rowKey = `part|${place(part)}`
       await table.create({ partitionKey: `${providerId}|${batchId}`, rowKey, ...properties })
     },
     async acceptedBetween(from, to) {
       const hours = hoursBetween(from, to)
-      const rows = await pLimit(requestsAtOnce).map(hours, (hour) =>
+      const rows = await pLimit(REQUESTS_AT_ONCE).map(hours, (hour) =>
         Array.fromAsync(table.scan(inPartition(`*|${hour}`))),
       )
-      const pushes = await pLimit(requestsAtOnce).map(rows.flat(), (row) => readJournaled(table, row))
+      const pushes = await pLimit(REQUESTS_AT_ONCE).map(rows.flat(), (row) => readJournaled(table, row))
       return pushes.flat().filter(({ acceptedAt }) => acceptedAt >= from && acceptedAt < to)
     },
   }
@@ -85,12 +85,12 @@ async function accept(
   messages: readonly string[],
 ): Promise<'accepted' | 'exists'> {
   const partitionKey = partitionOf(scope, record.batchId)
-  const rejections = chunksOf(record.rejected).map((rejected) => encodeRow(tableName, rejectionsShape, [...rejected]))
+  const rejections = chunksOf(record.rejected).map((rejected) => encodeRow(TABLE_NAME, rejectionsShape, [...rejected]))
   const rows = [
     ...messages.map((text, index) => ({ kind: 'message', text, index })),
     ...rejections.map((text, index) => ({ kind: 'rejected', text, index })),
   ]
-  await pLimit(requestsAtOnce).map(rows, ({ kind, text, index }) => {
+  await pLimit(REQUESTS_AT_ONCE).map(rows, ({ kind, text, index }) => {
     const rowKey = `${kind}|${record.attempt}|${place(index + 1)}`
     return table.upsert({ partitionKey, rowKey, ...splitText(kind, text) })
   })
@@ -101,7 +101,7 @@ async function accept(
     batchId: record.batchId,
   })
   if ((await table.create(toRecordRow(partitionKey, record))) === 'created') return 'accepted'
-  await pLimit(requestsAtOnce).map(rows, ({ kind, index }) =>
+  await pLimit(REQUESTS_AT_ONCE).map(rows, ({ kind, index }) =>
     table.remove(partitionKey, `${kind}|${record.attempt}|${place(index + 1)}`, '*'),
   )
   return 'exists'
@@ -110,30 +110,30 @@ async function accept(
 async function find(table: Table, partitionKey: string): Promise<PushRecord | undefined> {
   const row = await table.get(partitionKey, 'batch')
   if (row === undefined) return undefined
-  const record = decodeRow(tableName, recordShape, row)
+  const record = decodeRow(TABLE_NAME, recordShape, row)
   return { ...record, rejected: await readRejections(table, partitionKey, record.attempt) }
 }
 
 async function readRejections(table: Table, partitionKey: string, attempt: string): Promise<readonly Rejection[]> {
   const rows = await rowsOf(table, partitionKey, `rejected|${attempt}`)
-  return rows.flatMap((row) => rejectionsShape.parse(joinText(tableName, 'rejected', row)))
+  return rows.flatMap((row) => rejectionsShape.parse(joinText(TABLE_NAME, 'rejected', row)))
 }
 
 /** Empty where the acceptance broke off, be it for good or to succeed in another hour. */
 async function readJournaled(table: Table, journaled: StoredRow): Promise<readonly JournaledPush[]> {
-  const { providerId, batchId } = decodeRow(tableName, journalShape, journaled)
+  const { providerId, batchId } = decodeRow(TABLE_NAME, journalShape, journaled)
   const partitionKey = `${providerId}|${batchId}`
   const row = await table.get(partitionKey, 'batch')
   if (row === undefined) return []
-  const { acceptedAt, accepted, sent } = decodeRow(tableName, recordShape, row)
+  const { acceptedAt, accepted, sent } = decodeRow(TABLE_NAME, recordShape, row)
   if (journalOf(acceptedAt) !== journaled.partitionKey) return []
-  const parts = (await rowsOf(table, partitionKey, 'part')).map((part) => decodeRow(tableName, partShape, part))
+  const parts = (await rowsOf(table, partitionKey, 'part')).map((part) => decodeRow(TABLE_NAME, partShape, part))
   const counted = parts.reduce((sum, { applied, late }) => sum + applied + late, 0)
   return [{ providerId, batchId, acceptedAt, accepted, sent, counted }]
 }
 
 function toRecordRow(partitionKey: string, record: PushRecord) {
-  return { partitionKey, rowKey: 'batch', ...encodeRow(tableName, recordShape, record) }
+  return { partitionKey, rowKey: 'batch', ...encodeRow(TABLE_NAME, recordShape, record) }
 }
 
 /** The rows `<prefix>|…` of a partition, in the order of their numbers. */
@@ -166,8 +166,8 @@ function placesOf(count: number): readonly string[] {
 }
 
 function chunksOf(rejected: readonly Rejection[]): readonly (readonly Rejection[])[] {
-  const count = Math.ceil(rejected.length / rejectionsPerRow)
-  return Array.from({ length: count }, (_, n) => rejected.slice(n * rejectionsPerRow, (n + 1) * rejectionsPerRow))
+  const count = Math.ceil(rejected.length / REJECTIONS_PER_ROW)
+  return Array.from({ length: count }, (_, n) => rejected.slice(n * REJECTIONS_PER_ROW, (n + 1) * REJECTIONS_PER_ROW))
 }
 
 function hoursBetween(from: Date, to: Date): readonly string[] {

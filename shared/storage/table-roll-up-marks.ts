@@ -5,7 +5,7 @@ import type { RollUpMarks } from '../ports-reporting.ts'
 import type { TableAccess } from './azure-tables.ts'
 import { decodeRow, encodeRow, int64 } from './table-row.ts'
 
-const rowKey = '_rollup'
+const ROW_KEY = '_rollup'
 const markShape = z.object({ batches: int64 })
 
 /** `_rollup` in every partition of `usageYYYYMM`: how many of its batches the roll-up has copied. */
@@ -14,14 +14,14 @@ export function tableRollUpMarks(tables: TableAccess): RollUpMarks {
   return {
     async read(partition) {
       const table = tableOf(partition)
-      const row = await table.get(partitionName(partition), rowKey)
+      const row = await table.get(partitionName(partition), ROW_KEY)
       return row === undefined ? 0 : decodeRow(table.name, markShape, row).batches
     },
     async write(partition, batches) {
       const table = tableOf(partition)
       await table.upsert({
         partitionKey: partitionName(partition),
-        rowKey,
+        rowKey: ROW_KEY,
         ...encodeRow(table.name, markShape, { batches }),
       })
     },

@@ -9,45 +9,45 @@ import type { RowAction, Table } from './table.ts'
 import type { Row, StoredRow } from './table-row.ts'
 import { fromKeyDayRow, fromTotalsRow, keyDayRowKey, toKeyDayRow, toTotalsRow, versionOfRow } from './usage-copy-row.ts'
 
-const tableName = 'usagebyprovider'
-const readsAtOnce = 16
+const TABLE_NAME = 'usagebyprovider'
+const READS_AT_ONCE = 16
 /** Two rows each; with the longest names of endpoints, every character escaped, still below the 2 MB of a transaction. */
-const copiesPerTransaction = 30
-const triesMax = 10
+const COPIES_PER_TRANSACTION = 30
+const TRIES_MAX = 10
 
 /** `usagebyprovider`: PartitionKey `<provider id>`, RowKey `<key id>|<yyyymmdd>`, `*|<yyyymmdd>`, `<key id>|last`. */
 export function tableUsageReports(tables: TableAccess): UsageReports & UsageCopies {
-  const table = tables.table(tableName)
+  const table = tables.table(TABLE_NAME)
   return {
     async putKeyDays({ providerId }, copies) {
-      for (let start = 0; start < copies.length; start += copiesPerTransaction) {
-        await putNewer(table, providerId, copies.slice(start, start + copiesPerTransaction))
+      for (let start = 0; start < copies.length; start += COPIES_PER_TRANSACTION) {
+        await putNewer(table, providerId, copies.slice(start, start + COPIES_PER_TRANSACTION))
       }
     },
     async findTotals({ providerId }, day) {
       const row = await table.get(providerId, keyDayRowKey('*', day))
-      return row === undefined ? undefined : { value: fromTotalsRow(tableName, row), version: row.etag }
+      return row === undefined ? undefined : { value: fromTotalsRow(TABLE_NAME, row), version: row.etag }
     },
     async putTotals(_scope, totals, version) {
-      const row = toTotalsRow(tableName, totals)
+      const row = toTotalsRow(TABLE_NAME, totals)
       const result = version === null ? await table.create(row) : await table.replace(row, version)
       return result === 'created' || result === 'replaced' ? 'stored' : 'stale'
     },
     async keyDays(scope, keyId, { first, last }) {
       const rows = await Array.fromAsync(table.scan(rowRange(scope, keyId, first, last)))
-      return rows.map((row) => fromKeyDayRow(tableName, row))
+      return rows.map((row) => fromKeyDayRow(TABLE_NAME, row))
     },
     async totals(scope, { first, last }) {
       const rows = await Array.fromAsync(table.scan(rowRange(scope, '*', first, last)))
-      return rows.map((row) => fromTotalsRow(tableName, row))
+      return rows.map((row) => fromTotalsRow(TABLE_NAME, row))
     },
     async *allKeyDays({ providerId }, { first, last }) {
       // `+` is the first character behind `*`: the totals are left out, and the rows of last uses have no day.
       const filter = odata`PartitionKey eq ${providerId} and RowKey ge '+' and day ge ${first} and day le ${last}`
-      for await (const row of table.scan(filter)) yield fromKeyDayRow(tableName, row)
+      for await (const row of table.scan(filter)) yield fromKeyDayRow(TABLE_NAME, row)
     },
     async lastUsed({ providerId }, keyIds) {
-      const rows = await pLimit(readsAtOnce).map(keyIds, (keyId) => table.get(providerId, lastRowKey(keyId)))
+      const rows = await pLimit(READS_AT_ONCE).map(keyIds, (keyId) => table.get(providerId, lastRowKey(keyId)))
       return new Map(keyIds.flatMap((keyId, index) => lastUseOf(rows[index], keyId)))
     },
   }
@@ -68,8 +68,8 @@ function lastUseOf(row: StoredRow | undefined, keyId: string): [string, string][
 
 /** Reads what is there, writes what is newer, and does so again when another writer came between. */
 async function putNewer(table: Table, providerId: string, copies: readonly ScannedCounters[]): Promise<void> {
-  for (let tries = 0; tries < triesMax; tries++) {
-    const planned = await pLimit(readsAtOnce).map(copies, (copy) => planCopy(table, providerId, copy))
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const planned = await pLimit(READS_AT_ONCE).map(copies, (copy) => planCopy(table, providerId, copy))
     const actions = planned.flat()
     if (actions.length === 0 || (await table.transact(actions)).kind === 'committed') return
   }
@@ -78,13 +78,13 @@ async function putNewer(table: Table, providerId: string, copies: readonly Scann
 
 /** The writes that a copy needs beside what is stored: none where that is as new. */
 async function planCopy(table: Table, providerId: string, copy: ScannedCounters): Promise<readonly RowAction[]> {
-  const day = toKeyDayRow(tableName, copy)
+  const day = toKeyDayRow(TABLE_NAME, copy)
   const last = { partitionKey: providerId, rowKey: lastRowKey(copy.keyId), lastUsedAt: copy.lastUsedAt }
   const [storedDay, storedLast] = await Promise.all([
     table.get(providerId, day.rowKey),
     table.get(providerId, last.rowKey),
   ])
-  const dayIsNewer = storedDay === undefined || versionOfRow(tableName, storedDay) < copy.version
+  const dayIsNewer = storedDay === undefined || versionOfRow(TABLE_NAME, storedDay) < copy.version
   const lastIsNewer = storedLast === undefined || String(storedLast.lastUsedAt) < copy.lastUsedAt
   return [
     ...(dayIsNewer ? [replaceOrCreate(day, storedDay)] : []),

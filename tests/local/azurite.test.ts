@@ -52,7 +52,7 @@ test('it comes back on the same ports when it dies', async () => {
   await poll(() => azurite.pid() !== pid)
   const service = QueueServiceClient.fromConnectionString(azurite.connectionString)
   await service.getQueueClient('still-here').create()
-  expect(lines).toEqual(['Azurite died (SIGKILL); starting it again on the same ports.'])
+  expect(lines).toEqual(['Azurite died (SIGKILL); starting it again. What it held in memory is gone.'])
 })
 
 test('it is given up, and said to be lost, when it dies again and again', async () => {

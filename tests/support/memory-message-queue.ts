@@ -1,4 +1,4 @@
-import { messageBytesMax } from '../../shared/domain/usage-packing.ts'
+import { MESSAGE_BYTES_MAX } from '../../shared/domain/usage-packing.ts'
 import type { Clock, MessageQueue, ReceivedMessage } from '../../shared/ports.ts'
 
 interface Held {
@@ -24,7 +24,7 @@ export function memoryMessageQueue(clock: Clock): MemoryMessageQueue {
 
   return {
     send: async (body) => {
-      if (Buffer.byteLength(body) > messageBytesMax) throw new RangeError('The message is too large.')
+      if (Buffer.byteLength(body) > MESSAGE_BYTES_MAX) throw new RangeError('The message is too large.')
       const id = `m${++sent}`
       messages.set(id, { id, body, receipt: '', visibleAtMs: 0, dequeueCount: 0 })
     },

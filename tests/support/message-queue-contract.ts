@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { messageBytesMax } from '../../shared/domain/usage-packing.ts'
+import { MESSAGE_BYTES_MAX } from '../../shared/domain/usage-packing.ts'
 import type { MessageQueue } from '../../shared/ports.ts'
 import { poll } from './poll.ts'
 
@@ -17,8 +17,8 @@ export function messageQueueContract(
 
     test('hands over any text of 48 KiB as it was sent, and never drops it unread', async () => {
       const { queue } = makeQueue()
-      const body = `"<&>é😀\n${'x'.repeat(messageBytesMax - 11)}`
-      expect(Buffer.byteLength(body)).toBe(messageBytesMax)
+      const body = `"<&>é😀\n${'x'.repeat(MESSAGE_BYTES_MAX - 11)}`
+      expect(Buffer.byteLength(body)).toBe(MESSAGE_BYTES_MAX)
       await queue.send(body)
       expect(await queue.receive(32, 60)).toMatchObject([{ body, dequeueCount: 1, expiresAt: null }])
     })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { DayCounters, UsageDelta } from '../../../shared/domain/usage.ts'
 import { addDeltas, countOf, keyName } from '../../../shared/domain/usage-counters.ts'
-import { endpointNamesMax, endpointUnitsMax } from '../../../shared/domain/usage-endpoints.ts'
+import { ENDPOINT_NAMES_MAX, ENDPOINT_UNITS_MAX } from '../../../shared/domain/usage-endpoints.ts'
 import { usageDeltas } from '../../support/usage-arbitraries.ts'
 
 const oneDay = fc.array(usageDeltas({ days: ['20261122'] }), { minLength: 1, maxLength: 30 })
@@ -78,8 +78,8 @@ describe('adding deltas to counters', () => {
           const deltas = many.map((delta) => ({ ...delta, providerId: 'acme' }))
           const [row] = addDeltas(() => undefined, deltas)
           const { other = 0, ...names } = row?.endpoints ?? {}
-          expect(Object.keys(names).length).toBeLessThanOrEqual(endpointNamesMax)
-          expect(Object.keys(names).join('').length).toBeLessThanOrEqual(endpointUnitsMax)
+          expect(Object.keys(names).length).toBeLessThanOrEqual(ENDPOINT_NAMES_MAX)
+          expect(Object.keys(names).join('').length).toBeLessThanOrEqual(ENDPOINT_UNITS_MAX)
           expect(sum(Object.values(names)) + other).toBe(countOf(deltas))
         },
       ),

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { encodeUsageMessage, measureUsageDelta } from '../../../shared/contracts/usage-message.ts'
 import type { UsageDelta } from '../../../shared/domain/usage.ts'
-import { keysPerPartitionMax, messageBytesMax, packDeltas } from '../../../shared/domain/usage-packing.ts'
+import { KEYS_PER_PARTITION_MAX, MESSAGE_BYTES_MAX, packDeltas } from '../../../shared/domain/usage-packing.ts'
 import { splitByPartition } from '../../../shared/domain/usage-partition.ts'
 import { usageDeltas } from '../../support/usage-arbitraries.ts'
 
@@ -32,10 +32,10 @@ describe('packing deltas into messages', () => {
     fc.assert(
       fc.property(many, (deltas) => {
         for (const message of packDeltas(deltas, measureUsageDelta)) {
-          expect(Buffer.byteLength(encoded(message))).toBeLessThanOrEqual(messageBytesMax)
+          expect(Buffer.byteLength(encoded(message))).toBeLessThanOrEqual(MESSAGE_BYTES_MAX)
           for (const part of splitByPartition(message)) {
             expect(new Set(part.deltas.map((delta) => delta.providerId + delta.keyId)).size).toBeLessThanOrEqual(
-              keysPerPartitionMax,
+              KEYS_PER_PARTITION_MAX,
             )
           }
         }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { AppError } from '../../../shared/domain/errors.ts'
 import type { UsageDelta } from '../../../shared/domain/usage.ts'
-import { keysPerPartitionMax } from '../../../shared/domain/usage-packing.ts'
+import { KEYS_PER_PARTITION_MAX } from '../../../shared/domain/usage-packing.ts'
 import { codec, consumerUnderTest, sampleBatch } from '../../support/consumer-under-test.ts'
 import type { MemoryUsageLedger } from '../../support/memory-usage-ledger.ts'
 import { keyInShard, sampleDelta } from '../../support/usage-samples.ts'
@@ -61,7 +61,7 @@ describe('the consumer', () => {
 
   test('moves a message that could never fit into a transaction to poison', async () => {
     const { consumer, poison, ledger } = consumerUnderTest()
-    const keys = Array.from({ length: keysPerPartitionMax + 1 }, (_, number) => keyInShard('00', number))
+    const keys = Array.from({ length: KEYS_PER_PARTITION_MAX + 1 }, (_, number) => keyInShard('00', number))
     await consumer.wake(body(...keys.map((keyId) => sampleDelta({ keyId }))))
     expect(await poison.depth()).toBe(1)
     expect(ledger.held()).toEqual([])
