@@ -6,10 +6,11 @@ import { tableAccess } from '../../../shared/storage/azure-tables.ts'
 import type { Table } from '../../../shared/storage/table.ts'
 import { startSickServer } from '../../support/sick-server.ts'
 
-async function sickTable(listener: RequestListener) {
+/** A short try where the server never answers; elsewhere one that a busy machine does not outlast. */
+async function sickTable(listener: RequestListener, tryTimeoutMs = 10_000) {
   const server = await startSickServer(listener)
   onTestFinished(server.stop)
-  const table = tableAccess({ connectionString: server.connectionString, tryTimeoutMs: 200 }).table('things')
+  const table = tableAccess({ connectionString: server.connectionString, tryTimeoutMs }).table('things')
   return { table, requests: server.requests, stop: server.stop }
 }
 
@@ -54,7 +55,7 @@ describe('a store that cannot be asked', () => {
       (_, response) => void response.writeHead(200, { 'content-length': 9 }).write('{'),
     ],
   ])('and %s is given up after one bounded try', async (_, listener) => {
-    const { table, requests } = await sickTable(listener)
+    const { table, requests } = await sickTable(listener, 1000)
     await expect(table.get('p', 'r')).rejects.toMatchObject(unavailable)
     expect(requests()).toBe(1)
   })
