@@ -14,6 +14,22 @@ const englishOnly: Plugin = {
   },
 }
 
+const modules = join(root, 'node_modules', '@azure')
+
+/**
+ * What @azure/functions ships compiled keeps its private fields in WeakMaps, for engines long gone, and that is most of the
+ * cost of a request. It ships its source beside that: compiled for the Node that runs it, a request costs a third less.
+ */
+const fromSource = {
+  '@azure/functions': join(modules, 'functions', 'src', 'index.ts'),
+  '@azure/functions-extensions-base': join(
+    modules,
+    'functions-extensions-base',
+    'dist',
+    'azure-functions-extensions-base.js',
+  ),
+}
+
 /**
  * Builds one CommonJS bundle with every file of functions/. `@azure/functions-core` stays a `require`: the worker injects
  * it, and a bundle that inlined it, or imported it, would register nothing and say so to nobody. `change` is for tests.
@@ -39,6 +55,7 @@ export async function bundleApp(outfile: string, change: BuildOptions = {}): Pro
     sourcesContent: false,
     legalComments: 'none',
     external: ['@azure/functions-core'],
+    alias: fromSource,
     // @azure/storage-common calls createRequire(import.meta.url), which a CommonJS bundle does not have.
     define: { 'import.meta.url': 'bundleUrl' },
     banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
