@@ -7,9 +7,14 @@ export type KeyPrefix = Environment | 'mgmt'
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const RANDOM_LENGTH = 38
 const CHECKSUM_LENGTH = 6
-const keyPattern = /^permas_(?:test|live|mgmt)_[0-9A-Za-z]{44}$/
+const PREFIX_LENGTH = 'permas_live_'.length
+const KEY_LENGTH = PREFIX_LENGTH + RANDOM_LENGTH + CHECKSUM_LENGTH
+const prefixes: ReadonlyMap<string, KeyPrefix> = new Map(
+  (['test', 'live', 'mgmt'] as const).map((prefix) => [`permas_${prefix}_`, prefix]),
+)
 // The largest multiple of 62 that a byte can hold: bytes from here up would favour the first characters.
 const UNBIASED_BYTES = 248
+const NO_DIGIT = 255
 
 /**
  * Makes a new key: `permas_<prefix>_`, 38 base62 characters (226 bits) drawn without bias from `randomBytes`, and 6 of
@@ -31,9 +36,10 @@ export function generateSecret(prefix: KeyPrefix, randomBytes: (size: number) =>
  * look-up, and lets scanners tell keys from noise (1 in 2^32 random strings of the right shape passes).
  */
 export function readPrefix(secret: string): KeyPrefix | undefined {
-  if (!keyPattern.test(secret)) return undefined
-  if (crc32(secret.slice(0, -CHECKSUM_LENGTH)) !== readChecksum(secret)) return undefined
-  return secret.slice('permas_'.length, -RANDOM_LENGTH - CHECKSUM_LENGTH - 1) as KeyPrefix
+  if (secret.length !== KEY_LENGTH) return undefined
+  const prefix = prefixes.get(secret.slice(0, PREFIX_LENGTH))
+  if (prefix === undefined || !isBase62(secret, PREFIX_LENGTH)) return undefined
+  return crc32(secret.slice(0, -CHECKSUM_LENGTH)) === readChecksum(secret) ? prefix : undefined
 }
 
 /** The last 4 characters of the random part: enough to tell keys apart on a screen, and 202 bits short of the key. */
@@ -41,12 +47,25 @@ export function keyHint(secret: string): string {
   return secret.slice(-CHECKSUM_LENGTH - 4, -CHECKSUM_LENGTH)
 }
 
-const digits = new Map([...ALPHABET].map((character, digit) => [character.charCodeAt(0), digit]))
+// By character code: what runs for every validation goes through no regular expression and no Map.
+const digits = new Uint8Array(128).fill(NO_DIGIT)
+for (let digit = 0; digit < ALPHABET.length; digit++) digits[ALPHABET.charCodeAt(digit)] = digit
+
+function digitAt(text: string, position: number): number {
+  return digits[text.charCodeAt(position)] ?? NO_DIGIT
+}
+
+function isBase62(text: string, start: number): boolean {
+  for (let position = start; position < text.length; position++) {
+    if (digitAt(text, position) === NO_DIGIT) return false
+  }
+  return true
+}
 
 function readChecksum(secret: string): number {
   let value = 0
-  for (let position = secret.length - CHECKSUM_LENGTH; position < secret.length; position++) {
-    value = value * 62 + (digits.get(secret.charCodeAt(position)) ?? 0)
+  for (let position = KEY_LENGTH - CHECKSUM_LENGTH; position < KEY_LENGTH; position++) {
+    value = value * 62 + digitAt(secret, position)
   }
   return value
 }

@@ -18,8 +18,16 @@ export function hourIndex(ms: number): number {
   return Math.floor(ms / HOUR_MS)
 }
 
+// Nearly every use happens in the hour of the one before it.
+let latestHour = { index: Number.NaN, name: '' }
+
 /** `YYYYMMDDHH`, UTC. */
 export function hourName(index: number): string {
+  if (latestHour.index !== index) latestHour = { index, name: makeHourName(index) }
+  return latestHour.name
+}
+
+function makeHourName(index: number): string {
   const iso = new Date(index * HOUR_MS).toISOString()
   return `${iso.slice(0, 4)}${iso.slice(5, 7)}${iso.slice(8, 10)}${iso.slice(11, 13)}`
 }

@@ -92,7 +92,7 @@ export function judge(evidence: Evidence): Verdict {
   const firstFailure = rules.findIndex((rule) => rule.fault(evidence) !== undefined)
   const limits = limitChecks(evidence)
   if (firstFailure === -1) {
-    return { code: 'VALID', checks: [...passed, ...limits], warnings: warningsFor(evidence), missingScopes: [] }
+    return { code: 'VALID', checks: passed.concat(limits), warnings: warningsFor(evidence), missingScopes: [] }
   }
   const checks = rules.map((rule, index) => resultOf(rule, evidence, index > firstFailure))
   const behind = limits.map((limit) =>
