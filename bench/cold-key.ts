@@ -15,9 +15,9 @@ import { systemClock } from './support/usage-messages.ts'
 
 // What the store is asked for a key that this instance has not seen yet, counted before Azurite.
 
-const firstSights = 200
-const atOnce = 1000
-const malformed = 100_000
+const FIRST_SIGHTS = 200
+const AT_ONCE = 1000
+const MALFORMED = 100_000
 
 const azurite = await startAzurite()
 const proxies = await startStorageProxies(azurite, 1)
@@ -33,26 +33,26 @@ try {
   }
   const validate = (secret: string) => validateKey(needs, everyProvider, validateInput(secret))
 
-  const secrets = Array.from({ length: firstSights + 1 }, () => generateSecret('live', randomBytes))
+  const secrets = Array.from({ length: FIRST_SIGHTS + 1 }, () => generateSecret('live', randomBytes))
   for (const [index, secret] of secrets.entries())
     await stores.keys.create(makeKey(index, secret, digests.make(secret)))
   proxies.resetCounts()
   const keyReads = () => proxies.requests().get('keys point read') ?? 0
 
-  for (const secret of secrets.slice(0, firstSights)) {
+  for (const secret of secrets.slice(0, FIRST_SIGHTS)) {
     const { code } = await validate(secret)
     if (code !== 'VALID') throw new Error(`A good key was ${code}.`)
   }
-  for (const [name, count] of proxies.requests()) print(`${count} x ${name}, for ${firstSights} keys of 50 providers`)
-  reportGoal({ name: 'cold-key-reads', value: keyReads() / firstSights, unit: 'point-reads-per-key', atMost: 1 })
+  for (const [name, count] of proxies.requests()) print(`${count} x ${name}, for ${FIRST_SIGHTS} keys of 50 providers`)
+  reportGoal({ name: 'cold-key-reads', value: keyReads() / FIRST_SIGHTS, unit: 'point-reads-per-key', atMost: 1 })
 
   proxies.resetCounts()
-  await Promise.all(Array.from({ length: atOnce }, () => validate(secrets.at(-1) ?? '')))
+  await Promise.all(Array.from({ length: AT_ONCE }, () => validate(secrets.at(-1) ?? '')))
   reportGoal({ name: 'cold-key-stampede', value: keyReads(), unit: 'reads-for-1000-callers', atMost: 1 })
 
   proxies.resetCounts()
   digestsMade = 0
-  for (let count = 0; count < malformed; count++) {
+  for (let count = 0; count < MALFORMED; count++) {
     const { code } = await validate(makeMalformed(count))
     if (code !== 'MALFORMED') throw new Error(`A malformed key was ${code}.`)
   }

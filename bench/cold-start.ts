@@ -12,7 +12,7 @@ interface Cost {
   readonly bytes: number
 }
 
-const rounds = 15
+const ROUNDS = 15
 const peers = join(import.meta.dirname, 'peers')
 const app = join(import.meta.dirname, '..', 'dist', 'main.cjs')
 const naive = join(peers, 'seven.cjs')
@@ -21,7 +21,7 @@ if (!existsSync(app)) throw new Error('There is no dist/main.cjs: run "npm run b
 if (!existsSync(join(peers, 'node_modules'))) run('npm', ['ci', '--no-audit', '--no-fund'], peers)
 
 const costs: { app: Cost[]; naive: Cost[] } = { app: [], naive: [] }
-for (let round = 0; round <= rounds; round++) {
+for (let round = 0; round <= ROUNDS; round++) {
   const [ours, theirs] = [load(app), load(naive)]
   if (round === 0) continue
   costs.app.push(ours)

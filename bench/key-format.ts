@@ -4,36 +4,36 @@ import { print, reportGoal, round } from './support/report.ts'
 
 // A million keys: no two alike, all well formed, and no character of the alphabet favoured at any place.
 
-const count = 1_000_000
-const randomStart = 'permas_live_'.length
-const randomLength = 38
-const letters = 62
+const COUNT = 1_000_000
+const RANDOM_START = 'permas_live_'.length
+const RANDOM_LENGTH = 38
+const LETTERS = 62
 
 const startedAtMs = performance.now()
 const keys = new Set<string>()
-const seen = new Uint32Array(randomLength * 128)
+const seen = new Uint32Array(RANDOM_LENGTH * 128)
 let malformed = 0
-for (let index = 0; index < count; index++) {
+for (let index = 0; index < COUNT; index++) {
   const secret = generateSecret('live', randomBytes)
   keys.add(secret)
   if (readPrefix(secret) !== 'live') malformed++
-  for (let place = 0; place < randomLength; place++) {
-    const cell = place * 128 + secret.charCodeAt(randomStart + place)
+  for (let place = 0; place < RANDOM_LENGTH; place++) {
+    const cell = place * 128 + secret.charCodeAt(RANDOM_START + place)
     seen[cell] = (seen[cell] ?? 0) + 1
   }
 }
-print(`${round((performance.now() - startedAtMs) / 1000)} s for ${count} keys, made, read and compared`)
-reportGoal({ name: 'key-format-duplicates', value: count - keys.size, unit: 'keys', atMost: 0 })
+print(`${round((performance.now() - startedAtMs) / 1000)} s for ${COUNT} keys, made, read and compared`)
+reportGoal({ name: 'key-format-duplicates', value: COUNT - keys.size, unit: 'keys', atMost: 0 })
 reportGoal({ name: 'key-format-malformed', value: malformed, unit: 'keys', atMost: 0 })
 
 // Chi-square with 61 degrees of freedom has a mean of 61 and a standard deviation of 11; beyond 130 lies one place in
 // five hundred thousand, so one of 38 places does in one run of about 13,000.
-const worst = Math.max(...Array.from({ length: randomLength }, (_, place) => chiSquare(place)))
+const worst = Math.max(...Array.from({ length: RANDOM_LENGTH }, (_, place) => chiSquare(place)))
 reportGoal({ name: 'key-format-bias', value: worst, unit: 'chi-square-of-the-worst-place', atMost: 130 })
 
 function chiSquare(place: number): number {
-  const expected = count / letters
+  const expected = COUNT / LETTERS
   const counts = [...seen.subarray(place * 128, (place + 1) * 128)].filter((cell) => cell > 0)
   const deviations = counts.reduce((sum, cell) => sum + (cell - expected) ** 2 / expected, 0)
-  return deviations + (letters - counts.length) * expected
+  return deviations + (LETTERS - counts.length) * expected
 }

@@ -4,19 +4,19 @@ import { print, reportGoal, round } from './support/report.ts'
 
 // Bytes that the process holds on to for each key in its cache.
 
-const sizes = [100_000, 1_000_000]
+const SIZES = [100_000, 1_000_000]
 
 if (globalThis.gc === undefined) {
   const { status } = spawnSync(process.execPath, ['--expose-gc', import.meta.filename], { stdio: 'inherit' })
   process.exit(status ?? 1)
 }
-for (const size of sizes) {
+for (const size of SIZES) {
   const before = heldBytes()
   const { knownKeys, sample } = await fill(size)
   const perKey = (heldBytes() - before) / size
   const { value } = await knownKeys.find(sample, false)
   print(`${size} keys: ${round(perKey)} bytes each; the first one is ${value === undefined ? 'gone' : 'there'}`)
-  if (size === sizes.at(-1)) reportGoal({ name: 'memory', value: perKey, unit: 'bytes-per-cached-key', atMost: 200 })
+  if (size === SIZES.at(-1)) reportGoal({ name: 'memory', value: perKey, unit: 'bytes-per-cached-key', atMost: 200 })
 }
 
 /** Lets go of the secrets but one: their list is the bench's own. */

@@ -67,7 +67,7 @@ async function listPages(): Promise<void> {
       { rounds: 7, operations: 5 },
     )
     print(
-      `a page of 50 keys: ${round(times.small / 1e6)} ms among 200 keys, ${round(times.large / 1e6)} ms among 4,000`,
+      `a page of 50 keys: ${round(times.small / 1e6)} ms among 200 keys, ${round(times.large / 1e6)} ms among 2,000`,
     )
   } finally {
     await proxies.close()

@@ -15,10 +15,10 @@ import { print, reportGoal, round } from './support/report.ts'
 // sent, received and deleted, counters read and written. Counted by a proxy before Azurite, retries and empty polls
 // included. What a use costs depends on how many travel together, so the rate stands beside it.
 
-const keyCount = 1000
+const KEY_COUNT = 1000
 // Shorter than a key stays fresh: what is counted is the cost of uses, not of looking keys up again.
-const loadMs = 5000
-const pollMs = 1000
+const LOAD_MS = 5000
+const POLL_MS = 1000
 const providerIds = Array.from({ length: 50 }, (_, index) => `provider-${index}`)
 
 const azurite = await startAzurite()
@@ -37,7 +37,7 @@ try {
     await pLimit(32).map(providerIds, (id) => services.knownKeys.findProvider(id, true))
 
     proxies.resetCounts()
-    const polling = pollUntil(services, performance.now() + loadMs)
+    const polling = pollUntil(services, performance.now() + LOAD_MS)
     const uses = await makeUses(services, secrets, callers)
     await polling
     await settle(services)
@@ -52,14 +52,14 @@ function report({ requests }: StorageProxies, name: string, uses: number): void 
   const counts = requests()
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
   const keyReads = ['keys point read', 'providers point read'].reduce((sum, kind) => sum + (counts.get(kind) ?? 0), 0)
-  print(`${name}: ${uses} validations, ${round(uses / (loadMs / 1000))} per second, ${total} transactions`)
+  print(`${name}: ${uses} validations, ${round(uses / (LOAD_MS / 1000))} per second, ${total} transactions`)
   for (const [kind, count] of counts) print(`  ${round((count * 1000) / uses)} per 1,000: ${kind}`)
   reportGoal({ name: `storage-transactions-${name}`, value: (total * 1000) / uses, unit: 'per-1000', atMost: 1 })
   reportGoal({ name: `storage-reads-${name}`, value: keyReads, unit: 'key-and-provider-reads', atMost: 0 })
 }
 
 async function storeKeys(services: Services): Promise<readonly string[]> {
-  const secrets = Array.from({ length: keyCount }, () => generateSecret('live', randomBytes))
+  const secrets = Array.from({ length: KEY_COUNT }, () => generateSecret('live', randomBytes))
   for (const [index, secret] of secrets.entries()) {
     const key = makeKey(index, secret, services.digests.make(secret))
     await services.keys.create({ ...key, keyId: services.random.id() })
@@ -74,7 +74,7 @@ async function validate(services: Services, secret: string): Promise<void> {
 
 /** Callers who each wait for their answer before they ask again. */
 async function makeUses(services: Services, secrets: readonly string[], callers: number): Promise<number> {
-  const endsAtMs = performance.now() + loadMs
+  const endsAtMs = performance.now() + LOAD_MS
   let uses = 0
   const caller = async () => {
     while (performance.now() < endsAtMs) {
@@ -91,7 +91,7 @@ async function makeUses(services: Services, secrets: readonly string[], callers:
 async function pollUntil(services: Services, endsAtMs: number): Promise<void> {
   while (performance.now() < endsAtMs) {
     await services.consumer.drain()
-    await new Promise((resolve) => setTimeout(resolve, pollMs))
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
 }
 

@@ -15,7 +15,7 @@ import { makeTestSettings } from '../support/test-settings.ts'
 
 const settings = makeTestSettings()
 /** Known text that goes the ways of a secret and is allowed to arrive: shows that the search sees each place. */
-const marker = 'canary-marker-4711'
+const MARKER = 'canary-marker-4711'
 const secrets = new Map<string, string>([['the admin key', settings.ADMIN_KEY]])
 for (const pepper of settings.KEY_PEPPERS.split(',')) {
   const [version = '', base64 = ''] = pepper.split(':')
@@ -56,26 +56,26 @@ async function keep(name: string, request: `${string} /${string}`, body: unknown
 }
 
 const generate = (name: string, headers = {}) =>
-  keep(name, 'POST /auth/keys/generate', { provider_id: 'acme', environment: 'live', name: marker }, headers)
+  keep(name, 'POST /auth/keys/generate', { provider_id: 'acme', environment: 'live', name: MARKER }, headers)
 
 /** What a caller does who makes no mistake. */
 async function useKeys(): Promise<string> {
   const { keyId, secret } = await generate('a key', { 'idempotency-key': 'once-only' })
-  const body = { provider_id: 'acme', environment: 'live', name: marker }
+  const body = { provider_id: 'acme', environment: 'live', name: MARKER }
   const replay = await call('POST /auth/keys/generate', { body, headers: { 'idempotency-key': 'once-only' } })
   expect(replay.as(NewKeyView)).toMatchObject({ key: null, key_id: keyId })
   const management = { kind: 'management', provider_id: 'acme', name: 'm', scopes: ['keys:validate'] }
   const manager = await keep('a management key', 'POST /auth/keys/generate', management)
   const rotated = await keep('a rotated key', `POST /auth/keys/${keyId}/rotate`, { grace_period_seconds: 60 })
 
-  await call('POST /auth/keys/validate', { credential: manager.secret, body: { key: secret, endpoint: marker } })
+  await call('POST /auth/keys/validate', { credential: manager.secret, body: { key: secret, endpoint: MARKER } })
   const requests = [{ key: secret, scopes: ['a'] }, { key: rotated.secret }, { key: `${secret}x` }]
   await call('POST /auth/keys/batch/validate', { body: { requests } })
   await call('POST /auth/keys/validate', { body: { key: secret }, headers: { 'cache-control': 'no-cache' } })
   await call('GET /auth/keys/me', { credential: secret })
   await call('GET /auth/keys?provider_id=acme')
-  await call(`PATCH /auth/keys/${keyId}`, { body: { description: marker } })
-  const events = [{ key_id: keyId, endpoint: marker }]
+  await call(`PATCH /auth/keys/${keyId}`, { body: { description: MARKER } })
+  const events = [{ key_id: keyId, endpoint: MARKER }]
   await call('POST /auth/keys/batch/usage?provider_id=acme', { body: { batch_id: 'batch-0001', events } })
   await call('POST /auth/keys/me/revoke', { credential: rotated.secret, body: {} })
   await call('GET /auth/keys/me', { credential: rotated.secret })
@@ -133,7 +133,7 @@ beforeAll(async () => {
   await call(`GET /auth/keys/${settings.ADMIN_KEY}`)
   await call(`GET /auth/keys?key=${settings.ADMIN_KEY}`)
   await call('POST /auth/keys/validate', { body: { key: settings.ADMIN_KEY } })
-  await call('GET /health', { headers: { 'x-request-id': marker } })
+  await call('GET /health', { headers: { 'x-request-id': MARKER } })
   proxies.setRates({ ...noFaults, unavailable: 1 })
   await call('POST /auth/keys/validate', {
     body: { key: secrets.get('a key') },
@@ -147,7 +147,7 @@ beforeAll(async () => {
   const consumer = await startHost()
   await poll(async () => (await countMessages(azurite.connectionString)) === 0, 20_000)
   await call('POST /admin/functions/usage-roll-up', { body: { input: '' } })
-  await poll(async () => (await call('GET /auth/usage?provider_id=acme')).text.includes(marker), 20_000)
+  await poll(async () => (await call('GET /auth/usage?provider_id=acme')).text.includes(MARKER), 20_000)
   await call(`GET /auth/keys/${keyId}/usage`)
   await call('GET /auth/usage/reconciliation')
   await stopHost(consumer)
@@ -172,7 +172,7 @@ afterAll(async () => {
 
 describe('after a run with known keys', () => {
   it('the search sees every kind of place: a marker that went the same ways is found in each', () => {
-    const found = findSecrets(new Map([['marker', marker]]), places)
+    const found = findSecrets(new Map([['marker', MARKER]]), places)
     for (const kind of ['table', 'queue', 'file', 'the log', 'the reply']) {
       expect(found.filter((text) => text.startsWith(`marker in ${kind}`))).not.toEqual([])
     }

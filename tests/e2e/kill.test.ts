@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
 import { runKillTest } from '../support/kill-run.ts'
 
-const timeoutMs = 180_000
+const TIMEOUT_MS = 180_000
 
 it('counts every acknowledged use once while hosts are SIGKILLed and the store cuts, loses, refuses and delays', {
-  timeout: timeoutMs,
+  timeout: TIMEOUT_MS,
 }, async () => {
   const { reconciliation, ...report } = await runKillTest({
     seed: Date.now() % 1_000_000,

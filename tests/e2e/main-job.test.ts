@@ -16,8 +16,8 @@ import { makeTestSettings } from '../support/test-settings.ts'
 
 const settings = makeTestSettings()
 const credential = settings.ADMIN_KEY
-const countedWithinMs = 20_000
-const seenEverywhereWithinMs = 10_000
+const COUNTED_WITHIN_MS = 20_000
+const SEEN_EVERYWHERE_WITHIN_MS = 10_000
 
 let azurite: TestAzurite
 let first: LocalHost & { baseUrl: string }
@@ -46,7 +46,7 @@ const usageWhenCounted = (keyId: string, total: number) =>
   poll(async () => {
     const usage = await readUsage(keyId)
     return usage.totals.total >= total && usage
-  }, countedWithinMs)
+  }, COUNTED_WITHIN_MS)
 
 beforeAll(async () => {
   azurite = await startAzurite()
@@ -109,7 +109,7 @@ describe('the main job, on the built app in two hosts over one store', () => {
     expect((await validate(second.baseUrl, secret)).code).toBe('VALID')
 
     expect((await call(`POST /auth/keys/${keyId}/revoke`, { body: {} })).status).toBe(200)
-    const deadlineMs = Date.now() + seenEverywhereWithinMs
+    const deadlineMs = Date.now() + SEEN_EVERYWHERE_WITHIN_MS
     expect((await validate(first.baseUrl, secret)).code).toBe('REVOKED')
     await poll(async () => (await validate(second.baseUrl, secret)).code === 'REVOKED', deadlineMs - Date.now())
   })
@@ -134,7 +134,7 @@ describe('the main job, on the built app in two hosts over one store', () => {
     const status = await poll(async () => {
       const view = (await call(`GET /${accepted.status_url.slice(1)}`)).as(PushStatusView)
       return view.status === 'completed' && view
-    }, countedWithinMs)
+    }, COUNTED_WITHIN_MS)
     expect(status).toMatchObject({ accepted: 43, applied: 43, late: 0 })
     const usage = await usageWhenCounted(keyId, 43)
     expect(usage.totals).toEqual({ total: 43, valid: 42, denied: 1 })
@@ -150,7 +150,7 @@ describe('the main job, on the built app in two hosts over one store', () => {
     const usage = await poll(async () => {
       const view = (await call('GET /auth/usage?provider_id=globex&group_by=key')).as(ProviderUsageView)
       return view.totals.total === 3 && view
-    }, countedWithinMs)
+    }, COUNTED_WITHIN_MS)
     expect(usage.groups).toMatchObject([{ group: keyId, total: 3, denied: 0 }])
     expect((await call('GET /auth/keys?provider_id=globex')).as(KeyPage).items).toMatchObject([
       { key_id: keyId, last_used_at: usage.last_used_at },
@@ -161,7 +161,7 @@ describe('the main job, on the built app in two hosts over one store', () => {
     const found = await poll(async () => {
       const view = (await call('GET /auth/usage/reconciliation')).as(ReconciliationView)
       return view.queue.waiting === 0 && view
-    }, countedWithinMs)
+    }, COUNTED_WITHIN_MS)
     expect(found).toMatchObject({ verdict: 'ok', queue: { waiting: 0, poison: 0 }, partitions: { unbalanced: [] } })
     expect(found.boots).toEqual([])
     const hours = found.hours.map(({ batches, pushed }) => [batches.in_flight, batches.missing, pushed.in_flight])
