@@ -13,8 +13,11 @@ const block = (width: 32 | 128): fc.Arbitrary<Block> =>
   fc
     .record({ address: fc.bigInt(0n, 2n ** BigInt(width) - 1n), bits: fc.integer({ min: 1, max: width }) })
     .map(({ address, bits }) => ({ width, bits, network: address - (address % sizeOf(width, bits)) }))
-    // An IPv4 address inside IPv6 is an IPv4 address: that has a test of its own.
-    .filter(({ width, network }) => width === 32 || network >> 32n !== 0xffffn)
+    // An IPv4 address inside IPv6 is an IPv4 address: that has tests of its own.
+    .filter(({ width, bits, network }) => {
+      const edges = [network - 1n, network, network + sizeOf(width, bits) - 1n, network + sizeOf(width, bits)]
+      return width === 32 || edges.every((edge) => edge >> 32n !== 0xffffn)
+    })
 
 const anyBlock = fc.oneof(block(32), block(128))
 const sizeOf = (width: number, bits: number) => 2n ** BigInt(width - bits)
@@ -33,6 +36,11 @@ describe('an address rule', () => {
         if (last + 1n < 2n ** BigInt(rule.width)) expect(allowed(last + 1n)).toBe(false)
       }),
     )
+  })
+
+  test('for IPv6 allows no IPv4 address, however it is written and however wide the rule is', () => {
+    const clients = ['255.255.255.255', '::ffff:255.255.255.255', '::ffff:ffff:ffff', '[::ffff:192.0.2.7]:443']
+    for (const client of clients) expect(addressAllowed(['::/80', '::/1'], client)).toBe(false)
   })
 
   test('allows exactly the addresses whose first bits are those of the block', () => {
