@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import type { RevocationReason } from '../domain/key.ts'
 import type { ManagementScope } from '../domain/scope.ts'
+import type { UsageOutcome } from '../domain/usage.ts'
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the point is to refuse them.
 const controlCharacters = /[\u0000-\u001f\u007f]/
@@ -73,6 +74,21 @@ export const managementScopes = [
   'providers:read',
   'providers:write',
 ] as const satisfies readonly ManagementScope[]
+
+/** What a known key can be told, and what a use of it is counted under. */
+export const usageOutcomes = [
+  'VALID',
+  'REVOKED',
+  'EXPIRED',
+  'NOT_YET_VALID',
+  'DISABLED',
+  'PROVIDER_DISABLED',
+  'ENVIRONMENT_MISMATCH',
+  'IP_NOT_ALLOWED',
+  'INSUFFICIENT_SCOPE',
+  'RATE_LIMITED',
+  'QUOTA_EXCEEDED',
+] as const satisfies readonly UsageOutcome[]
 
 export const revocationReasons = [
   'unspecified',

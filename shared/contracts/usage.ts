@@ -1,21 +1,6 @@
 import * as z from 'zod'
-import type { UsageOutcome } from '../domain/usage.ts'
 import type { RangeEdge } from '../domain/usage-range.ts'
-import { Instant, KeyId, keyInText, line, ProviderId } from './fields.ts'
-
-const outcomes = [
-  'VALID',
-  'REVOKED',
-  'EXPIRED',
-  'NOT_YET_VALID',
-  'DISABLED',
-  'PROVIDER_DISABLED',
-  'ENVIRONMENT_MISMATCH',
-  'IP_NOT_ALLOWED',
-  'INSUFFICIENT_SCOPE',
-  'RATE_LIMITED',
-  'QUOTA_EXCEEDED',
-] as const satisfies readonly UsageOutcome[]
+import { Instant, KeyId, keyInText, line, ProviderId, usageOutcomes } from './fields.ts'
 
 /** An end of a range: a UTC date, or an instant in any offset. As `to`, a date is inside the range and an instant is not. */
 const Edge = z
@@ -76,7 +61,7 @@ export const PushBody = z.preprocess(
 export const PushedEventBody = z.strictObject({
   key_id: KeyId,
   at: Instant.optional(),
-  outcome: z.enum(outcomes, 'must be a verdict code, such as VALID or RATE_LIMITED').default('VALID'),
+  outcome: z.enum(usageOutcomes, 'must be a verdict code, such as VALID or RATE_LIMITED').default('VALID'),
   endpoint: z.union([z.literal(''), line(255)]).default(''),
   /** HTTP status of the answer; without it, 2xx for VALID and 4xx for refusals. */
   status: z.int('must be an HTTP status').min(100).max(599).optional(),

@@ -1,6 +1,5 @@
 import * as z from 'zod'
-import type { UsageOutcome } from '../domain/usage.ts'
-import { EnvironmentName, line, QuotaShape, RateLimitShape, Scopes } from './fields.ts'
+import { EnvironmentName, line, QuotaShape, RateLimitShape, Scopes, usageOutcomes } from './fields.ts'
 
 /** What goes with the key into `POST /auth/keys/validate`. */
 const ValidateFields = {
@@ -28,25 +27,12 @@ export const BatchValidateBody = z.strictObject({
   requests: z.array(ValidateBody).min(1, 'must hold at least one request').max(100, 'must hold 100 requests at most'),
 })
 
-const refusals = [
-  'REVOKED',
-  'EXPIRED',
-  'NOT_YET_VALID',
-  'DISABLED',
-  'PROVIDER_DISABLED',
-  'ENVIRONMENT_MISMATCH',
-  'IP_NOT_ALLOWED',
-  'INSUFFICIENT_SCOPE',
-  'RATE_LIMITED',
-  'QUOTA_EXCEEDED',
-] as const satisfies readonly UsageOutcome[]
-
 const instant = z.iso.datetime()
 
 /** The answer of validate, HTTP 200 whatever the verdict. What is not known of a key is null. */
 export const ValidationView = z.strictObject({
   valid: z.boolean(),
-  code: z.enum(['VALID', 'MALFORMED', 'NOT_FOUND', ...refusals]),
+  code: z.enum(['MALFORMED', 'NOT_FOUND', ...usageOutcomes]),
   key_id: z.string().nullable(),
   provider_id: z.string().nullable(),
   owner_id: z.string().nullable(),
