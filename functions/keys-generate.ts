@@ -1,7 +1,7 @@
 import { GenerateKeyBody } from '../shared/contracts/keys.ts'
 import { refuseEscalation } from '../shared/http/delegation.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toKeyView } from '../shared/http/key-view.ts'
+import { toNewKeyAnswer } from '../shared/http/new-key-answer.ts'
 import { toNewKeyInput } from '../shared/http/new-key-input.ts'
 import { generateKey } from '../shared/operations/generate-key.ts'
 
@@ -16,13 +16,7 @@ export const keysGenerate = endpoint({
   async handle({ body, caller, seed, services }) {
     const input = toNewKeyInput(body, caller, { keyId: seed, now: services.clock.now() })
     refuseEscalation(caller, input)
-    const { key, secret } = await generateKey(services, input)
-    const view = toKeyView(key, services.clock.now(), undefined)
-    return {
-      status: 201,
-      headers: { location: `/auth/keys/${key.keyId}` },
-      body: { key: secret, ...view },
-      replayBody: { key: null, ...view },
-    }
+    const newKey = await generateKey(services, input)
+    return toNewKeyAnswer(newKey, services.clock.now())
   },
 })

@@ -1,7 +1,7 @@
 import { KeyParams, RotateKeyBody } from '../shared/contracts/keys.ts'
 import { refuseEscalation } from '../shared/http/delegation.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toKeyView } from '../shared/http/key-view.ts'
+import { toNewKeyAnswer } from '../shared/http/new-key-answer.ts'
 import { rotateKey } from '../shared/operations/rotate-key.ts'
 
 /** `POST /auth/keys/{token_id}/rotate`: a new key with the same policy; the old one lives on for the grace period. */
@@ -20,15 +20,9 @@ export const keysRotate = endpoint({
       gracePeriodSeconds: grace_period_seconds,
       expiresAt: expires_at,
     }
-    const { key, secret } = await rotateKey(services, caller.scope, { ...input, by: caller.id }, (old) =>
+    const newKey = await rotateKey(services, caller.scope, { ...input, by: caller.id }, (old) =>
       refuseEscalation(caller, old),
     )
-    const view = toKeyView(key, services.clock.now(), undefined)
-    return {
-      status: 201,
-      headers: { location: `/auth/keys/${key.keyId}` },
-      body: { key: secret, ...view },
-      replayBody: { key: null, ...view },
-    }
+    return toNewKeyAnswer(newKey, services.clock.now())
   },
 })
