@@ -103,6 +103,13 @@ export interface Scheduler {
   after(delayMs: number, task: () => void): () => void
 }
 
+/** Work that goes on beside the calls, such as a poll. */
+export interface Background {
+  start(): void
+  /** Resolves when nothing of it is under way any more. */
+  stop(): Promise<void>
+}
+
 /** Writes one structured line. No message and no field ever holds a secret. */
 export type Log = (
   level: 'info' | 'warn' | 'error',

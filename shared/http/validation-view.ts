@@ -5,7 +5,7 @@ import type { Validation } from '../operations/validate-key.ts'
 /** The answer of validate. Limits show no remainder until something holds them. */
 export function toValidationView(validation: Validation, requestId: string): ValidationView {
   if (!('verdict' in validation)) return { ...unknownKey, code: validation.code, request_id: requestId }
-  const { key, verdict, cacheAgeMs } = validation
+  const { key, verdict, cacheAgeMs, degraded } = validation
   return {
     valid: verdict.code === 'VALID',
     code: verdict.code,
@@ -23,7 +23,7 @@ export function toValidationView(validation: Validation, requestId: string): Val
     ...(verdict.code === 'REVOKED' && revocationFields(key)),
     warnings: [...verdict.warnings],
     checks: [...verdict.checks],
-    degraded: false,
+    degraded,
     cache_age_ms: Math.round(cacheAgeMs),
     request_id: requestId,
   }

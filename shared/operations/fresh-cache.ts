@@ -5,6 +5,8 @@ import type { Clock } from '../ports.ts'
 export interface Fresh<Value> {
   readonly value: Value | undefined
   readonly ageMs: number
+  /** The store did not answer, and this is older than what is served while it does. */
+  readonly degraded: boolean
 }
 
 interface Entry<Value> {
@@ -58,7 +60,7 @@ export function freshCache<Value>(clock: Clock, options: FreshCacheOptions<Value
     // What was changed here while the read was under way may have been read as it was before.
     if (isOutdated(index, entry)) return readAnew(index, load)
     if ((entries.get(index)?.turn ?? 0) < entry.turn) entries.set(index, entry)
-    return { value: entry.value, ageMs: clock.monotonicMs() - entry.readAtMs }
+    return { value: entry.value, ageMs: clock.monotonicMs() - entry.readAtMs, degraded: false }
   }
 
   return {
@@ -67,7 +69,7 @@ export function freshCache<Value>(clock: Clock, options: FreshCacheOptions<Value
       if (entry === undefined) return undefined
       const ageMs = clock.monotonicMs() - entry.readAtMs
       const freshMs = entry.value === undefined ? options.absentFreshMs : options.freshMs
-      return ageMs < freshMs && !isOutdated(index, entry) ? { value: entry.value, ageMs } : undefined
+      return ageMs < freshMs && !isOutdated(index, entry) ? { value: entry.value, ageMs, degraded: false } : undefined
     },
     read(index, load) {
       const underWay = reading.get(index)

@@ -27,6 +27,8 @@ export type Validation =
       readonly key: Key
       readonly provider: Provider | undefined
       readonly cacheAgeMs: number
+      /** Judged by what was known before the store stopped answering. */
+      readonly degraded: boolean
     }
 
 interface ValidateKeyNeeds {
@@ -48,14 +50,21 @@ export async function validateKey(
   if (prefix === undefined) return { code: 'MALFORMED' }
   if (!isEnvironment(prefix)) return { code: 'NOT_FOUND' }
   const found = knownKeys.find(input.secret, input.anew)
-  const { value: key, ageMs } = found instanceof Promise ? await found : found
+  const { value: key, ageMs, degraded } = found instanceof Promise ? await found : found
   if (key === undefined || !covers(scope, key.providerId)) return { code: 'NOT_FOUND' }
   const foundProvider = knownKeys.findProvider(key.providerId, input.anew)
   const provider = foundProvider instanceof Promise ? await foundProvider : foundProvider
   const now = clock.now()
   const verdict = judge({ key, provider: provider.value, requirements: input.requirements, now })
   if (isUse(input)) await usage.record(toEvent(key, verdict.code, input, now))
-  return { code: verdict.code, verdict, key, provider: provider.value, cacheAgeMs: Math.max(ageMs, provider.ageMs) }
+  return {
+    code: verdict.code,
+    verdict,
+    key,
+    provider: provider.value,
+    cacheAgeMs: Math.max(ageMs, provider.ageMs),
+    degraded: degraded || provider.degraded,
+  }
 }
 
 function isUse({ requirements, cost }: ValidateKeyInput): boolean {

@@ -4,6 +4,8 @@ import { composedServices } from '../services.ts'
 /** When the host stops the app, what is still in memory goes to the queue first. */
 export function flushOnTerminate(): void {
   app.hook.appTerminate(async () => {
-    await composedServices()?.usage.flush()
+    const services = composedServices()
+    await services?.usage.flush()
+    await Promise.all(services?.background.map((work) => work.stop()) ?? [])
   })
 }

@@ -24,7 +24,7 @@ function faultsOf(change: Readonly<Record<string, string | undefined>>): string[
 describe('settings', () => {
   test('are read as they were meant', () => {
     expect(parseConfig(good)).toMatchObject({
-      storageConnectionString: good.AZURE_STORAGE_CONNECTION_STRING,
+      storage: { kind: 'connection', connectionString: good.AZURE_STORAGE_CONNECTION_STRING },
       peppers: [{ version: 'p1', bytes: Buffer.from(pepper, 'base64') }],
       adminKey: good.ADMIN_KEY,
       usageDurability: 'relaxed',
@@ -40,9 +40,9 @@ describe('settings', () => {
     for (const nothing of [undefined, '', '  ']) {
       const lines = faultsOf(Object.fromEntries(settingNames.map((name) => [name, nothing])))
       expect(lines.map((line) => line.split(' ', 1)[0])).toEqual([
-        'AZURE_STORAGE_CONNECTION_STRING',
         'KEY_PEPPERS',
         'ADMIN_KEY',
+        'AZURE_STORAGE_CONNECTION_STRING',
       ])
     }
     expect(parseConfig({ ...good, USAGE_DURABILITY: '' }).usageDurability).toBe('strict')
@@ -97,4 +97,54 @@ test('ADMIN_KEY has 32 characters or more, white space around it not counted', (
   expect(faultsOf({ ADMIN_KEY: 'x'.repeat(31) })).toHaveLength(1)
   expect(faultsOf({ ADMIN_KEY: `${'x'.repeat(31)} \n` })).toHaveLength(1)
   expect(parseConfig({ ...good, ADMIN_KEY: ` ${'x'.repeat(32)}\n` }).adminKey).toBe('x'.repeat(32))
+})
+
+describe('settings that belong together', () => {
+  test('the storage account may be named instead of a connection string: the app’s own identity opens it', () => {
+    const { AZURE_STORAGE_CONNECTION_STRING: _, ...rest } = good
+    expect(parseConfig({ ...rest, AZURE_STORAGE_ACCOUNT: 'acme01' }).storage).toEqual({
+      kind: 'identity',
+      account: 'acme01',
+    })
+  })
+
+  test.each(['AZURE_COSMOS_CONNECTION_STRING', 'AZURE_COSMODB_CONNECTION_STRING'])('%s moves the tables', (name) => {
+    const connectionString = 'AccountName=a;AccountKey=Zm9v;TableEndpoint=https://a.table.cosmos.azure.com:443/;'
+    expect(parseConfig({ ...good, [name]: connectionString }).cosmos).toEqual({ kind: 'connection', connectionString })
+  })
+
+  test('one of ENTRA_TENANT_ID and ENTRA_AUDIENCE without the other is named', () => {
+    const id = '11111111-2222-4333-8444-555555555555'
+    expect(faultsOf({ ENTRA_TENANT_ID: id })).toEqual(['ENTRA_AUDIENCE is missing: ENTRA_TENANT_ID is set'])
+    expect(faultsOf({ ENTRA_AUDIENCE: id })).toEqual(['ENTRA_TENANT_ID is missing: ENTRA_AUDIENCE is set'])
+    expect(parseConfig({ ...good, ENTRA_TENANT_ID: `${id}, ${id}`, ENTRA_AUDIENCE: 'api://x' }).entra).toEqual({
+      tenants: [id, id],
+      audience: 'api://x',
+      allowedApps: [],
+    })
+  })
+
+  test.each([
+    ['direct', { kind: 'direct' }],
+    ['none', { kind: 'none' }],
+    ['hops:20', { kind: 'hops', count: 20 }],
+    [
+      'frontdoor:AAAAAAAA-2222-4333-8444-555555555555',
+      { kind: 'frontdoor', id: 'aaaaaaaa-2222-4333-8444-555555555555' },
+    ],
+  ])('CLIENT_IP_SOURCE %s is understood', (text, source) => {
+    expect(parseConfig({ ...good, CLIENT_IP_SOURCE: text }).clientIpSource).toEqual(source)
+  })
+
+  test.each(['hops:0', 'hops:21', 'hops:1.5', 'frontdoor:', 'frontdoor:mine', 'Direct', 'x-forwarded-for'])(
+    'CLIENT_IP_SOURCE %s is refused',
+    (text) => {
+      expect(faultsOf({ CLIENT_IP_SOURCE: text })).toHaveLength(1)
+    },
+  )
+
+  test('DB_FALLBACK=false leaves no file on the disk', () => {
+    expect(parseConfig({ ...good, DB_FALLBACK: 'false', DB_PATH: '/tmp/x' }).localDatabase).toBeUndefined()
+    expect(parseConfig({ ...good, DB_PATH: '/tmp/x' }).localDatabase).toEqual({ folder: '/tmp/x' })
+  })
 })

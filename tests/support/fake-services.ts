@@ -5,6 +5,7 @@ import {
   parseUsageMessage,
   raiseUsageRedrives,
 } from '../../shared/contracts/usage-message.ts'
+import { openMetrics } from '../../shared/metrics.ts'
 import { usageAggregator } from '../../shared/operations/aggregate-usage.ts'
 import { usageConsumer } from '../../shared/operations/consume-usage.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
@@ -80,6 +81,8 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     }),
     consumer: usageConsumer({ ...stores, aggregator, codec, pushLog: pushes, clock, log }),
     sweepers: {},
+    background: [],
+    metrics: openMetrics(),
     cursorKey: digests.derive('cursor'),
     isAdminKey: (credential) => credential === adminKey,
   }

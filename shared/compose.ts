@@ -1,0 +1,78 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hostname } from 'node:os'
+import { ulid } from 'ulid'
+import type { Config } from './config.ts'
+import {
+  encodeUsageMessage,
+  measureUsageDelta,
+  parseUsageMessage,
+  raiseUsageRedrives,
+} from './contracts/usage-message.ts'
+import { backgroundLog } from './log.ts'
+import { openMetrics } from './metrics.ts'
+import { openStores } from './open-stores.ts'
+import { usageAggregator } from './operations/aggregate-usage.ts'
+import { usageConsumer } from './operations/consume-usage.ts'
+import { keyDigests } from './operations/key-digests.ts'
+import { knownKeys } from './operations/known-keys.ts'
+import { usageRecorder } from './operations/record-usage.ts'
+import type * as ports from './ports.ts'
+import type { Services } from './services.ts'
+
+const codec: ports.UsageCodec = {
+  encode: encodeUsageMessage,
+  parse: parseUsageMessage,
+  measure: measureUsageDelta,
+  raiseRedrives: raiseUsageRedrives,
+}
+const clock: ports.Clock = { now: () => new Date(), monotonicMs: () => performance.now() }
+const random: ports.Random = { bytes: (size) => randomBytes(size), id: () => ulid() }
+const scheduler: ports.Scheduler = {
+  after(delayMs, task) {
+    const timer = setTimeout(task, delayMs)
+    return () => clearTimeout(timer)
+  },
+}
+
+/** The one place where ports meet adapters. Opens nothing and sends nothing: clients are made when they are first needed. */
+export function compose(config: Config): Services {
+  const stores = openStores(config)
+  const digests = keyDigests(config.peppers)
+  const log = backgroundLog
+  const metrics = openMetrics()
+  const jitter = Math.random
+  const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
+  return {
+    ...stores,
+    ...{ codec, clock, random, log, digests, aggregator, metrics },
+    knownKeys: knownKeys({ ...stores, digests, clock }),
+    usage: usageRecorder({
+      ...{ queue: stores.queue, codec, clock, scheduler, log, jitter },
+      hashIp: digests.ofAddress,
+      durability: config.usageDurability,
+      instance: instanceName(),
+      boot: ulid(),
+    }),
+    consumer: usageConsumer({
+      ...stores,
+      ...{ aggregator, codec, pushLog: stores.pushes, clock, log },
+      leaseSeconds: config.usageLeaseSeconds,
+    }),
+    background: [],
+    cursorKey: digests.derive('cursor'),
+    isAdminKey: equalsSecret(config.adminKey),
+  }
+}
+
+/** Compares digests of equal length, so that time tells neither the secret nor its length. */
+function equalsSecret(secret: string): (candidate: string) => boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  const expected = digest(secret)
+  return (candidate) => timingSafeEqual(digest(candidate), expected)
+}
+
+/** In Azure every instance has a name of its own; elsewhere the machine's will do, since the boot id is unique. */
+function instanceName(): string {
+  const name = process.env.WEBSITE_INSTANCE_ID ?? hostname()
+  return name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 32) || 'instance'
+}

@@ -1,0 +1,62 @@
+/** What a metric counts and by which labels. Names follow https://prometheus.io/docs/practices/naming/. */
+interface Metric {
+  readonly help: string
+  readonly labels: readonly string[]
+}
+
+/** Only ever grow, from the start of the instance on. */
+export const counters = {
+  auth_api_http_requests_total: { help: 'HTTP requests answered.', labels: ['function', 'method', 'status'] },
+  auth_api_verdicts_total: { help: 'Verdicts of validate.', labels: ['code', 'degraded'] },
+  auth_api_key_lookups_total: {
+    help: 'Keys looked up, by where they were found: memory, store, stale memory, replica, or none.',
+    labels: ['source'],
+  },
+  auth_api_authentication_failures_total: { help: 'Credentials refused.', labels: ['reason'] },
+  auth_api_store_calls_total: {
+    help: 'Requests to a dependency: ok, transient, permanent, exhausted, rejected.',
+    labels: ['dependency', 'outcome'],
+  },
+  auth_api_store_retries_total: { help: 'Requests to a dependency that were tried again.', labels: ['dependency'] },
+  auth_api_usage_events_total: { help: 'Uses: recorded, refused, dropped.', labels: ['result'] },
+  auth_api_usage_messages_total: { help: 'Usage messages: sent, failed.', labels: ['result'] },
+  auth_api_usage_aggregated_events_total: { help: 'Uses added to the counters by this instance.', labels: [] },
+  auth_api_limit_decisions_total: {
+    help: 'Limits asked: granted or refused, out of a lease, by the store, or out of the local share.',
+    labels: ['result', 'source'],
+  },
+  auth_api_limit_writes_total: { help: 'Writes of a limit: written, stale, failed.', labels: ['outcome'] },
+  auth_api_feed_polls_total: { help: 'Polls of the feed of changes: ok, failed.', labels: ['outcome'] },
+  auth_api_feed_changes_total: { help: 'Changes that the feed told of.', labels: ['kind'] },
+} as const satisfies Readonly<Record<string, Metric>>
+
+/** Durations in seconds. */
+export const histograms = {
+  auth_api_http_request_duration_seconds: { help: 'Time to answer an HTTP request.', labels: ['function'] },
+  auth_api_store_call_duration_seconds: { help: 'Time of one try of a request.', labels: ['dependency'] },
+} as const satisfies Readonly<Record<string, Metric>>
+
+/** Read when somebody asks. */
+export const gauges = {
+  auth_api_breaker_state: { help: '0 closed, 1 half open, 2 open.', labels: ['dependency'] },
+  auth_api_spool_batches: { help: 'Usage batches that wait in the spool.', labels: [] },
+  auth_api_spool_bytes: { help: 'Size of what waits in the spool.', labels: [] },
+  auth_api_spool_oldest_seconds: { help: 'Age of the oldest batch in the spool; 0 for none.', labels: [] },
+  auth_api_pending_revocations: { help: 'Revocations that wait for the store to come back.', labels: [] },
+  auth_api_queue_messages: {
+    help: 'Messages in a queue, hidden ones included; -1 when it does not answer.',
+    labels: ['queue'],
+  },
+  auth_api_cached_keys: { help: 'Keys that this instance remembers.', labels: [] },
+  auth_api_feed_age_seconds: { help: 'How long ago the last complete poll of the feed began.', labels: [] },
+  auth_api_replica_age_seconds: { help: 'How old the replica on the local disk is.', labels: [] },
+  auth_api_replica_keys: { help: 'Keys in the replica on the local disk.', labels: [] },
+  auth_api_limit_leases: { help: 'Leases of limits that this instance holds.', labels: [] },
+  auth_api_clock_skew_seconds: { help: 'How far the clock of this instance is ahead of the store’s.', labels: [] },
+} as const satisfies Readonly<Record<string, Metric>>
+
+export type CounterName = keyof typeof counters
+export type HistogramName = keyof typeof histograms
+export type GaugeName = keyof typeof gauges
+
+export type LabelsOf<M extends Metric> = Readonly<Record<M['labels'][number], string>>

@@ -1,0 +1,15 @@
+import type { CounterName, counters, GaugeName, gauges, HistogramName, histograms, LabelsOf } from './domain/metrics.ts'
+
+/** One value of a gauge, with the labels it is under. */
+export interface Reading<N extends GaugeName> {
+  readonly labels: LabelsOf<(typeof gauges)[N]>
+  readonly value: number
+}
+
+/** Takes in what happens. Never throws and never waits. No label ever holds a key, an id or what a caller sent. */
+export interface Meter {
+  count<N extends CounterName>(name: N, labels: LabelsOf<(typeof counters)[N]>, by?: number): void
+  observe<N extends HistogramName>(name: N, labels: LabelsOf<(typeof histograms)[N]>, seconds: number): void
+  /** `read` is called at every scrape. A second call under one name replaces the first. */
+  watch<N extends GaugeName>(name: N, read: () => readonly Reading<N>[] | Promise<readonly Reading<N>[]>): void
+}
