@@ -15,6 +15,7 @@ import { usageAggregator } from './operations/aggregate-usage.ts'
 import { usageConsumer } from './operations/consume-usage.ts'
 import { keyDigests } from './operations/key-digests.ts'
 import { knownKeys } from './operations/known-keys.ts'
+import { limiter } from './operations/limiter.ts'
 import { usageRecorder } from './operations/record-usage.ts'
 import type * as ports from './ports.ts'
 import type { Services } from './services.ts'
@@ -46,6 +47,7 @@ export function compose(config: Config): Services {
     ...stores,
     ...{ codec, clock, random, log, digests, aggregator, metrics },
     knownKeys: knownKeys({ ...stores, digests, clock }),
+    limiter: limiter({ clock }),
     usage: usageRecorder({
       ...{ queue: stores.queue, codec, clock, scheduler, log, jitter },
       hashIp: digests.ofAddress,

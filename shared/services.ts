@@ -7,6 +7,7 @@ import type { KeyDigests } from './operations/key-digests.ts'
 import type { KnownKeys } from './operations/known-keys.ts'
 import type { BufferedRecorder } from './operations/record-usage.ts'
 import type * as ports from './ports.ts'
+import type { Limiter } from './ports-limits.ts'
 import type { PushJournal, PushStore, RollUpMarks, UsageCopies, UsageReports } from './ports-reporting.ts'
 
 /** Everything that an operation may touch. */
@@ -16,6 +17,7 @@ export interface Services {
   readonly idempotency: ports.IdempotencyStore
   readonly knownKeys: KnownKeys
   readonly usage: BufferedRecorder
+  readonly limiter: Limiter
   readonly aggregator: UsageAggregator
   readonly consumer: UsageConsumer
   /** `usage-events`. */

@@ -10,6 +10,7 @@ import { usageAggregator } from '../../shared/operations/aggregate-usage.ts'
 import { usageConsumer } from '../../shared/operations/consume-usage.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
 import { knownKeys } from '../../shared/operations/known-keys.ts'
+import { limiter } from '../../shared/operations/limiter.ts'
 import { usageRecorder } from '../../shared/operations/record-usage.ts'
 import type { Log, Random, UsageCodec } from '../../shared/ports.ts'
 import type { Services } from '../../shared/services.ts'
@@ -72,6 +73,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     ...stores,
     ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
     knownKeys: knownKeys({ ...stores, digests, clock }, 1000),
+    limiter: limiter({ clock }),
     usage: usageRecorder({
       ...{ queue: stores.queue, codec, clock, scheduler, log, jitter },
       hashIp: digests.ofAddress,
