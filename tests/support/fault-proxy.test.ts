@@ -1,7 +1,8 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type FaultProxy, noFaults, startFaultProxy } from './fault-proxy.ts'
+import type { Outage } from './outage.ts'
 import { nameQueueRequest, nameTableRequest } from './storage-request.ts'
 
 const seen: string[] = []
@@ -71,6 +72,50 @@ it('delays a request and then passes it on', async () => {
   proxy.setRates({ ...noFaults, delay: 1 })
   expect(await send('five')).toMatchObject({ status: 201 })
   expect(proxy.faults).toEqual({ ...noFaults, delay: 1 })
+})
+
+describe('an outage', () => {
+  afterEach(() => proxy.setOutage(null))
+
+  /** On a connection of its own. */
+  const sendBriefly = (body: string) =>
+    new Promise<unknown>((resolve) => {
+      const options = { port: proxy.port, path: '/account/q/messages', method: 'POST', agent: false } as const
+      const sent = request(options, (reply) => {
+        let text = ''
+        reply.on('data', (chunk) => {
+          text += chunk
+        })
+        reply.on('end', () => resolve({ status: reply.statusCode, text }))
+        reply.on('error', () => resolve('half an answer'))
+      })
+      sent.on('error', () => resolve(patience.aborted ? 'no answer' : 'cut'))
+      const patience = AbortSignal.timeout(500)
+      patience.addEventListener('abort', () => sent.destroy())
+      sent.end(body)
+    })
+
+  it.each<[Outage, unknown, number]>([
+    ['blackhole', 'no answer', 0],
+    ['refuse', 'cut', 0],
+    ['unavailable', { status: 503, text: '' }, 0],
+    ['throttled', { status: 429, text: '' }, 0],
+    ['replyLost', 'cut', 1],
+  ])('%s is what a client sees, until it ends', async (outage, answer, done) => {
+    proxy.setRates(noFaults)
+    await proxy.setOutage(outage)
+    expect(await sendBriefly('x')).toEqual(answer)
+    expect(seen).toHaveLength(done)
+    await proxy.setOutage(null)
+    expect(await sendBriefly('y')).toEqual({ status: 201, text: 'got y' })
+  })
+
+  it('drip begins a reply and does not end it in time', async () => {
+    proxy.setRates(noFaults)
+    await proxy.setOutage('drip')
+    expect(await sendBriefly('slow')).toBe('half an answer')
+    expect(seen).toHaveLength(1)
+  })
 })
 
 it.each([

@@ -1,6 +1,7 @@
 import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse, request as send } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
+import { meetOutage, type Outage } from './outage.ts'
 import { seededRandom } from './random.ts'
 
 /** The chance of each fault, 0 to 1; a request has one fault at most, and beside it perhaps a delay. */
@@ -23,6 +24,10 @@ export interface FaultProxy {
   /** Requests that reached the store, by name. */
   readonly requests: ReadonlyMap<string, number>
   setRates(rates: FaultRates): void
+  /** From the resolution on every request meets this outage; null ends it, and cuts what it still holds. */
+  setOutage(outage: Outage | null): Promise<void>
+  /** Requests that met an outage, since the last reset. */
+  broken(): number
   resetCounts(): void
   close(): Promise<void>
 }
@@ -50,6 +55,8 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
   const faults: FaultCounts = { ...noFaults }
   const requests = new Map<string, number>()
   let rates = options.rates ?? noFaults
+  let outage: Outage | null = null
+  let broken = 0
 
   async function toStore(request: IncomingMessage, body: Buffer) {
     if (random() < rates.delay) {
@@ -62,42 +69,52 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
     return { reply, content: await readAll(reply) }
   }
 
+  async function meet(kind: Outage, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    broken++
+    const body = await readAll(request)
+    return meetOutage(kind, { response, cut: () => cut(request), toStore: () => toStore(request, body) })
+  }
+
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const fault = pickFault(rates, random())
     if (fault !== undefined) faults[fault]++
     const body = await readAll(request)
-    switch (fault) {
-      case 'cutBefore':
-        return cut(request)
-      case 'cutAfter':
-        await toStore(request, body)
-        return cut(request)
-      case 'unavailable':
-        return answer(response, 503, [], Buffer.alloc(0))
-      case undefined: {
-        const { reply, content } = await toStore(request, body)
-        return answer(response, reply.statusCode ?? 502, reply.rawHeaders, content)
-      }
-    }
+    if (fault === 'cutBefore') return cut(request)
+    if (fault === 'unavailable') return void response.writeHead(503).end()
+    const { reply, content } = await toStore(request, body)
+    if (fault === 'cutAfter') return cut(request)
+    response.writeHead(reply.statusCode ?? 502, reply.rawHeaders).end(content)
   }
 
   const server = createServer((request, response) => {
-    handle(request, response).catch(() => cut(request))
+    const handled = outage === null ? handle(request, response) : meet(outage, request, response)
+    handled.catch(() => cut(request))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  await listen(0)
+  const { port } = server.address() as AddressInfo
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     faults,
     requests,
     setRates: (next) => {
       rates = next
     },
+    setOutage: async (next) => {
+      // A connection that is kept alive would outlast a port that nobody listens on, and what is held would never end.
+      server.closeAllConnections()
+      if (outage !== 'refuse' && next === 'refuse') await close(server)
+      if (outage === 'refuse' && next !== 'refuse') await listen(port)
+      outage = next
+    },
+    broken: () => broken,
     resetCounts: () => {
+      broken = 0
       Object.assign(faults, noFaults)
       requests.clear()
     },
     close: async () => {
-      await close(server)
+      if (server.listening) await close(server)
       agent.destroy()
     },
   }
@@ -125,10 +142,6 @@ async function readAll(stream: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of stream) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks)
-}
-
-function answer(response: ServerResponse, status: number, rawHeaders: string[], content: Buffer): void {
-  response.writeHead(status, rawHeaders).end(content)
 }
 
 function cut(request: IncomingMessage): void {

@@ -6,6 +6,8 @@ import { nameQueueRequest, nameTableRequest } from './storage-request.ts'
 export interface StorageProxies {
   /** For whoever is to reach the store through the proxies. */
   readonly connectionString: string
+  readonly queues: FaultProxy
+  readonly tables: FaultProxy
   setRates(rates: FaultRates): void
   /** Of both ports, since the last reset. */
   faults(): FaultRates
@@ -25,6 +27,8 @@ export async function startStorageProxies(azurite: TestAzurite, seed: number): P
   const sum = (name: keyof FaultRates) => queue.faults[name] + table.faults[name]
   return {
     connectionString: azuriteConnectionString({ blob: azurite.blobPort, queue: queue.port, table: table.port }),
+    queues: queue,
+    tables: table,
     setRates: (rates) => {
       for (const proxy of both) proxy.setRates(rates)
     },
