@@ -1,0 +1,38 @@
+import { ProblemView, replyContracts } from './reply-contracts.ts'
+
+/** What came back from an endpoint, and what it logged meanwhile. */
+export interface Answered {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
+  // biome-ignore lint/suspicious/noExplicitAny: a reply was held against its contract before a test reads it.
+  readonly body: any
+  readonly logged: readonly { readonly message: string }[]
+}
+
+const SECRET = /permas_[a-z]{4}_[0-9A-Za-z]{44}/
+const REQUEST_ID = /^[A-Za-z0-9_-]{8,64}$/
+const SHOWS_SECRETS = ['keys-generate', 'keys-rotate']
+
+/**
+ * What this reply breaks of that which every reply promises: its contract or a problem, the request id, no caching, no
+ * secret but where one is made, and none in the log. Empty for a good reply.
+ */
+export function brokenPromises(endpointName: string, { status, headers, text, body, logged }: Answered): string[] {
+  const failed = headers['content-type'] === 'application/problem+json'
+  const contract = failed ? ProblemView : replyContracts[endpointName]
+  const promises: Readonly<Record<string, boolean>> = {
+    'content-type': headers['content-type'] === (failed ? 'application/problem+json' : 'application/json'),
+    'no caching': headers['cache-control'] === 'no-store',
+    'no sniffing': headers['x-content-type-options'] === 'nosniff',
+    'a request id': REQUEST_ID.test(headers['x-request-id'] ?? ''),
+    'its status and request id in a problem':
+      !failed || (body.status === status && body.request_id === headers['x-request-id']),
+    'no secret in the reply': (SHOWS_SECRETS.includes(endpointName) && !failed) || !SECRET.test(text),
+    'no secret in the log': !SECRET.test(JSON.stringify(logged)),
+    'one log line': logged.filter(({ message }) => message === 'request').length === 1,
+  }
+  const broken = Object.keys(promises).filter((promise) => promises[promise] !== true)
+  const issues = contract === undefined ? ['it has none'] : (contract.safeParse(body).error?.issues ?? [])
+  return [...broken, ...issues.map((issue) => `its contract: ${JSON.stringify(issue)}`)]
+}
