@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { RpcHttpRequest, RpcTraceContext } from './rpc.ts'
 
 /** The path is split and decoded; an escaped slash stays escaped, as Kestrel leaves it. */
@@ -46,7 +47,7 @@ export function toRpcHttpRequest(
   return {
     method: request.method ?? 'GET',
     url: `http://${request.headers.host ?? 'localhost'}${request.url}`,
-    nullableHeaders: readHeaders(request.rawHeaders),
+    nullableHeaders: withPeer(readHeaders(request.rawHeaders), request.socket),
     nullableQuery: query === '' ? {} : readQuery(query),
     nullableParams: toNullable(params),
     ...(body ? { body: { bytes: body } } : {}),
@@ -74,6 +75,15 @@ function readHeaders(rawHeaders: readonly string[]): RpcHttpRequest['nullableHea
     const earlier = headers[name]
     headers[name] = { value: earlier ? `${earlier.value},${value}` : value }
   }
+  return headers
+}
+
+/** Azure's front end appends who sent the request, with the port. Functions that read addresses need it here, too. */
+function withPeer(headers: RpcHttpRequest['nullableHeaders'], { remoteAddress, remotePort }: Socket) {
+  const address = remoteAddress ?? 'unknown'
+  const peer = address.includes(':') ? `[${address}]:${remotePort}` : `${address}:${remotePort}`
+  const earlier = headers['x-forwarded-for']?.value
+  headers['x-forwarded-for'] = { value: earlier ? `${earlier}, ${peer}` : peer }
   return headers
 }
 

@@ -61,6 +61,7 @@ export function compose(config: Config): Services {
       leaseSeconds: config.usageLeaseSeconds,
     }),
     background: [],
+    clientIpSource: config.clientIpSource,
     cursorKey: digests.derive('cursor'),
     isAdminKey: equalsSecret(config.adminKey),
   }

@@ -1,5 +1,5 @@
 import { compose } from './compose.ts'
-import { parseConfig } from './config.ts'
+import { type ClientIpSource, parseConfig } from './config.ts'
 import type { Metrics } from './metrics.ts'
 import type { UsageAggregator } from './operations/aggregate-usage.ts'
 import type { UsageConsumer } from './operations/consume-usage.ts'
@@ -35,6 +35,8 @@ export interface Services {
   /** What clears the tables of what nobody reads any more, by name. */
   readonly sweepers: Readonly<Record<string, ports.Sweeper>>
   readonly digests: KeyDigests
+  /** Where the address of a caller is read from. */
+  readonly clientIpSource: ClientIpSource
   /** Seals the cursors of listings. */
   readonly cursorKey: Uint8Array
   readonly isAdminKey: (credential: string) => boolean

@@ -1,19 +1,5 @@
 import ipaddr from 'ipaddr.js'
-
-type Address = ipaddr.IPv4 | ipaddr.IPv6
-
-// ipaddr.js also reads octal, hexadecimal and short forms (`010.1`, `0x7f.1`): a filter must not.
-const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
-const ipv4 = new RegExp(`^(?:${OCTET}\\.){3}${OCTET}$`)
-const ipv6 = new RegExp(`^[0-9A-Fa-f:]{1,39}(?::(?:${OCTET}\\.){3}${OCTET})?$`)
-
-/**
- * Reads one address as a proxy may write it: `1.2.3.4`, `1.2.3.4:5678`, `2001:db8::1`, `[2001:db8::1]:443`. An IPv4
- * address inside IPv6 (`::ffff:1.2.3.4`) is that IPv4 address. Undefined for anything else, zone ids included.
- */
-export function parseAddress(text: string): Address | undefined {
-  return readBare(text) ?? readBare(withoutPort(text.trim()))
-}
+import { type Address, parseAddress, parseBareAddress } from './ip-address.ts'
 
 /** Why a text is not a rule (an address, or a CIDR block whose host bits are 0), or undefined for a good one. */
 export function faultOfRule(text: string): string | undefined {
@@ -38,13 +24,6 @@ interface Rule {
   readonly bits: number
 }
 
-function readBare(text: string): Address | undefined {
-  if (ipv4.test(text)) return new ipaddr.IPv4(text.split('.').map(Number))
-  if (!ipv6.test(text) || !ipaddr.IPv6.isValid(text)) return undefined
-  const address = ipaddr.IPv6.parse(text)
-  return address.isIPv4MappedAddress() ? address.toIPv4Address() : address
-}
-
 // A list is asked again and again, and never changed.
 const parsedRules = new WeakMap<readonly string[], readonly Rule[]>()
 
@@ -58,7 +37,7 @@ function parseRules(texts: readonly string[]): readonly Rule[] {
 
 function parseRule(text: string): Rule | undefined {
   const [, host, length] = /^([^/]+?)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text) ?? []
-  const address = host === undefined ? undefined : readBare(host)
+  const address = host === undefined ? undefined : parseBareAddress(host)
   if (address === undefined) return undefined
   const width = address.kind() === 'ipv4' ? 32 : 128
   // `::ffff:192.0.2.0/120` is a rule about 192.0.2.0/24.
@@ -74,11 +53,4 @@ function isNetworkAddress({ address, bits }: Rule): boolean {
 function networkOf(address: Address, bits: number): Address {
   const text = `${address.toString()}/${bits}`
   return address.kind() === 'ipv4' ? ipaddr.IPv4.networkAddressFromCIDR(text) : ipaddr.IPv6.networkAddressFromCIDR(text)
-}
-
-function withoutPort(text: string): string {
-  const bracketed = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(text)
-  if (bracketed?.[1] !== undefined) return bracketed[1].includes(':') ? bracketed[1] : ''
-  const portless = /^([^:]+):\d{1,5}$/.exec(text)
-  return portless?.[1] ?? text
 }

@@ -1,6 +1,13 @@
 import * as z from 'zod'
 import type { Services } from '../services.ts'
-import { authenticateCaller, authenticateHolder, authorize, type Caller, type Holder } from './authenticate.ts'
+import {
+  authenticateCaller,
+  authenticateHolder,
+  authorize,
+  type Caller,
+  type Holder,
+  type Presented,
+} from './authenticate.ts'
 import type { Access, Answer, Call, EndpointSpec } from './endpoint-spec.ts'
 import { runIdempotent } from './idempotent.ts'
 import { check, decodeUtf8, invalidRequest, parseJson, readBytes } from './read-request.ts'
@@ -19,13 +26,13 @@ const DEFAULT_MAX_BODY_BYTES = 64 * 1024
 export async function authenticate(
   access: Access,
   services: Services,
-  request: Arrival<Access>['request'],
+  presented: Presented,
 ): Promise<Caller | Holder | undefined> {
   if (access === 'public') return undefined
   if (access === 'holder' || access === 'possessor') {
-    return authenticateHolder(services, request, { mayBeDead: access === 'possessor' })
+    return authenticateHolder(services, presented, { mayBeDead: access === 'possessor' })
   }
-  const caller = await authenticateCaller(services, request)
+  const caller = await authenticateCaller(services, presented)
   const operator = typeof access === 'object'
   authorize(caller, operator ? access.operator : access, operator)
   return caller

@@ -1,5 +1,6 @@
 import type { HttpRequest } from '@azure/functions'
 import { AppError } from '../domain/errors.ts'
+import { addressAllowed } from '../domain/ip-rule.ts'
 import { type Key, keyStatus } from '../domain/key.ts'
 import { readPrefix } from '../domain/key-format.ts'
 import { everyProvider, oneProvider, type ProviderScope } from '../domain/provider-scope.ts'
@@ -21,19 +22,28 @@ export interface Holder {
   readonly scope: ProviderScope
 }
 
+/** What a request shows of who sent it. */
+export interface Presented {
+  readonly request: HttpRequest
+  readonly clientIp: string | null
+}
+
 type AuthenticateNeeds = Pick<Services, 'isAdminKey' | 'knownKeys' | 'clock'>
 
 /**
  * Who presents this request's credential: the admin key or a management key, as `X-API-Key` or as a bearer token. Every
- * refusal is one and the same `unauthenticated`.
+ * refusal is one and the same `unauthenticated`, that of an address outside the key's rules too.
  */
-export async function authenticateCaller(services: AuthenticateNeeds, request: HttpRequest): Promise<Caller> {
+export async function authenticateCaller(
+  services: AuthenticateNeeds,
+  { request, clientIp }: Presented,
+): Promise<Caller> {
   const credential = readCredential(request)
   if (credential === undefined) throw unauthenticated()
   if (services.isAdminKey(credential)) return { id: 'admin', scope: everyProvider, scopes: null }
   // A bearer token that is no key of ours is where an Entra ID token will be verified.
   if (readPrefix(credential) !== 'mgmt') throw unauthenticated()
-  const key = await findLiveKey(services, credential)
+  const key = await findLiveKey(services, credential, clientIp)
   if (key?.kind !== 'management') throw unauthenticated()
   return {
     id: key.keyId,
@@ -42,10 +52,13 @@ export async function authenticateCaller(services: AuthenticateNeeds, request: H
   }
 }
 
-/** The key that the request itself presents. `mayBeDead` also lets revoked, expired and disabled ones in. */
+/**
+ * The key that the request itself presents. `mayBeDead` also lets revoked, expired and disabled ones in, from any address:
+ * whoever holds a key may end it.
+ */
 export async function authenticateHolder(
   services: AuthenticateNeeds,
-  request: HttpRequest,
+  { request, clientIp }: Presented,
   { mayBeDead }: { readonly mayBeDead: boolean },
 ): Promise<Holder> {
   const credential = readCredential(request)
@@ -53,7 +66,7 @@ export async function authenticateHolder(
   if (credential === undefined || prefix === undefined || prefix === 'mgmt') throw unauthenticated()
   const key = mayBeDead
     ? (await services.knownKeys.find(credential, true)).value
-    : await findLiveKey(services, credential)
+    : await findLiveKey(services, credential, clientIp)
   if (key === undefined) throw unauthenticated()
   return { key, scope: oneProvider(key.providerId) }
 }
@@ -68,13 +81,21 @@ export function authorize(caller: Caller, scope: ManagementScope, operator: bool
   }
 }
 
-async function findLiveKey({ knownKeys, clock }: AuthenticateNeeds, credential: string): Promise<Key | undefined> {
+async function findLiveKey(
+  { knownKeys, clock }: AuthenticateNeeds,
+  credential: string,
+  clientIp: string | null,
+): Promise<Key | undefined> {
   const { value: key } = await knownKeys.find(credential, false)
-  if (key === undefined) return undefined
+  if (key === undefined || !reachableFrom(key, clientIp)) return undefined
   const status = keyStatus(key, clock.now())
   if (status !== 'active' && status !== 'in_grace') return undefined
   const provider = key.providerId === '*' ? undefined : await knownKeys.findProvider(key.providerId, false)
   return provider?.value?.status === 'disabled' ? undefined : key
+}
+
+function reachableFrom({ ipRestrictions }: Key, clientIp: string | null): boolean {
+  return ipRestrictions.length === 0 || addressAllowed(ipRestrictions, clientIp)
 }
 
 /** Two different credentials at once are none: which of them was meant is not ours to guess. */

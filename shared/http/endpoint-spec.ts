@@ -37,6 +37,8 @@ export interface Call<A extends Access, Params, Query, Body> {
   /** The body as it came, for the routes that read more than JSON. */
   readonly text: string
   readonly request: HttpRequest
+  /** Of whoever sent the request, canonical; null where there is none to trust, and for a public call. */
+  readonly clientIp: string | null
   readonly requestId: string
   /** A ULID for whatever the call makes: the same on every try under one Idempotency-Key. */
   readonly seed: string

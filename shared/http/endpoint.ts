@@ -5,6 +5,7 @@ import { describeFailure, invocationLog } from '../log.ts'
 import type { Log } from '../ports.ts'
 import { type Services, services } from '../services.ts'
 import { type Arrival, answerCall, authenticate, callerId, type Nothing } from './answer-call.ts'
+import { clientAddress } from './client-ip.ts'
 import type { Access, Answer, EndpointSpec } from './endpoint-spec.ts'
 import { publicError, toProblem } from './problem.ts'
 import { refuseKeyInQuery } from './read-request.ts'
@@ -36,9 +37,11 @@ export function endpoint<
     refuseKeyInQuery(request)
     const provideOrFail = () => provided(provide)
     const services = spec.access === 'public' ? undefined : provideOrFail()
-    const caller = services && (await authenticate(spec.access, services, request))
+    const clientIp = services === undefined ? null : clientAddress(request.headers, services.clientIpSource)
+    const caller = services && (await authenticate(spec.access, services, { request, clientIp }))
     trace.caller = callerId(caller)
-    const arrival = { request, requestId: trace.requestId, services, provide: provideOrFail, log, caller } as Arrival<A>
+    const { requestId } = trace
+    const arrival = { request, clientIp, requestId, services, provide: provideOrFail, log, caller } as Arrival<A>
     return toResponse(await answerCall(spec, arrival))
   }
 

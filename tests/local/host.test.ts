@@ -67,6 +67,15 @@ describe('an HTTP request', () => {
     })
   })
 
+  test('carries the address of its peer behind whatever the caller wrote, as Azure’s front end has it', async () => {
+    const forwardedFor = async (headers: Record<string, string | string[]>) =>
+      JSON.parse((await callRaw('/echo/1', headers)).body).headers['x-forwarded-for']
+    expect(await forwardedFor({})).toMatch(/^127\.0\.0\.1:\d+$/)
+    expect(await forwardedFor({ 'X-Forwarded-For': ['9.9.9.9', '8.8.8.8'] })).toMatch(
+      /^9\.9\.9\.9,8\.8\.8\.8, 127\.0\.0\.1:\d+$/,
+    )
+  })
+
   test('carries its body', async () => {
     const reply = await call('/echo/1', { method: 'POST', body: 'grüße' })
     expect(await reply.json()).toMatchObject({ method: 'POST', body: 'grüße', params: { id: '1' } })

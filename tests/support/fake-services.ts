@@ -85,6 +85,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     sweepers: {},
     background: [],
     metrics: openMetrics(),
+    clientIpSource: { kind: 'direct' },
     cursorKey: digests.derive('cursor'),
     isAdminKey: (credential) => credential === adminKey,
   }

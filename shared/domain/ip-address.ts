@@ -1,0 +1,39 @@
+import ipaddr from 'ipaddr.js'
+
+export type Address = ipaddr.IPv4 | ipaddr.IPv6
+
+// ipaddr.js also reads octal, hexadecimal and short forms (`010.1`, `0x7f.1`): a filter must not.
+const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
+const ipv4 = new RegExp(`^(?:${OCTET}\\.){3}${OCTET}$`)
+const ipv6 = new RegExp(`^[0-9A-Fa-f:]{1,39}(?::(?:${OCTET}\\.){3}${OCTET})?$`)
+
+/**
+ * Reads one address as a proxy may write it: `1.2.3.4`, `1.2.3.4:5678`, `2001:db8::1`, `[2001:db8::1]:443`. An IPv4
+ * address inside IPv6 (`::ffff:1.2.3.4`) is that IPv4 address. Undefined for anything else, zone ids included.
+ */
+export function parseAddress(text: string): Address | undefined {
+  return parseBareAddress(text) ?? parseBareAddress(withoutPort(text.trim()))
+}
+
+/** The same for an address alone: no port, no brackets, no blanks. */
+export function parseBareAddress(text: string): Address | undefined {
+  if (ipv4.test(text)) return new ipaddr.IPv4(text.split('.').map(Number))
+  if (!ipv6.test(text) || !ipaddr.IPv6.isValid(text)) return undefined
+  const address = ipaddr.IPv6.parse(text)
+  return address.isIPv4MappedAddress() ? address.toIPv4Address() : address
+}
+
+/** The one way to write the address that `parseAddress` reads from a text (RFC 5952 for IPv6), or null. */
+export function canonicalAddress(text: string): string | null {
+  if (ipv4.test(text)) return text
+  const address = parseAddress(text)
+  if (address === undefined) return null
+  return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString()
+}
+
+function withoutPort(text: string): string {
+  const bracketed = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(text)
+  if (bracketed?.[1] !== undefined) return bracketed[1].includes(':') ? bracketed[1] : ''
+  const portless = /^([^:]+):\d{1,5}$/.exec(text)
+  return portless?.[1] ?? text
+}
