@@ -21,16 +21,17 @@ const statusClasses = { '1xx': true, '2xx': true, '3xx': true, '4xx': true, '5xx
 
 const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 const hour = /^\d{8}(?:[01]\d|2[0-3])$/
+const address = /^[0-9a-f.:]{2,39}$/
 const providerId = z.string().regex(/^(?:\*|[a-z0-9][a-z0-9_-]{0,62})$/)
 const keyId = z.string().regex(/^[0-9A-Za-z_-]{1,64}$/)
 
-/** `[hour, outcome, endpoint, status class, count, last used at, last address hash]` */
-type WireUses = [string, UsageOutcome, string, StatusClass, number, string, string | null]
+/** `[hour, outcome, endpoint, status class, count, last used at, last address hash]`, after a revocation also the address. */
+type WireUses = [string, UsageOutcome, string, StatusClass, number, string, string | null, string?]
 
 /** By hand: a message holds hundreds of these, and zod takes ten times as long for each. */
 const usesShape = z.custom<WireUses>(
   isUses,
-  'not [hour, outcome, endpoint, status class, count, last use, address hash]',
+  'not [hour, outcome, endpoint, status class, count, last use, address hash, address after a revocation]',
 )
 
 /** `[provider id, key id, owner id, environment, uses]` */
@@ -53,6 +54,9 @@ const messageShape = z.strictObject({
     .nullable(),
   keys: z.array(keyShape).min(1),
 })
+
+/** Of the longest address, with its quotes and comma: the last one is not known when the first use is measured. */
+const ADDRESS_BYTES = 42
 
 type Message = z.output<typeof messageShape>
 type WireKey = z.output<typeof keyShape>
@@ -87,7 +91,8 @@ export function parseUsageMessage(body: string): UsageBatch {
 /** The bytes that a delta takes in a message at most: its key's, counted once per message, and its own. */
 export function measureUsageDelta(delta: UsageDelta): { readonly keyBytes: number; readonly deltaBytes: number } {
   const strings = delta.providerId.length + delta.keyId.length + byteLength(delta.ownerId)
-  return { keyBytes: strings + 24, deltaBytes: delta.outcome.length + byteLength(delta.endpoint) + 112 }
+  const evidence = delta.outcome === 'REVOKED' ? ADDRESS_BYTES : 0
+  return { keyBytes: strings + 24, deltaBytes: delta.outcome.length + byteLength(delta.endpoint) + 112 + evidence }
 }
 
 /** The same message with its count of re-drives raised by one; undefined for a body that is no usage message. */
@@ -99,7 +104,7 @@ export function raiseUsageRedrives(body: string): { readonly body: string; reado
 }
 
 function isUses(value: unknown): value is WireUses {
-  if (!Array.isArray(value) || value.length !== 7) return false
+  if (!Array.isArray(value) || (value.length !== 7 && !hasAddress(value))) return false
   const [at, outcome, endpoint, statusClass, count, lastUsedAt, ipHash] = value as unknown[]
   return (
     isText(at, hour) &&
@@ -112,6 +117,10 @@ function isUses(value: unknown): value is WireUses {
     (ipHash === null || isShort(ipHash, 32)) &&
     isPositive(count)
   )
+}
+
+function hasAddress(uses: readonly unknown[]): boolean {
+  return uses.length === 8 && uses[1] === 'REVOKED' && isText(uses[7], address)
 }
 
 function isText(value: unknown, pattern: RegExp): boolean {
@@ -155,11 +164,14 @@ function groupByKey(deltas: readonly UsageDelta[]): WireKey[] {
 }
 
 function usesOf(delta: UsageDelta): WireUses {
-  return [delta.hour, delta.outcome, delta.endpoint, delta.statusClass, delta.count, delta.lastUsedAt, delta.lastIpHash]
+  const { hour, outcome, endpoint, statusClass, count, lastUsedAt, lastIpHash, lastIp } = delta
+  return lastIp === null
+    ? [hour, outcome, endpoint, statusClass, count, lastUsedAt, lastIpHash]
+    : [hour, outcome, endpoint, statusClass, count, lastUsedAt, lastIpHash, lastIp]
 }
 
 function deltasOfKey([providerId, keyId, ownerId, environment, uses]: WireKey): UsageDelta[] {
-  return uses.map(([hour, outcome, endpoint, statusClass, count, lastUsedAt, lastIpHash]) => ({
+  return uses.map(([hour, outcome, endpoint, statusClass, count, lastUsedAt, lastIpHash, lastIp = null]) => ({
     providerId,
     keyId,
     ownerId,
@@ -171,6 +183,7 @@ function deltasOfKey([providerId, keyId, ownerId, environment, uses]: WireKey): 
     count,
     lastUsedAt,
     lastIpHash,
+    lastIp,
   }))
 }
 

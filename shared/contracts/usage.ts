@@ -89,7 +89,20 @@ const usageFields = {
   buckets: z.array(z.strictObject({ start: instant, total: count, denied: count })),
 }
 
-export const KeyUsageView = z.strictObject({ key_id: z.string(), provider_id: z.string(), ...usageFields })
+export const KeyUsageView = z.strictObject({
+  key_id: z.string(),
+  provider_id: z.string(),
+  ...usageFields,
+  /** Kept per day like the `by_…` counts; null where there were none. `last_client_ip` is null where the use named none. */
+  uses_after_revocation: z
+    .strictObject({
+      count,
+      last_at: instant,
+      last_client_ip: z.string().nullable(),
+      last_endpoint: z.string(),
+    })
+    .nullable(),
+})
 export type KeyUsageView = z.output<typeof KeyUsageView>
 
 export const ProviderUsageView = z.strictObject({

@@ -1,4 +1,5 @@
-import type { DayCounters, UsageDelta } from './usage.ts'
+import type { DayCounters, RevokedUse, UsageDelta } from './usage.ts'
+import { laterRevokedUse, revokedUseOf } from './usage-after-revocation.ts'
 import { boundEndpoints } from './usage-endpoints.ts'
 import { dayOfHour } from './usage-time.ts'
 
@@ -45,6 +46,7 @@ interface Tally {
   readonly endpoints: Map<string, number>
   total: number
   last: LastUse
+  lastRevoked: RevokedUse | null
 }
 
 function startTally(before: DayCounters | undefined, delta: UsageDelta): Tally {
@@ -62,6 +64,7 @@ function startTally(before: DayCounters | undefined, delta: UsageDelta): Tally {
     endpoints: new Map(Object.entries(before?.endpoints ?? {})),
     total: before?.total ?? 0,
     last: before ?? delta,
+    lastRevoked: before?.lastRevokedUse ?? null,
   }
 }
 
@@ -74,6 +77,7 @@ function addDelta(tally: Tally, delta: UsageDelta): void {
   raise(tally.statusClasses, delta.statusClass, delta.count)
   raise(tally.endpoints, delta.endpoint, delta.count)
   if (isLater(delta, tally.last)) tally.last = delta
+  tally.lastRevoked = laterRevokedUse(tally.lastRevoked, revokedUseOf(delta))
 }
 
 function raise(counts: Map<string, number>, name: string, by: number): void {
@@ -100,5 +104,6 @@ function finishTally(tally: Tally): DayCounters {
     endpoints: Object.fromEntries(boundEndpoints(tally.endpoints)),
     lastUsedAt: tally.last.lastUsedAt,
     lastIpHash: tally.last.lastIpHash,
+    lastRevokedUse: tally.lastRevoked,
   }
 }

@@ -1,4 +1,5 @@
 import type { UsageDelta, UsageEvent } from './usage.ts'
+import { evidentIp } from './usage-after-revocation.ts'
 import { countedEndpoint } from './usage-endpoints.ts'
 import { type DeltaSize, type MessageRoom, messageRoom } from './usage-packing.ts'
 import { countedAtMs, hourIndex, hourName } from './usage-time.ts'
@@ -118,6 +119,7 @@ function deltaOf(cell: Omit<Cell, 'lot'>, hashIp: (address: string) => string): 
     count: cell.count,
     lastUsedAt: new Date(cell.lastMs).toISOString(),
     lastIpHash: cell.lastIp === null ? null : hashIp(cell.lastIp),
+    lastIp: evidentIp(outcome, cell.lastIp),
   }
 }
 

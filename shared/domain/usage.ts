@@ -45,8 +45,19 @@ export interface UsageDelta {
   readonly count: number
   /** ISO 8601 UTC. */
   readonly lastUsedAt: string
-  /** Keyed hash of the last client address, at most 32 ASCII characters; never the address. */
+  /** Keyed hash of the last client address, at most 32 ASCII characters. */
   readonly lastIpHash: string | null
+  /** The last client address itself, only of uses of a revoked key: they are evidence. At most 39 characters. */
+  readonly lastIp: string | null
+}
+
+/** A use of a key that had been revoked. */
+export interface RevokedUse {
+  /** ISO 8601 UTC. */
+  readonly at: string
+  readonly endpoint: string
+  /** null where the caller named none. */
+  readonly clientIp: string | null
 }
 
 /** Which part of which pushed batch a message carries. */
@@ -87,6 +98,8 @@ export interface DayCounters {
   readonly endpoints: Readonly<Record<string, number>>
   readonly lastUsedAt: string
   readonly lastIpHash: string | null
+  /** The last use after the key was revoked; null for none on that day. */
+  readonly lastRevokedUse: RevokedUse | null
 }
 
 /** Where counters live: one UTC day (`YYYYMMDD`), one of 16 shards (`00` … `15`). */

@@ -28,7 +28,18 @@ export function toRangeRequest({ from, to, granularity }: RangeQuery): RangeRequ
 }
 
 export function toKeyUsageView(usage: KeyUsage): KeyUsageView {
-  return { key_id: usage.keyId, provider_id: usage.providerId, ...toSummaryView(usage) }
+  const { keyId, providerId, afterRevocation: after } = usage
+  return {
+    key_id: keyId,
+    provider_id: providerId,
+    ...toSummaryView(usage),
+    uses_after_revocation: after && {
+      count: after.count,
+      last_at: after.last.at,
+      last_client_ip: after.last.clientIp,
+      last_endpoint: after.last.endpoint,
+    },
+  }
 }
 
 export function toProviderUsageView(usage: ProviderUsage): ProviderUsageView {

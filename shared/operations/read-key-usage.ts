@@ -1,5 +1,6 @@
 import { oneProvider, type ProviderScope } from '../domain/provider-scope.ts'
 import type { DayCounters } from '../domain/usage.ts'
+import { sumRevokedUses, type UsesAfterRevocation } from '../domain/usage-after-revocation.ts'
 import { shardOf } from '../domain/usage-partition.ts'
 import { type RangeRequest, resolveRange, spanOf } from '../domain/usage-range.ts'
 import { latest, summarize, type UsageSummary } from '../domain/usage-report.ts'
@@ -18,6 +19,8 @@ interface ReadKeyUsageNeeds {
 export interface KeyUsage extends UsageSummary {
   readonly keyId: string
   readonly providerId: string
+  /** Like the `by…` counts: of the range widened to whole UTC days. */
+  readonly afterRevocation: UsesAfterRevocation | null
 }
 
 /**
@@ -38,15 +41,17 @@ export async function readKeyUsage(
   const { providerId } = key
   const owner = oneProvider(providerId)
   const readLive = (day: string) => ledger.readCounters({ day, shard: shardOf(keyId) }, [{ providerId, keyId }])
+  const span = spanOf(range)
   const [copies, lastUsed, ...live] = await Promise.all([
-    reports.keyDays(owner, keyId, spanOf(range)),
+    reports.keyDays(owner, keyId, span),
     reports.lastUsed(owner, [keyId]),
     readLive(dayName(now)),
     readLive(dayName(now, 1)),
   ])
   const rows = overlay(copies, live.flat())
   const lastUses = [...lastUsed.values(), ...rows.map(({ lastUsedAt }) => lastUsedAt)]
-  return { ...summarize(range, rows), lastUsedAt: latest(lastUses), keyId, providerId }
+  const afterRevocation = sumRevokedUses(rows.filter(({ day }) => day >= span.first && day <= span.last))
+  return { ...summarize(range, rows), lastUsedAt: latest(lastUses), keyId, providerId, afterRevocation }
 }
 
 /** Counters are never behind their copies. */

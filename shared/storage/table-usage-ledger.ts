@@ -15,7 +15,7 @@ import type {
 import type { TableAccess } from './azure-tables.ts'
 import type { RowAction, Table } from './table.ts'
 import { decodeRow, encodeRow, int64, nullableName, type Row, type StoredRow } from './table-row.ts'
-import { counts, fromHours, toHours } from './usage-row.ts'
+import { counts, fromHours, fromRevokedUse, toHours, toRevokedUse } from './usage-row.ts'
 
 const META = '_meta'
 const BATCH = 'b|'
@@ -140,13 +140,14 @@ function toBatch(table: Table, row: StoredRow): AppliedBatch {
 }
 
 function fromCounters(table: Table, partitionKey: string, counters: ScannedCounters): Row {
-  const { hours, deniedHours, ...rest } = counters
+  const { hours, deniedHours, lastRevokedUse, ...rest } = counters
   return {
     partitionKey,
     rowKey: countersKey(counters),
     ...encodeRow(table.name, countersShape, rest),
     ...toHours('h', hours),
     ...toHours('dn', deniedHours),
+    ...toRevokedUse(lastRevokedUse),
   }
 }
 
@@ -154,7 +155,8 @@ function toCounters(table: Table, row: StoredRow): ScannedCounters {
   const [providerId = '', keyId = ''] = row.rowKey.slice(COUNTERS.length).split('|')
   const day = row.partitionKey.slice(0, 8)
   const hours = { hours: fromHours('h', row), deniedHours: fromHours('dn', row) }
-  return { providerId, keyId, day, ...decodeRow(table.name, countersShape, row), ...hours }
+  const lastRevokedUse = fromRevokedUse(table.name, row)
+  return { providerId, keyId, day, ...decodeRow(table.name, countersShape, row), ...hours, lastRevokedUse }
 }
 
 function withoutVersion({ version: _, ...counters }: ScannedCounters): DayCounters {

@@ -3,7 +3,7 @@ import type { DayCounters } from '../domain/usage.ts'
 import type { ProviderDay } from '../domain/usage-totals.ts'
 import type { ScannedCounters } from '../ports.ts'
 import { decodeRow, encodeRow, int64, nullableName, type Row, type StoredRow } from './table-row.ts'
-import { counts, fromHours, toHours } from './usage-row.ts'
+import { counts, fromHours, fromRevokedUse, toHours, toRevokedUse } from './usage-row.ts'
 
 const sums = {
   day: z.string().regex(/^\d{8}$/),
@@ -45,6 +45,7 @@ export function toKeyDayRow(table: string, copy: ScannedCounters): Row {
     ...properties,
     ...toHours('h', copy.hours),
     ...toHours('dn', copy.deniedHours),
+    ...toRevokedUse(copy.lastRevokedUse),
   }
 }
 
@@ -56,6 +57,7 @@ export function fromKeyDayRow(table: string, row: StoredRow): DayCounters {
     hours: fromHours('h', row),
     deniedHours: fromHours('dn', row),
     lastIpHash: null,
+    lastRevokedUse: fromRevokedUse(table, row),
   }
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { StoredRow } from './table-row.ts'
+import type { RevokedUse } from '../domain/usage.ts'
+import { decodeRow, json, type StoredRow } from './table-row.ts'
 
 /** Counts by name as a JSON object. Read as pairs: a name may be anything, `__proto__` too. */
 export const counts = z.codec(z.string(), z.custom<Readonly<Record<string, number>>>(), {
@@ -11,6 +12,21 @@ export const counts = z.codec(z.string(), z.custom<Readonly<Record<string, numbe
   },
   encode: (record) => JSON.stringify(record),
 })
+
+const revokedUseShape = z.object({
+  lastRevokedUse: json(
+    z.strictObject({ at: z.string(), endpoint: z.string(), clientIp: z.string().nullable() }),
+  ).optional(),
+})
+
+/** A day without a use of a revoked key has no property for it: nearly every day. */
+export function toRevokedUse(use: RevokedUse | null): Record<string, string> {
+  return use === null ? {} : { lastRevokedUse: JSON.stringify(use) }
+}
+
+export function fromRevokedUse(table: string, row: StoredRow): RevokedUse | null {
+  return decodeRow(table, revokedUseShape, row).lastRevokedUse ?? null
+}
 
 const hourNames = Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, '0'))
 

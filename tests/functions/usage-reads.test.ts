@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { keysRevoke } from '../../functions/keys-revoke.ts'
 import { keysUsage } from '../../functions/keys-usage.ts'
 import { keysValidate } from '../../functions/keys-validate.ts'
 import { usageList } from '../../functions/usage-list.ts'
@@ -44,6 +45,36 @@ describe('GET /auth/keys/{token_id}/usage', () => {
     expect(body.buckets).toHaveLength(17)
     expect(body.buckets.at(-1)).toEqual({ start: '2026-11-22T16:00:00.000Z', total: 2, denied: 1 })
     expect(body.buckets[0]).toEqual({ start: '2026-11-22T00:00:00.000Z', total: 0, denied: 0 })
+  })
+
+  test('200 tells of uses after the key was revoked: how many, and when, from where and of what the last one was', async () => {
+    expect((await read()).body.uses_after_revocation).toBeNull()
+    await call(keysRevoke, services, { params: { token_id: key.key.keyId }, json: {} })
+    const use = (json: object) => call(keysValidate, services, { json: { key: key.secret, ...json } })
+    await use({ endpoint: '/orders', client_ip: '192.0.2.7' })
+    await services.time.advance(60_000)
+    await use({ endpoint: '/refunds', client_ip: '[2001:DB8::7]:443' })
+    await use({ endpoint: '/refunds', client_ip: '192.0.2.9', dry_run: true })
+    await services.consumer.drain()
+    const { body } = await read()
+    expect(body.by_outcome).toMatchObject({ REVOKED: 2 })
+    expect(body.uses_after_revocation).toEqual({
+      count: 2,
+      last_at: '2026-11-22T16:01:00.000Z',
+      last_client_ip: '2001:db8::7',
+      last_endpoint: '/refunds',
+    })
+  })
+
+  test('200 keeps of a client address that is none nothing, and of other uses no address at all', async () => {
+    const use = (client_ip: string) => call(keysValidate, services, { json: { key: key.secret, client_ip } })
+    await use('192.0.2.99')
+    await call(keysRevoke, services, { params: { token_id: key.key.keyId }, json: {} })
+    await use(key.secret.slice(0, 40))
+    await services.consumer.drain()
+    const { text, body } = await read()
+    expect(body.uses_after_revocation).toMatchObject({ count: 1, last_client_ip: null, last_endpoint: '(none)' })
+    expect(text).not.toContain('192.0.2.99')
   })
 
   test('400 names every wrong field of the query, and says what an hourly range may be', async () => {

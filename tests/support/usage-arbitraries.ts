@@ -17,7 +17,7 @@ interface DeltaOptions {
 /** Deltas over few keys, days and names, so that they collide. */
 export function usageDeltas(options: DeltaOptions = {}): fc.Arbitrary<UsageDelta> {
   const { days = ['20261121', '20261122'], keyIds = ['key-a', 'key-b', 'key-c'] } = options
-  return fc.record({
+  const deltas = fc.record({
     providerId: fc.constantFrom('acme', 'globex'),
     keyId: fc.constantFrom(...keyIds),
     ownerId: fc.constantFrom(null, 'ann', 'bob'),
@@ -29,5 +29,7 @@ export function usageDeltas(options: DeltaOptions = {}): fc.Arbitrary<UsageDelta
     count: fc.integer({ min: 1, max: 1_000_000 }),
     lastUsedAt: fc.integer({ min: 0, max: 5 }).map((second) => `2026-11-22T10:00:0${second}.000Z`),
     lastIpHash: fc.constantFrom(null, 'aa', 'bb'),
+    lastIp: fc.constantFrom(null, '192.0.2.7', '2001:db8::7'),
   })
+  return deltas.map((delta) => (delta.outcome === 'REVOKED' ? delta : { ...delta, lastIp: null }))
 }

@@ -18,6 +18,7 @@ export function sampleDelta(change: Partial<UsageDelta> = {}): UsageDelta {
     count: 1,
     lastUsedAt: `${hour.slice(0, 4)}-${hour.slice(4, 6)}-${hour.slice(6, 8)}T${hour.slice(8, 10)}:30:00.000Z`,
     lastIpHash: null,
+    lastIp: null,
     ...change,
   }
 }

@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { encodeUsageMessage, parseUsageMessage, raiseUsageRedrives } from '../../../shared/contracts/usage-message.ts'
+import {
+  encodeUsageMessage,
+  measureUsageDelta,
+  parseUsageMessage,
+  raiseUsageRedrives,
+} from '../../../shared/contracts/usage-message.ts'
 import { addDeltas } from '../../../shared/domain/usage-counters.ts'
 import { splitByPartition } from '../../../shared/domain/usage-partition.ts'
 import { usageDeltas } from '../../support/usage-arbitraries.ts'
@@ -28,9 +33,24 @@ const wrongUses: readonly (readonly [number, unknown])[] = [
   [5, '2026-11-22'],
   [6, 'x'.repeat(33)],
   [7, 'one too many'],
+  [7, '192.0.2.7'],
 ]
 
 describe('a usage message', () => {
+  test('takes no more bytes than it was measured for, with the longest address after a revocation too', () => {
+    fc.assert(
+      fc.property(batches, (batch) => {
+        const longest = '2001:0db8:1111:2222:3333:4444:5555:6666'
+        const deltas = batch.deltas.map((delta) =>
+          delta.outcome === 'REVOKED' ? { ...delta, lastIp: longest } : delta,
+        )
+        const measured = deltas.map((delta) => measureUsageDelta({ ...delta, lastIp: null }))
+        const bytes = measured.reduce((sum, { keyBytes, deltaBytes }) => sum + keyBytes + deltaBytes, 1024)
+        expect(Buffer.byteLength(encodeUsageMessage({ ...batch, deltas }))).toBeLessThanOrEqual(bytes)
+      }),
+    )
+  })
+
   test('carries a batch without loss: envelope as it was, the same counters in every partition', () => {
     fc.assert(
       fc.property(batches, (batch) => {
@@ -56,6 +76,8 @@ describe('a usage message', () => {
     [change({ keys: [['acme', 'k|1', null, 'live', []]] }), 'keys.0.1: '],
     [change({ at: 'yesterday' }), 'at: '],
     ...wrongUses.map((wrong) => [changeUses(wrong), 'keys.0.4.0: '] as const),
+    [changeUses([7, 'permas_live'], 'REVOKED'), 'keys.0.4.0: '],
+    [changeUses([8, 'one too many'], 'REVOKED'), 'keys.0.4.0: '],
   ])('that is wrong is refused with the place: %s', (body, place) => {
     expect(() => parseUsageMessage(body)).toThrow(place)
   })
@@ -73,8 +95,9 @@ describe('a usage message', () => {
   })
 })
 
-function changeUses([place, value]: readonly [number, unknown]): string {
+function changeUses([place, value]: readonly [number, unknown], outcome = 'VALID'): string {
   const uses: unknown[] = [...rightUses]
+  uses[1] = outcome
   uses[place] = value
   return change({ keys: [['acme', 'key-a', 'ann', 'live', [uses]]] })
 }

@@ -116,6 +116,7 @@ function sample(part: Partial<UsageDelta>): UsageDelta {
     count: 1,
     lastUsedAt: '2026-11-22T10:00:00.000Z',
     lastIpHash: null,
+    lastIp: null,
     ...part,
   }
 }

@@ -67,5 +67,6 @@ function plain(keyId: string): UsageDelta {
     count: 1,
     lastUsedAt: '2026-11-22T10:00:00.000Z',
     lastIpHash: null,
+    lastIp: null,
   }
 }
