@@ -36,6 +36,8 @@ export interface FreshCache<Value> {
   readAnew(index: string, load: () => Promise<Value | undefined>): Promise<Fresh<Value>>
   /** Nothing that was read before now under this tag is served again, reads under way included. */
   outdate(tag: string): void
+  /** The first kept value that is so, however old. Looks at every one. */
+  search(isSo: (value: Value) => boolean): Value | undefined
 }
 
 /**
@@ -86,6 +88,10 @@ export function freshCache<Value>(clock: Clock, options: FreshCacheOptions<Value
         if (nowMs - atMs > 10 * options.freshMs) changes.delete(old)
       }
       changes.set(tag, { turn: ++turns, atMs: nowMs })
+    },
+    search(isSo) {
+      for (const { value } of entries.values()) if (value !== undefined && isSo(value)) return value
+      return undefined
     },
   }
 }

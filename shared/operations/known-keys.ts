@@ -6,6 +6,7 @@ import type { Clock, KeyStore, ProviderStore } from '../ports.ts'
 import { type Fresh, freshCache } from './fresh-cache.ts'
 import type { KeyDigests } from './key-digests.ts'
 import { policySharing } from './share-policy.ts'
+import { stickyRevocations } from './sticky-revocations.ts'
 
 /** The keys and providers that this instance has seen, at most 8 s old. */
 export interface KnownKeys {
@@ -16,6 +17,10 @@ export interface KnownKeys {
   /** Forgets a key that this instance has just changed. */
   keyChanged(digest: string): void
   providerChanged(providerId: string): void
+  /** Whatever this instance remembers of the key, however old. */
+  recall(keyId: string): Key | undefined
+  /** From now on the key is revoked here, with its `revocation`, whatever any store says. */
+  revokeHere(key: Key): void
 }
 
 // The promise is 10 s everywhere: this leaves 2 s for replies under way.
@@ -24,6 +29,7 @@ const ABSENT_FRESH_MS = 5_000
 
 const KEY_CACHE_ENTRIES = 100_000
 const PROVIDER_CACHE_ENTRIES = 10_000
+const REVOCATIONS_MAX = 200_000
 
 interface KnownKeysNeeds {
   readonly keys: KeyStore
@@ -47,11 +53,12 @@ export function knownKeys({ keys, providers, digests, clock }: KnownKeysNeeds, m
   })
 
   const share = policySharing()
+  const revocations = stickyRevocations(REVOCATIONS_MAX)
 
   async function loadKey(secret: string): Promise<Key | undefined> {
     for (const { digest } of digests.candidates(secret)) {
       const key = await keys.findByDigest(everyProvider, digest)
-      if (key !== undefined && sameDigest(digest, key.digest)) return share(key)
+      if (key !== undefined && sameDigest(digest, key.digest)) return revocations.apply(share(key))
     }
     return undefined
   }
@@ -72,6 +79,14 @@ export function knownKeys({ keys, providers, digests, clock }: KnownKeysNeeds, m
     },
     keyChanged: (digest) => keyCache.outdate(digest),
     providerChanged: (providerId) => providerCache.outdate(providerId),
+    recall(keyId) {
+      const key = keyCache.search((kept) => kept.keyId === keyId)
+      return key && revocations.apply(key)
+    },
+    revokeHere(key) {
+      if (key.revocation !== null) revocations.add(key.digest, key.revocation)
+      keyCache.outdate(key.digest)
+    },
   }
 }
 

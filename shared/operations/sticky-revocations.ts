@@ -1,0 +1,42 @@
+import type { Key, Revocation } from '../domain/key.ts'
+
+/** The revocations that this instance has ever seen: no store, cache or replica that says otherwise later undoes them. */
+export interface StickyRevocations {
+  add(digest: string, revocation: Revocation): void
+  find(digest: string): Revocation | undefined
+  /** The key as it is, and revoked where it is known to be. Remembers the revocation of a revoked one. */
+  apply(key: Key): Key
+}
+
+/** At most `maxEntries` of them: those that were neither added nor asked for the longest go first. */
+export function stickyRevocations(maxEntries: number): StickyRevocations {
+  // A Map keeps the order of insertion, and costs nothing before it is filled.
+  const revocations = new Map<string, Revocation>()
+
+  function add(digest: string, revocation: Revocation): void {
+    revocations.delete(digest)
+    revocations.set(digest, revocation)
+    if (revocations.size <= maxEntries) return
+    const [oldest] = revocations.keys()
+    if (oldest !== undefined) revocations.delete(oldest)
+  }
+
+  function find(digest: string): Revocation | undefined {
+    const revocation = revocations.get(digest)
+    if (revocation !== undefined) add(digest, revocation)
+    return revocation
+  }
+
+  return {
+    add,
+    find,
+    apply(key) {
+      if (key.revocation !== null) {
+        add(key.digest, key.revocation)
+        return key
+      }
+      const revocation = find(key.digest)
+      return revocation === undefined ? key : { ...key, revocation }
+    },
+  }
+}
