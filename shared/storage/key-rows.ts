@@ -6,7 +6,7 @@ import type { Table } from './table.ts'
 import { date, decodeRow, encodeRow, json, nullableDate, nullableName, type StoredRow } from './table-row.ts'
 
 /** All of a key but its digest, which is the row's key. */
-const shape = z.object({
+export const keyShape = z.object({
   keyId: z.string(),
   pepperVersion: z.string(),
   hint: z.string(),
@@ -59,9 +59,9 @@ export function keyRows(table: Table): KeyRows {
   async function find(digest: string): Promise<Versioned<Key> | undefined> {
     const row = await table.get(digest.slice(0, 2), digest)
     if (row === undefined || isBar(row)) return undefined
-    return { value: { ...decodeRow(table.name, shape, row), digest }, version: row.etag }
+    return { value: { ...decodeRow(table.name, keyShape, row), digest }, version: row.etag }
   }
-  const toRow = (key: Key) => ({ ...address(key.digest), ...encodeRow(table.name, shape, key) })
+  const toRow = (key: Key) => ({ ...address(key.digest), ...encodeRow(table.name, keyShape, key) })
 
   return {
     find,

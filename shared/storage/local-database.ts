@@ -28,7 +28,7 @@ export interface OwnDatabase {
 }
 
 const SLOTS = 32
-const [BUSY, CORRUPT, NOT_A_DATABASE] = [5, 11, 26]
+const [BUSY, CORRUPT, FULL, NOT_A_DATABASE] = [5, 11, 13, 26]
 
 export function ownDatabase(options: LocalDatabaseOptions): OwnDatabase {
   let opened: { readonly local: LocalDatabase | undefined } | undefined
@@ -76,6 +76,23 @@ export function openLeftDatabase(options: LocalDatabaseOptions, slot: number): L
 
 /** The slots that a deployment may have files in. */
 export const localDatabaseSlots: readonly number[] = Array.from({ length: SLOTS }, (_, slot) => slot)
+
+/** All of `step` or nothing. */
+export function inTransaction(database: DatabaseSync, step: () => void): void {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    step()
+    database.exec('COMMIT')
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+/** The one failure of a statement that leaves no doubt: it was undone. */
+export function isDiskFull(error: unknown): boolean {
+  return sqliteCode(error) === FULL
+}
 
 function openSlot(folder: string, slot: number, options: LocalDatabaseOptions): LocalDatabase | undefined {
   const file = fileOf(folder, options.fingerprint, slot)
