@@ -30,6 +30,8 @@ interface FreshCacheOptions<Value> {
 export interface FreshCache<Value> {
   /** The kept value if it is fresh; undefined if the store must be asked. Never waits. */
   peek(index: string): Fresh<Value> | undefined
+  /** Whether a value is kept, however old; "there is none" is none. */
+  holds(index: string): boolean
   /** Asks the store through `load`; callers that ask for one index at one time share one read. */
   read(index: string, load: () => Promise<Value | undefined>): Promise<Fresh<Value>>
   /** Asks the store, whatever reads are under way, and keeps the answer. */
@@ -73,6 +75,7 @@ export function freshCache<Value>(clock: Clock, options: FreshCacheOptions<Value
       const freshMs = entry.value === undefined ? options.absentFreshMs : options.freshMs
       return ageMs < freshMs && !isOutdated(index, entry) ? { value: entry.value, ageMs, degraded: false } : undefined
     },
+    holds: (index) => entries.peek(index)?.value !== undefined,
     read(index, load) {
       const underWay = reading.get(index)
       if (underWay !== undefined) return underWay

@@ -12,6 +12,8 @@ import { stickyRevocations } from './sticky-revocations.ts'
 export interface KnownKeys {
   /** The key that this secret is, or undefined. `anew` reads the store whatever is kept. The secret must be well formed. */
   find(secret: string, anew: boolean): Fresh<Key> | Promise<Fresh<Key>>
+  /** Whether this instance remembers the key that this secret is, however old that memory. Asks nobody. */
+  holds(secret: string): boolean
   /** Undefined for a provider without a row. */
   findProvider(providerId: string, anew: boolean): Fresh<Provider> | Promise<Fresh<Provider>>
   /** Forgets a key that this instance has just changed. */
@@ -73,6 +75,7 @@ export function knownKeys({ keys, providers, digests, clock }: KnownKeysNeeds, m
       if (anew) return keyCache.readAnew(index, () => loadKey(secret))
       return keyCache.peek(index) ?? keyCache.read(index, () => loadKey(secret))
     },
+    holds: (secret) => keyCache.holds(digests.cacheIndex(secret)),
     findProvider(providerId, anew) {
       if (anew) return providerCache.readAnew(providerId, () => loadProvider(providerId))
       return providerCache.peek(providerId) ?? providerCache.read(providerId, () => loadProvider(providerId))

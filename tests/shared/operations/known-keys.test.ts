@@ -42,6 +42,18 @@ describe('a key', () => {
     expect(services.knownKeys.find(secret, false)).not.toBeInstanceOf(Promise)
   })
 
+  test('is held from the first look on, however old that gets, and an unknown one never', async () => {
+    const { services, reads } = underTest()
+    const { secret } = await makeKey(services)
+    const unknown = generateSecret('live', randomBytes)
+    expect(services.knownKeys.holds(secret)).toBe(false)
+    for (const one of [secret, unknown]) await services.knownKeys.find(one, false)
+    await services.time.advance(3_600_000)
+    const readBefore = reads()
+    expect([secret, unknown].map((one) => services.knownKeys.holds(one))).toEqual([true, false])
+    expect(reads()).toBe(readBefore)
+  })
+
   test('that is unknown is asked for once in 5 s', async () => {
     const { services, reads } = underTest()
     const stranger = generateSecret('live', randomBytes)
