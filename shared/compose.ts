@@ -8,6 +8,7 @@ import {
   parseUsageMessage,
   raiseUsageRedrives,
 } from './contracts/usage-message.ts'
+import { entraTokens } from './entra-tokens.ts'
 import { backgroundLog } from './log.ts'
 import { openMetrics } from './metrics.ts'
 import { openStores } from './open-stores.ts'
@@ -37,16 +38,16 @@ const scheduler: ports.Scheduler = {
 
 /** The one place where ports meet adapters. Opens nothing and sends nothing: clients are made when they are first needed. */
 export function compose(config: Config): Services {
-  const stores = openStores(config)
+  const metrics = openMetrics()
+  const { hot, pushLog, ...stores } = openStores(config, metrics.meter)
   const digests = keyDigests(config.peppers)
   const log = backgroundLog
-  const metrics = openMetrics()
   const jitter = Math.random
   const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
   return {
     ...stores,
     ...{ codec, clock, random, log, digests, aggregator, metrics },
-    knownKeys: knownKeys({ ...stores, digests, clock }),
+    knownKeys: knownKeys({ ...hot, digests, clock }),
     limiter: limiter({ clock }),
     usage: usageRecorder({
       ...{ queue: stores.queue, codec, clock, scheduler, log, jitter },
@@ -57,10 +58,11 @@ export function compose(config: Config): Services {
     }),
     consumer: usageConsumer({
       ...stores,
-      ...{ aggregator, codec, pushLog: stores.pushes, clock, log },
+      ...{ aggregator, codec, pushLog, clock, log },
       leaseSeconds: config.usageLeaseSeconds,
     }),
     background: [],
+    tokens: config.entra && entraTokens({ settings: config.entra, clock, log }),
     clientIpSource: config.clientIpSource,
     cursorKey: digests.derive('cursor'),
     isAdminKey: equalsSecret(config.adminKey),

@@ -7,7 +7,9 @@ import type { KeyDigests } from './operations/key-digests.ts'
 import type { KnownKeys } from './operations/known-keys.ts'
 import type { BufferedRecorder } from './operations/record-usage.ts'
 import type * as ports from './ports.ts'
+import type { TokenVerifier } from './ports-access.ts'
 import type { Limiter } from './ports-limits.ts'
+import type { Breaker } from './ports-observing.ts'
 import type { PushJournal, PushStore, RollUpMarks, UsageCopies, UsageReports } from './ports-reporting.ts'
 
 /** Everything that an operation may touch. */
@@ -35,11 +37,15 @@ export interface Services {
   /** What clears the tables of what nobody reads any more, by name. */
   readonly sweepers: Readonly<Record<string, ports.Sweeper>>
   readonly digests: KeyDigests
+  /** undefined where no Entra ID token is accepted. */
+  readonly tokens: TokenVerifier | undefined
   /** Where the address of a caller is read from. */
   readonly clientIpSource: ClientIpSource
   /** Seals the cursors of listings. */
   readonly cursorKey: Uint8Array
   readonly isAdminKey: (credential: string) => boolean
+  /** The circuit breakers before the dependencies. */
+  readonly guards: readonly Breaker[]
   /** What goes on beside the calls: begun with the first of them, ended with the app. */
   readonly background: readonly ports.Background[]
   readonly clock: ports.Clock

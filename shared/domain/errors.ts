@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'body_too_large'
   | 'unsupported_media_type'
   | 'store_unavailable'
+  | 'identity_unavailable'
   | 'usage_unavailable'
   | 'misconfigured'
   | 'internal'

@@ -9,11 +9,13 @@ import type { Services } from '../services.ts'
 
 /** Who calls the management API. */
 export interface Caller {
-  /** `admin`, or the key_id of a management key: what `created_by` and `revoked_by` show. */
+  /** `admin`, the key_id of a management key, or the id of a token: what `created_by` and `revoked_by` show. */
   readonly id: string
   readonly scope: ProviderScope
   /** null for the admin key, which may do everything. */
   readonly scopes: readonly string[] | null
+  /** The address rules that the caller's own key is bound to; empty for none. */
+  readonly ipRestrictions: readonly string[]
 }
 
 /** Who calls about the very key it presents. */
@@ -28,11 +30,12 @@ export interface Presented {
   readonly clientIp: string | null
 }
 
-type AuthenticateNeeds = Pick<Services, 'isAdminKey' | 'knownKeys' | 'clock'>
+type AuthenticateNeeds = Pick<Services, 'isAdminKey' | 'knownKeys' | 'clock' | 'tokens'>
 
 /**
- * Who presents this request's credential: the admin key or a management key, as `X-API-Key` or as a bearer token. Every
- * refusal is one and the same `unauthenticated`, that of an address outside the key's rules too.
+ * Who presents this request's credential: the admin key or a management key, as `X-API-Key` or as a bearer token, or a
+ * token of Entra ID. Every refusal is one and the same `unauthenticated`, that of an address outside the key's rules too.
+ * Throws `forbidden` for a token that is bound to no provider.
  */
 export async function authenticateCaller(
   services: AuthenticateNeeds,
@@ -40,16 +43,30 @@ export async function authenticateCaller(
 ): Promise<Caller> {
   const credential = readCredential(request)
   if (credential === undefined) throw unauthenticated()
-  if (services.isAdminKey(credential)) return { id: 'admin', scope: everyProvider, scopes: null }
-  // A bearer token that is no key of ours is where an Entra ID token will be verified.
-  if (readPrefix(credential) !== 'mgmt') throw unauthenticated()
+  if (services.isAdminKey(credential)) return { id: 'admin', scope: everyProvider, scopes: null, ipRestrictions: [] }
+  const prefix = readPrefix(credential)
+  if (prefix === undefined && !request.headers.has('x-api-key')) return authenticateToken(services, credential)
+  if (prefix !== 'mgmt') throw unauthenticated()
   const key = await findLiveKey(services, credential, clientIp)
   if (key?.kind !== 'management') throw unauthenticated()
   return {
     id: key.keyId,
     scope: key.providerId === '*' ? everyProvider : oneProvider(key.providerId),
     scopes: key.scopes,
+    ipRestrictions: key.ipRestrictions,
   }
+}
+
+async function authenticateToken(services: AuthenticateNeeds, token: string): Promise<Caller> {
+  const identity = await services.tokens?.verify(token)
+  if (identity === undefined) throw unauthenticated()
+  const { id, scopes, providerId } = identity
+  if (providerId === null) {
+    throw new AppError('forbidden', 'The token needs the role operator, or provider:<id> of exactly one provider.')
+  }
+  if (providerId === '*') return { id, scopes, scope: everyProvider, ipRestrictions: [] }
+  if (await isDisabled(services, providerId)) throw unauthenticated()
+  return { id, scopes, scope: oneProvider(providerId), ipRestrictions: [] }
 }
 
 /**
@@ -82,16 +99,20 @@ export function authorize(caller: Caller, scope: ManagementScope, operator: bool
 }
 
 async function findLiveKey(
-  { knownKeys, clock }: AuthenticateNeeds,
+  services: AuthenticateNeeds,
   credential: string,
   clientIp: string | null,
 ): Promise<Key | undefined> {
-  const { value: key } = await knownKeys.find(credential, false)
+  const { value: key } = await services.knownKeys.find(credential, false)
   if (key === undefined || !reachableFrom(key, clientIp)) return undefined
-  const status = keyStatus(key, clock.now())
+  const status = keyStatus(key, services.clock.now())
   if (status !== 'active' && status !== 'in_grace') return undefined
-  const provider = key.providerId === '*' ? undefined : await knownKeys.findProvider(key.providerId, false)
-  return provider?.value?.status === 'disabled' ? undefined : key
+  return (await isDisabled(services, key.providerId)) ? undefined : key
+}
+
+async function isDisabled({ knownKeys }: AuthenticateNeeds, providerId: string): Promise<boolean> {
+  if (providerId === '*') return false
+  return (await knownKeys.findProvider(providerId, false)).value?.status === 'disabled'
 }
 
 function reachableFrom({ ipRestrictions }: Key, clientIp: string | null): boolean {

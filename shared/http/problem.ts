@@ -22,6 +22,7 @@ const statuses = {
   unsupported_media_type: 415,
   internal: 500,
   store_unavailable: 503,
+  identity_unavailable: 503,
   usage_unavailable: 503,
   misconfigured: 503,
 } as const satisfies Record<ErrorCode, number>

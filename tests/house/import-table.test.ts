@@ -26,7 +26,13 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 const targets: Readonly<Record<string, readonly string[]>> = {
   domain: ['shared/domain/errors.ts'],
   contracts: ['shared/contracts/fields.ts'],
-  ports: ['shared/ports.ts', 'shared/ports-limits.ts', 'shared/ports-observing.ts', 'shared/ports-reporting.ts'],
+  ports: [
+    'shared/ports.ts',
+    'shared/ports-access.ts',
+    'shared/ports-limits.ts',
+    'shared/ports-observing.ts',
+    'shared/ports-reporting.ts',
+  ],
   operations: ['shared/operations/get-key.ts'],
   storage: ['shared/storage/table.ts'],
   services: ['shared/services.ts'],
