@@ -5,6 +5,18 @@ import { rateLimitsText } from './rate-limits-text.ts'
 import type { Table } from './table.ts'
 import { date, decodeRow, encodeRow, json, nullableDate, nullableName, type StoredRow } from './table-row.ts'
 
+/** A revocation, or null, as one property of a row. */
+export const revocationText = json(
+  z
+    .object({
+      at: date,
+      by: z.string(),
+      reason: z.enum(['unspecified', 'compromised', 'superseded', 'owner_request', 'policy', 'rotated']),
+      text: z.string().nullable(),
+    })
+    .nullable(),
+)
+
 /** All of a key but its digest, which is the row's key. */
 export const keyShape = z.object({
   keyId: z.string(),
@@ -28,16 +40,7 @@ export const keyShape = z.object({
   createdAt: date,
   createdBy: z.string(),
   updatedAt: date,
-  revocation: json(
-    z
-      .object({
-        at: date,
-        by: z.string(),
-        reason: z.enum(['unspecified', 'compromised', 'superseded', 'owner_request', 'policy', 'rotated']),
-        text: z.string().nullable(),
-      })
-      .nullable(),
-  ),
+  revocation: revocationText,
   rotatedFrom: nullableName,
   replacedBy: nullableName,
   graceUntil: nullableDate,

@@ -7,7 +7,7 @@ import { date, decodeRow, encodeRow, json } from './table-row.ts'
 const limit = z.int().nullable()
 
 /** All of a provider but its id, which is the partition's key. */
-const shape = z.object({
+export const providerShape = z.object({
   name: json(z.string().nullable()),
   status: z.enum(['active', 'disabled']),
   failMode: z.enum(['open', 'closed']),
@@ -24,10 +24,10 @@ export function tableProviderStore(tables: TableAccess): ProviderStore {
   return {
     async find({ providerId }) {
       const row = await table.get(providerId, 'provider')
-      return row && { value: { ...decodeRow(table.name, shape, row), providerId }, version: row.etag }
+      return row && { value: { ...decodeRow(table.name, providerShape, row), providerId }, version: row.etag }
     },
     async put({ providerId }, provider, version) {
-      const row = { partitionKey: providerId, rowKey: 'provider', ...encodeRow(table.name, shape, provider) }
+      const row = { partitionKey: providerId, rowKey: 'provider', ...encodeRow(table.name, providerShape, provider) }
       const result = version === null ? await table.create(row) : await table.replace(row, version)
       return result === 'created' || result === 'replaced' ? 'stored' : 'stale'
     },
