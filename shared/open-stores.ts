@@ -1,5 +1,7 @@
 import type { Config } from './config.ts'
+import type { Meter } from './ports-observing.ts'
 import { tableAccess } from './storage/azure-tables.ts'
+import { openGuards } from './storage/guards.ts'
 import { idempotencySweeper } from './storage/idempotency-sweeper.ts'
 import { pointerSweeper } from './storage/pointer-sweeper.ts'
 import { storageMessageQueue } from './storage/storage-message-queue.ts'
@@ -12,30 +14,45 @@ import { tableRollUpMarks } from './storage/table-roll-up-marks.ts'
 import { tableUsageLedger } from './storage/table-usage-ledger.ts'
 import { tableUsageReports } from './storage/table-usage-reports.ts'
 
-/** The adapters that the settings ask for. */
-export function openStores({ storage }: Config) {
+/** The adapters that the settings ask for, every one behind the guard of its class of calls. */
+export function openStores(config: Config, meter: Meter) {
+  const { storage } = config
   if (storage.kind === 'identity') throw new Error('AZURE_STORAGE_ACCOUNT alone is not supported yet.')
   const { connectionString } = storage
-  const tables = tableAccess({ connectionString })
-  const reports = tableUsageReports(tables)
-  const pushes = tablePushStore(tables)
+  const guards = openGuards(config, meter)
+  const tables = {
+    hot: tableAccess({ connectionString, guard: guards.tables.hot }),
+    management: tableAccess({ connectionString, guard: guards.tables.management }),
+    background: tableAccess({ connectionString, guard: guards.tables.background }),
+  }
+  const queue = (name: string) => {
+    return storageMessageQueue({
+      connectionString,
+      name,
+      guards: { send: guards.queue.hot, rest: guards.queue.background },
+    })
+  }
   return {
-    keys: tableKeyStore(tables),
-    providers: tableProviderStore(tables),
-    idempotency: tableIdempotencyStore(tables),
-    ledger: tableUsageLedger(tables),
-    late: tableLateUsage(tables),
-    marks: tableRollUpMarks(tables),
-    reports,
-    copies: reports,
-    pushes,
-    journal: pushes,
-    queue: storageMessageQueue({ connectionString, name: 'usage-events' }),
-    poison: storageMessageQueue({ connectionString, name: 'usage-events-poison' }),
+    /** For validation: quick to give up. */
+    hot: { keys: tableKeyStore(tables.hot), providers: tableProviderStore(tables.hot) },
+    keys: tableKeyStore(tables.management),
+    providers: tableProviderStore(tables.management),
+    idempotency: tableIdempotencyStore(tables.management),
+    ledger: tableUsageLedger(tables.background),
+    late: tableLateUsage(tables.background),
+    marks: tableRollUpMarks(tables.background),
+    reports: tableUsageReports(tables.management),
+    copies: tableUsageReports(tables.background),
+    pushes: tablePushStore(tables.management),
+    pushLog: tablePushStore(tables.background),
+    journal: tablePushStore(tables.background),
+    queue: queue('usage-events'),
+    poison: queue('usage-events-poison'),
     sweepers: {
-      idempotency: idempotencySweeper(tables),
-      keyids: pointerSweeper(tables, 'keyids'),
-      keysbyprovider: pointerSweeper(tables, 'keysbyprovider'),
+      idempotency: idempotencySweeper(tables.background),
+      keyids: pointerSweeper(tables.background, 'keyids'),
+      keysbyprovider: pointerSweeper(tables.background, 'keysbyprovider'),
     },
+    guards: guards.all,
   }
 }

@@ -13,3 +13,11 @@ export interface Meter {
   /** `read` is called at every scrape. A second call under one name replaces the first. */
   watch<N extends GaugeName>(name: N, read: () => readonly Reading<N>[] | Promise<readonly Reading<N>[]>): void
 }
+
+export type BreakerState = 'closed' | 'half_open' | 'open'
+
+/** The circuit breaker before one dependency for one class of calls, such as `tables_hot`. */
+export interface Breaker {
+  readonly name: string
+  state(): BreakerState
+}

@@ -23,7 +23,7 @@ export function countedStorage(connectionString: string): CountedStorage {
         transactions++
         return next(request)
       }
-      client.pipeline.addPolicy({ name: 'count', sendRequest }, { afterPhase: 'Retry' })
+      client.pipeline.addPolicy({ name: 'count', sendRequest }, { afterPhase: 'Sign' })
       return client
     },
   })

@@ -1,17 +1,18 @@
 import { type DequeuedMessageItem, QueueClient } from '@azure/storage-queue'
 import { AppError } from '../domain/errors.ts'
 import type { MessageQueue, ReceivedMessage } from '../ports.ts'
+import { type Guard, openGuard } from './guard.ts'
 import { fromSdk, statusOf } from './sdk-errors.ts'
+import { ANSWERED } from './sort-outcome.ts'
 
 interface StorageMessageQueueOptions {
   readonly connectionString: string
   readonly name: string
-  /** How long a request may take, its retries included. */
-  readonly timeoutMs?: number
+  /** What every request goes through: a caller may wait for a send, nobody for the rest. Without one, a patient guard. */
+  readonly guards?: { readonly send: Guard; readonly rest: Guard }
 }
 
-const TIMEOUT_MS = 5000
-const RETRIES = { maxTries: 3, retryDelayInMs: 100, maxRetryDelayInMs: 1000 }
+type Request<T> = (queue: QueueClient, abortSignal: AbortSignal) => Promise<T>
 
 /** Left out, the queue would drop messages after 7 days. */
 const NEVER_EXPIRES = -1
@@ -22,51 +23,63 @@ const NEVER_EXPIRES_YEAR = 9999
  * base64, as the queue trigger of the Functions host expects. Every method throws `usage_unavailable` when the queue
  * cannot be asked.
  */
-export function storageMessageQueue(options: StorageMessageQueueOptions): MessageQueue {
-  const { connectionString, name, timeoutMs = TIMEOUT_MS } = options
+export function storageMessageQueue({ connectionString, name, guards }: StorageMessageQueueOptions): MessageQueue {
   let opened: QueueClient | undefined
+  const patient = openGuard({ name: 'queue' })
 
   const client = (): QueueClient => {
-    opened ??= new QueueClient(connectionString, name, { retryOptions: RETRIES })
+    opened ??= new QueueClient(connectionString, name, { retryOptions: { maxTries: 1 } })
     return opened
   }
+  const through = (guard: Guard) => {
+    return <T>(request: Request<T>): Promise<T> => guard.run((abortSignal) => request(client(), abortSignal), answered)
+  }
+  const ask = through(guards?.rest ?? patient)
+  const askToSend = through(guards?.send ?? patient)
 
-  async function ask<T>(request: (client: QueueClient, abortSignal: AbortSignal) => Promise<T>): Promise<T> {
-    try {
-      return await request(client(), AbortSignal.timeout(timeoutMs))
-    } catch (error) {
-      throw asFailure(name, error)
-    }
+  async function send(messageText: string): Promise<void> {
+    const settings = { messageTimeToLive: NEVER_EXPIRES }
+    await askToSend((queue, abortSignal) => queue.sendMessage(messageText, { ...settings, abortSignal }))
   }
 
   return {
     send: (body) =>
-      ask(async (queue, abortSignal) => {
+      translating(name, async () => {
         const text = Buffer.from(body).toString('base64')
-        const send = () => queue.sendMessage(text, { messageTimeToLive: NEVER_EXPIRES, abortSignal })
-        await send().catch(async (error: unknown) => {
+        await send(text).catch(async (error: unknown) => {
           if (statusOf(error) !== 404) throw error
-          await queue.createIfNotExists({ abortSignal })
-          await send()
+          await askToSend((queue, abortSignal) => queue.createIfNotExists({ abortSignal }))
+          await send(text)
         })
       }),
     receive: (limit, hiddenSeconds) =>
-      ask(async (queue, abortSignal) => {
-        const settings = { numberOfMessages: Math.min(limit, 32), visibilityTimeout: hiddenSeconds, abortSignal }
-        const reply = await unlessMissing(queue.receiveMessages(settings))
-        return reply?.receivedMessageItems.map(asReceived) ?? []
+      translating(name, async () => {
+        const settings = { numberOfMessages: Math.min(limit, 32), visibilityTimeout: hiddenSeconds }
+        const received = ask((queue, abortSignal) => queue.receiveMessages({ ...settings, abortSignal }))
+        return (await unlessMissing(received))?.receivedMessageItems.map(asReceived) ?? []
       }),
     remove: ({ id, receipt }) =>
-      ask(async (queue, abortSignal) => {
-        await queue.deleteMessage(id, receipt, { abortSignal }).catch((error: unknown) => {
+      translating(name, async () => {
+        const removed = ask((queue, abortSignal) => queue.deleteMessage(id, receipt, { abortSignal }))
+        await removed.catch((error: unknown) => {
           if (!isGone(error)) throw error
         })
       }),
     depth: () =>
-      ask(async (queue, abortSignal) => {
-        const properties = await unlessMissing(queue.getProperties({ abortSignal }))
+      translating(name, async () => {
+        const properties = await unlessMissing(ask((queue, abortSignal) => queue.getProperties({ abortSignal })))
         return properties?.approximateMessagesCount ?? 0
       }),
+  }
+}
+
+const answered = () => ANSWERED
+
+async function translating<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw asFailure(name, error)
   }
 }
 

@@ -8,7 +8,7 @@ export interface WireRequest {
 
 /**
  * A client that loses the first reply to each request which `loses` picks, after the store has done what was asked: the
- * SDK then sends the request again, as it does over a bad network.
+ * guard then sends the request again, as it does over a bad network.
  */
 export function loseReplies(client: TableClient, loses: (request: WireRequest) => boolean): TableClient {
   const lost = new Set<string>()
@@ -24,7 +24,7 @@ export function loseReplies(client: TableClient, loses: (request: WireRequest) =
         throw new RestError('socket hang up', { code: 'ECONNRESET', request })
       },
     },
-    { afterPhase: 'Retry' },
+    { afterPhase: 'Sign' },
   )
   return client
 }

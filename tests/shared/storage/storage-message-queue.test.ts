@@ -1,5 +1,6 @@
 import { QueueClient } from '@azure/storage-queue'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { openGuard } from '../../../shared/storage/guard.ts'
 import { storageMessageQueue } from '../../../shared/storage/storage-message-queue.ts'
 import { startAzurite, type TestAzurite } from '../../support/azurite.ts'
 import { manualTime } from '../../support/manual-time.ts'
@@ -47,7 +48,9 @@ describe('a storage queue', () => {
     const server = await startSickServer(listener)
     onTestFinished(server.stop)
     const connectionString = `${server.connectionString.replace('TableEndpoint', 'QueueEndpoint')}/sick`
-    const queue = storageMessageQueue({ connectionString, name: 'usage-events', timeoutMs: 300 })
+    const patience = { tryMs: 300, totalMs: 300, retries: 2, firstDelayMs: 1, openMs: 5000, concurrency: 50 }
+    const guard = openGuard({ name: 'queue', patience })
+    const queue = storageMessageQueue({ connectionString, name: 'usage-events', guards: { send: guard, rest: guard } })
     const message = { id: '1', receipt: '1', body: '', dequeueCount: 1, expiresAt: null }
     const calls = [() => queue.send('x'), () => queue.receive(1, 1), () => queue.remove(message), () => queue.depth()]
     for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'usage_unavailable' })

@@ -1,0 +1,50 @@
+import type { Config } from '../config.ts'
+import type { BreakerState, Meter } from '../ports-observing.ts'
+import { type Guard, openGuard, type Patience } from './guard.ts'
+
+/** Classes of calls by who waits for them. */
+type Class = 'hot' | 'management' | 'background'
+
+export interface Guards {
+  readonly tables: Readonly<Record<Class, Guard>>
+  readonly queue: Readonly<Record<Exclude<Class, 'management'>, Guard>>
+  readonly all: readonly Guard[]
+}
+
+const gaugeOf: Readonly<Record<BreakerState, number>> = { closed: 0, half_open: 1, open: 2 }
+
+/** A guard for each class of calls to each dependency, so that what is slow for one is not closed for another. */
+export function openGuards(config: Config, meter: Meter): Guards {
+  const patience = patienceOf(config)
+  const open = (dependency: string, kind: Class) => {
+    return openGuard({ name: `${dependency}_${kind}`, patience: patience[kind], meter })
+  }
+  const tables = {
+    hot: open('tables', 'hot'),
+    management: open('tables', 'management'),
+    background: open('tables', 'background'),
+  }
+  const queue = { hot: open('queue', 'hot'), background: open('queue', 'background') }
+  const all = [...Object.values(tables), ...Object.values(queue)]
+  meter.watch('auth_api_breaker_state', () =>
+    all.map((guard) => ({ labels: { dependency: guard.name }, value: gaugeOf[guard.state()] })),
+  )
+  return { tables, queue, all }
+}
+
+/**
+ * `hot`: a validation waits, and has somewhere else to look. `management`: a person or a program waits, and has not.
+ * `background`: nobody waits.
+ */
+function patienceOf(config: Config): Readonly<Record<Class, Patience>> {
+  const concurrency = config.storeConcurrency
+  return {
+    hot: { tryMs: 400, totalMs: 800, retries: 1, firstDelayMs: 50, openMs: 5000, concurrency },
+    management: { tryMs: 2000, totalMs: 5000, retries: 2, firstDelayMs: 100, openMs: 5000, concurrency },
+    background: {
+      ...{ tryMs: 5000, totalMs: 30_000 },
+      ...{ retries: config.retries.count, firstDelayMs: config.retries.firstDelayMs },
+      ...{ openMs: config.breakerOpenSeconds * 1000, concurrency },
+    },
+  }
+}
