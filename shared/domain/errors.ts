@@ -12,11 +12,14 @@ export type ErrorCode =
   | 'conflict'
   | 'key_revoked'
   | 'key_already_rotated'
+  | 'key_quota_exceeded'
   | 'idempotency_key_reused'
   | 'idempotency_in_progress'
   | 'batch_id_reused'
   | 'body_too_large'
   | 'unsupported_media_type'
+  | 'rate_limited'
+  | 'too_many_failures'
   | 'store_unavailable'
   | 'identity_unavailable'
   | 'usage_unavailable'
@@ -32,6 +35,8 @@ export interface FieldError {
 interface AppErrorOptions extends ErrorOptions {
   readonly errors?: readonly FieldError[]
   readonly retryAfterSeconds?: number
+  /** Names of the limits that refused the call. */
+  readonly violatedPolicies?: readonly string[]
 }
 
 /** `message` is public: it becomes the problem's `detail`. What must stay private goes in `cause`. */
@@ -40,11 +45,13 @@ export class AppError extends Error {
   readonly code: ErrorCode
   readonly errors: readonly FieldError[] | undefined
   readonly retryAfterSeconds: number | undefined
+  readonly violatedPolicies: readonly string[] | undefined
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, options)
     this.code = code
     this.errors = options.errors
     this.retryAfterSeconds = options.retryAfterSeconds
+    this.violatedPolicies = options.violatedPolicies
   }
 }

@@ -15,17 +15,26 @@ const statuses = {
   conflict: 409,
   key_revoked: 409,
   key_already_rotated: 409,
+  key_quota_exceeded: 409,
   idempotency_key_reused: 409,
   idempotency_in_progress: 409,
   batch_id_reused: 409,
   body_too_large: 413,
   unsupported_media_type: 415,
+  rate_limited: 429,
+  too_many_failures: 429,
   internal: 500,
   store_unavailable: 503,
   identity_unavailable: 503,
   usage_unavailable: 503,
   misconfigured: 503,
 } as const satisfies Record<ErrorCode, number>
+
+/** Where a registered problem type says what it is; draft-ietf-httpapi-ratelimit-headers. */
+const registeredTypes: Partial<Record<ErrorCode, string>> = {
+  rate_limited: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+  too_many_failures: 'https://iana.org/assignments/http-problem-types#abnormal-usage-detected',
+}
 
 /** Every code there is, for the documentation's proof. */
 export const errorCodes = Object.keys(statuses) as readonly ErrorCode[]
@@ -54,12 +63,13 @@ export function toProblem(error: AppError, requestId: string): HttpResponseInit 
       ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
     },
     body: JSON.stringify({
-      type: `urn:auth-api:error:${error.code}`,
+      type: registeredTypes[error.code] ?? `urn:auth-api:error:${error.code}`,
       title: STATUS_CODES[status],
       status,
       code: error.code,
       detail: error.message,
       ...(error.errors && { errors: error.errors }),
+      ...(error.violatedPolicies && { 'violated-policies': error.violatedPolicies }),
       request_id: requestId,
     }),
   }

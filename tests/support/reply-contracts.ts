@@ -38,13 +38,16 @@ export const replyContracts: Readonly<Record<string, z.ZodType>> = {
   'usage-reconciliation': ReconciliationView,
 }
 
+const registered = 'https://iana.org/assignments/http-problem-types'
+
 /** RFC 9457, with what this API adds to it. */
 export const ProblemView = z.strictObject({
-  type: z.string().startsWith('urn:auth-api:error:'),
+  type: z.union([z.string().startsWith('urn:auth-api:error:'), z.string().startsWith(`${registered}#`)]),
   title: z.string().min(1),
   status: z.int().min(400).max(599),
   code: z.enum(errorCodes as [string, ...string[]]),
   detail: z.string().regex(/^[A-Z/].*\.$/),
   errors: z.array(z.strictObject({ pointer: z.string(), detail: z.string().min(1) })).optional(),
+  'violated-policies': z.array(z.string()).min(1).optional(),
   request_id: z.string(),
 })

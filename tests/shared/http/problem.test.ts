@@ -5,12 +5,22 @@ import { ProblemView } from '../../support/reply-contracts.ts'
 
 const read = (error: AppError) => JSON.parse(String(toProblem(error, 'request-1').body))
 
+const registered: Readonly<Record<string, string>> = {
+  rate_limited: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+  too_many_failures: 'https://iana.org/assignments/http-problem-types#abnormal-usage-detected',
+}
+
 describe('a problem', () => {
   test.each(errorCodes)('of the code %s has the shape of RFC 9457, its status, and its request_id', (code) => {
     const response = toProblem(new AppError(code, 'Something is wrong.'), 'request-1')
     const body = JSON.parse(String(response.body))
     expect(ProblemView.parse(body)).toEqual({
-      ...{ type: `urn:auth-api:error:${code}`, title: expect.any(String), status: response.status, code },
+      ...{
+        type: registered[code] ?? `urn:auth-api:error:${code}`,
+        title: expect.any(String),
+        status: response.status,
+        code,
+      },
       ...{ detail: 'Something is wrong.', request_id: 'request-1' },
     })
     expect(response.headers).toMatchObject({ 'content-type': 'application/problem+json' })
@@ -20,6 +30,14 @@ describe('a problem', () => {
     const errors = [{ pointer: '#/name', detail: 'is missing' }]
     expect(read(new AppError('invalid_request', 'No.', { errors })).errors).toEqual(errors)
     expect(read(new AppError('invalid_request', 'No.'))).not.toHaveProperty('errors')
+  })
+
+  test('of a limit names the limits', () => {
+    const violatedPolicies = ['per-minute']
+    expect(read(new AppError('rate_limited', 'No.', { violatedPolicies }))).toMatchObject({
+      'violated-policies': ['per-minute'],
+    })
+    expect(read(new AppError('conflict', 'No.'))).not.toHaveProperty('violated-policies')
   })
 
   test('that may pass says when to try again; the others do not', () => {
