@@ -12,6 +12,8 @@ export interface Endpoint {
   readonly route: string
   readonly access: Access
   readonly idempotent?: boolean
+  readonly params?: unknown
+  readonly query?: unknown
   readonly body?: unknown
   readonly rawBody?: boolean
   readonly maxBodyBytes?: number

@@ -1,3 +1,5 @@
+import { AppError, type ErrorCode } from '../../shared/domain/errors.ts'
+import { errorCodes, toProblem } from '../../shared/http/problem.ts'
 import { ProblemView, replyContracts } from './reply-contracts.ts'
 
 /** What came back from an endpoint, and what it logged meanwhile. */
@@ -14,6 +16,21 @@ const SECRET = /permas_[a-z]{4}_[0-9A-Za-z]{44}/
 const REQUEST_ID = /^[A-Za-z0-9_-]{8,64}$/
 const SHOWS_SECRETS = ['keys-generate', 'keys-rotate']
 
+/** What an endpoint answers where it does not fail; 200 alone where it is not named. */
+const successStatuses: Readonly<Record<string, readonly number[]>> = {
+  'health-ready': [200, 503],
+  'keys-generate': [201],
+  // 202 while the store is down.
+  'keys-me-revoke': [200, 202],
+  'keys-revoke': [200, 202],
+  'keys-rotate': [201],
+  'providers-put': [200, 201],
+  'usage-push': [202],
+}
+const problemStatuses: ReadonlyMap<ErrorCode, number> = new Map(
+  (errorCodes as readonly ErrorCode[]).map((code) => [code, toProblem(new AppError(code, 'Any.'), '').status]),
+)
+
 /**
  * What this reply breaks of that which every reply promises: its contract or a problem, the request id, no caching, no
  * secret but where one is made, and none in the log. Empty for a good reply.
@@ -22,6 +39,9 @@ export function brokenPromises(endpointName: string, { status, headers, text, bo
   const failed = headers['content-type'] === 'application/problem+json'
   const contract = failed ? ProblemView : replyContracts[endpointName]
   const promises: Readonly<Record<string, boolean>> = {
+    'a documented status': failed
+      ? problemStatuses.get(body.code) === status
+      : (successStatuses[endpointName] ?? [200]).includes(status),
     'content-type': headers['content-type'] === (failed ? 'application/problem+json' : 'application/json'),
     'no caching': headers['cache-control'] === 'no-store',
     'no sniffing': headers['x-content-type-options'] === 'nosniff',

@@ -1,0 +1,74 @@
+import fc from 'fast-check'
+import type { Endpoint } from '../call.ts'
+import { findSecrets } from '../find-secrets.ts'
+import { brokenPromises } from '../reply-promises.ts'
+import { drawRequest } from './draw-request.ts'
+import { type FuzzWorld, fuzzWorld } from './fuzz-world.ts'
+import { type Sent, sender } from './send-drawn.ts'
+
+export interface FuzzOptions {
+  /** The same for the same drawn requests; a new one where absent. */
+  readonly seed?: number
+  /** Sequences of requests, each sent into a world of its own. */
+  readonly sequences: number
+}
+
+export interface FuzzReport {
+  readonly seed: number
+  /** Requests that reached an endpoint. */
+  readonly requests: number
+  /** `<endpoint> <status>` to how many. */
+  readonly answers: ReadonlyMap<string, number>
+  /** The shortest sequence found whose last request was answered badly, and in what way. */
+  readonly failure: string | undefined
+}
+
+const SEQUENCE_LENGTH = 30
+
+/** Sends sequences of drawn requests and holds every reply against what every reply promises. Stops at the first bad one. */
+export async function fuzz(endpoints: readonly Endpoint[], options: FuzzOptions): Promise<FuzzReport> {
+  const send = sender(endpoints)
+  const answers = new Map<string, number>()
+  const drawn = fc.array(fc.oneof(...endpoints.map(drawRequest)), {
+    ...{ minLength: 1, maxLength: SEQUENCE_LENGTH, size: 'max' },
+  })
+  const property = fc.asyncProperty(drawn, async (requests) => {
+    const world = await fuzzWorld()
+    for (const request of requests) {
+      const sent = await send(world, request)
+      if (sent !== undefined) hold(world, sent, answers)
+    }
+  })
+  const run = await fc.check(property, {
+    numRuns: options.sequences,
+    ...(options.seed !== undefined && { seed: options.seed }),
+  })
+  const failure = `seed ${run.seed}, path ${run.counterexamplePath}: ${run.errorInstance}\n${fc.stringify(run.counterexample)}`
+  return {
+    seed: run.seed,
+    requests: [...answers.values()].reduce((sum, count) => sum + count, 0),
+    answers,
+    failure: run.failed ? failure : undefined,
+  }
+}
+
+/** Counts the answer; throws what is wrong with it. */
+function hold(world: FuzzWorld, { endpoint, answered }: Sent, answers: Map<string, number>): void {
+  const answer = `${endpoint.name} ${answered.status}`
+  answers.set(answer, (answers.get(answer) ?? 0) + 1)
+  const shown = `${JSON.stringify(answered.headers)}${answered.text}`
+  const faults = [
+    ...(answered.status >= 500 ? ['a fault of ours'] : []),
+    ...brokenPromises(endpoint.name, answered),
+    ...findSecrets(secretsOf(world), [{ name: 'the reply', content: shown }]),
+  ]
+  if (faults.length === 0) return
+  const logged = JSON.stringify(answered.logged)
+  throw new Error(`${answer}: ${faults.join('; ')}\nreply ${shown.slice(0, 2000)}\nlog ${logged.slice(0, 2000)}`)
+}
+
+/** The admin key is no key of ours by its form, and must come back nowhere either. */
+function secretsOf({ cast }: FuzzWorld): ReadonlyMap<string, string> {
+  const { admin, secret, revokedSecret, managerSecret, strangerSecret } = cast
+  return new Map(Object.entries({ admin, secret, revokedSecret, managerSecret, strangerSecret }))
+}
