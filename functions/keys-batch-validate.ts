@@ -2,7 +2,7 @@ import { BatchValidateBody } from '../shared/contracts/validate.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toValidateInput } from '../shared/http/validate-input.ts'
 import { toValidationView } from '../shared/http/validation-view.ts'
-import { validateKey } from '../shared/operations/validate-key.ts'
+import { validateKeys } from '../shared/operations/validate-key.ts'
 
 /** `POST /auth/keys/batch/validate`: up to 100 validations, each judged and counted as if it had come alone. */
 export const keysBatchValidate = endpoint({
@@ -13,9 +13,8 @@ export const keysBatchValidate = endpoint({
   body: BatchValidateBody,
   maxBodyBytes: 4 * 1024 * 1024,
   async handle({ body, caller, request, requestId, services }) {
-    const validations = await Promise.all(
-      body.requests.map((item) => validateKey(services, caller.scope, toValidateInput(item, request))),
-    )
+    const inputs = body.requests.map((item) => toValidateInput(item, request, caller.id))
+    const validations = await validateKeys(services, caller.scope, inputs)
     return {
       body: { results: validations.map((one) => toValidationView(one, requestId)), request_id: requestId },
     }

@@ -1,7 +1,7 @@
 import { ValidateBody } from '../shared/contracts/validate.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toValidateInput } from '../shared/http/validate-input.ts'
-import { toValidationView } from '../shared/http/validation-view.ts'
+import { toValidationAnswer } from '../shared/http/validation-answer.ts'
 import { validateKey } from '../shared/operations/validate-key.ts'
 
 /** `POST /auth/keys/validate`: the hot path. 200 whatever the verdict; 503 when there can be none, never a guess. */
@@ -12,7 +12,7 @@ export const keysValidate = endpoint({
   access: 'keys:validate',
   body: ValidateBody,
   async handle({ body, caller, request, requestId, services }) {
-    const validation = await validateKey(services, caller.scope, toValidateInput(body, request))
-    return { body: toValidationView(validation, requestId) }
+    const validation = await validateKey(services, caller.scope, toValidateInput(body, request, caller.id))
+    return toValidationAnswer(validation, requestId, services)
   },
 })

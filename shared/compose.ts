@@ -14,6 +14,7 @@ import { openMetrics } from './metrics.ts'
 import { openStores } from './open-stores.ts'
 import { usageAggregator } from './operations/aggregate-usage.ts'
 import { usageConsumer } from './operations/consume-usage.ts'
+import { failureLimits } from './operations/failure-limits.ts'
 import { keyDigests } from './operations/key-digests.ts'
 import { knownKeys } from './operations/known-keys.ts'
 import { limiter } from './operations/limiter.ts'
@@ -44,11 +45,14 @@ export function compose(config: Config): Services {
   const log = backgroundLog
   const jitter = Math.random
   const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
+  const limits = limiter({ clock })
   return {
     ...stores,
     ...{ codec, clock, random, log, digests, aggregator, metrics },
     knownKeys: knownKeys({ ...hot, digests, clock }),
-    limiter: limiter({ clock }),
+    limiter: limits,
+    failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }),
+    managementLimit: config.managementLimit,
     usage: usageRecorder({
       ...{ queue: stores.queue, codec, clock, scheduler, log, jitter },
       hashIp: digests.ofAddress,
@@ -62,7 +66,7 @@ export function compose(config: Config): Services {
       leaseSeconds: config.usageLeaseSeconds,
     }),
     background: [],
-    tokens: config.entra && entraTokens({ settings: config.entra, clock, log }),
+    tokens: config.entra && entraTokens({ settings: config.entra, clock, scheduler, log }),
     clientIpSource: config.clientIpSource,
     cursorKey: digests.derive('cursor'),
     isAdminKey: equalsSecret(config.adminKey),

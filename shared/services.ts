@@ -1,8 +1,10 @@
 import { compose } from './compose.ts'
 import { type ClientIpSource, parseConfig } from './config.ts'
+import type { RateLimit } from './domain/key.ts'
 import type { Metrics } from './metrics.ts'
 import type { UsageAggregator } from './operations/aggregate-usage.ts'
 import type { UsageConsumer } from './operations/consume-usage.ts'
+import type { FailureLimits } from './operations/failure-limits.ts'
 import type { KeyDigests } from './operations/key-digests.ts'
 import type { KnownKeys } from './operations/known-keys.ts'
 import type { BufferedRecorder } from './operations/record-usage.ts'
@@ -20,6 +22,9 @@ export interface Services {
   readonly knownKeys: KnownKeys
   readonly usage: BufferedRecorder
   readonly limiter: Limiter
+  readonly failures: FailureLimits
+  /** What each caller may call of each endpoint of the management API. */
+  readonly managementLimit: Omit<RateLimit, 'name'>
   readonly aggregator: UsageAggregator
   readonly consumer: UsageConsumer
   /** `usage-events`. */

@@ -3,15 +3,17 @@ import { ulid } from 'ulid'
 import { encodeUsageMessage, measureUsageDelta } from '../../shared/contracts/usage-message.ts'
 import type { Key } from '../../shared/domain/key.ts'
 import { generateSecret, keyHint } from '../../shared/domain/key-format.ts'
+import type { FailureLimits } from '../../shared/operations/failure-limits.ts'
 import type { KeyDigest } from '../../shared/operations/key-digests.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
 import { type KnownKeys, knownKeys } from '../../shared/operations/known-keys.ts'
 import { usageRecorder } from '../../shared/operations/record-usage.ts'
 import type { ValidateKeyInput } from '../../shared/operations/validate-key.ts'
 import type { Clock, KeyStore, ProviderStore } from '../../shared/ports.ts'
+import type { Limiter } from '../../shared/ports-limits.ts'
 import { systemClock, systemScheduler } from './usage-messages.ts'
 
-/** Keys as customers have them: a policy from a handful, names and owners of their own. */
+/** Keys as customers have them: a policy from a handful, names and owners of their own. Without limits, which have a bench of their own. */
 export function makeKey(index: number, secret: string, { digest, pepperVersion }: KeyDigest): Key {
   const createdAt = new Date(Date.UTC(2026, 0, 1) + index * 1000)
   return {
@@ -29,7 +31,7 @@ export function makeKey(index: number, secret: string, { digest, pepperVersion }
     ipRestrictions: ['203.0.113.0/24'],
     notBefore: null,
     expiresAt: new Date(Date.UTC(2030, 0, 1)),
-    rateLimits: [{ name: 'per-minute', limit: 1000, windowSeconds: 60, strategy: 'sliding_window' }],
+    rateLimits: [],
     quota: null,
     metadata: null,
     enabled: true,
@@ -46,6 +48,7 @@ export function makeKey(index: number, secret: string, { digest, pepperVersion }
 /** Asks for everything that can be asked of a key. */
 export function validateInput(secret: string): ValidateKeyInput {
   return {
+    callerId: 'admin',
     secret,
     requirements: {
       environment: 'live',
@@ -58,6 +61,22 @@ export function validateInput(secret: string): ValidateKeyInput {
     cost: 1,
     anew: false,
   }
+}
+
+const unasked = () => {
+  throw new Error('No key here has a limit.')
+}
+
+/** What validate needs of limits where no key has one, and failures are not bounded. */
+export const limitless: { readonly limiter: Limiter; readonly failures: FailureLimits } = {
+  limiter: { take: unasked, look: unasked, isSpent: unasked, release: unasked, leases: () => 0 },
+  failures: {
+    validation: () => [],
+    authentication: () => [],
+    areAnySpent: () => false,
+    areSpent: () => false,
+    count: () => {},
+  },
 }
 
 /** Real clocks, read as often as the service reads them, but nothing in a cache ever turns too old. */

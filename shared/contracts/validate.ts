@@ -28,6 +28,7 @@ export const BatchValidateBody = z.strictObject({
 })
 
 const instant = z.iso.datetime()
+const limitLevel = z.enum(['key', 'provider'])
 
 /** The answer of validate, HTTP 200 whatever the verdict. What is not known of a key is null. */
 export const ValidationView = z.strictObject({
@@ -41,7 +42,7 @@ export const ValidationView = z.strictObject({
   scopes: z.array(z.string()),
   metadata: z.record(z.string(), z.json()).nullable(),
   expires_at: instant.nullable(),
-  /** `remaining` and `reset_at` are null where the limit is stored and not enforced. */
+  /** The key's own. `remaining` and `reset_at` are null where an earlier check failed and nobody asked. */
   rate_limits: z.array(
     z.strictObject({
       name: z.string(),
@@ -54,13 +55,19 @@ export const ValidationView = z.strictObject({
     .strictObject({ limit: QuotaShape.shape.limit, remaining: z.number().nullable(), resets_at: instant.nullable() })
     .nullable(),
   missing_scopes: z.array(z.string()).optional(),
+  /** Of RATE_LIMITED: which limit refused, and after how long trying again makes sense. */
+  limited_by: z.strictObject({ level: limitLevel, name: z.string() }).optional(),
+  retry_after_ms: z.int().min(1).optional(),
+  /** Of QUOTA_EXCEEDED: whose quota is used up, and when it begins anew. */
+  quota_level: limitLevel.optional(),
+  resets_at: instant.optional(),
   revoked_reason: z.string().optional(),
   replaced_by: z.string().nullable().optional(),
   warnings: z.array(z.string()),
   checks: z.array(
     z.strictObject({
       check: z.string(),
-      result: z.enum(['passed', 'failed', 'skipped', 'not_enforced']),
+      result: z.enum(['passed', 'failed', 'skipped']),
       detail: z.string().nullable(),
     }),
   ),

@@ -1,5 +1,6 @@
 import { addressAllowed } from './ip-rule.ts'
 import { type Environment, endsAt, type Key } from './key.ts'
+import { type LimitStanding, limitCheckNames } from './key-limits.ts'
 import type { Provider } from './provider.ts'
 import { missingScopes, scopeAllows } from './scope.ts'
 import type { UsageOutcome } from './usage.ts'
@@ -16,14 +17,15 @@ export type CheckName =
   | 'rate_limits'
   | 'quota'
 
-/** `skipped`: an earlier check failed. `not_enforced`: a limit is set, and nothing holds it yet. */
+/** `skipped`: an earlier check failed. */
 export interface CheckResult {
   readonly check: CheckName
-  readonly result: 'passed' | 'failed' | 'skipped' | 'not_enforced'
+  readonly result: 'passed' | 'failed' | 'skipped'
   readonly detail: string | null
 }
 
-export type Warning = 'EXPIRES_SOON' | 'NEVER_EXPIRES' | 'IN_GRACE'
+/** `RATE_80`, `QUOTA_80`: four fifths of a rate limit, or of a quota, are used. */
+export type Warning = 'EXPIRES_SOON' | 'NEVER_EXPIRES' | 'IN_GRACE' | 'RATE_80' | 'QUOTA_80'
 
 /** What the caller of validate asks of the key. */
 export interface Requirements {
@@ -50,6 +52,10 @@ export interface Verdict {
   readonly checks: readonly CheckResult[]
   readonly warnings: readonly Warning[]
   readonly missingScopes: readonly string[]
+  /** What is left of each limit; empty where there is none, or where none was asked since an earlier check failed. */
+  readonly limits: readonly LimitStanding[]
+  /** The limit that refused the use, and after how long trying again makes sense. */
+  readonly exceeded: (LimitStanding & { readonly retryAfterMs: number }) | null
 }
 
 interface Rule {
@@ -85,25 +91,31 @@ const rules: readonly Rule[] = [
 ]
 
 // The answer of nearly every validation: made once, not once per call.
-const passed = rules.map(({ check }): CheckResult => ({ check, result: 'passed', detail: null }))
+const passed = [...rules.map(({ check }) => check), ...limitCheckNames].map(
+  (check): CheckResult => ({ check, result: 'passed', detail: null }),
+)
+const noLimits = { limits: [], exceeded: null }
 
-/** Judges a known key. The first check that fails gives the code; the order is the contract's. */
+/**
+ * Judges a known key by everything but its limits, which stand as passed until they are asked. The first check that fails
+ * gives the code; the order is the contract's.
+ */
 export function judge(evidence: Evidence): Verdict {
   const firstFailure = rules.findIndex((rule) => rule.fault(evidence) !== undefined)
-  const limits = limitChecks(evidence)
   if (firstFailure === -1) {
-    return { code: 'VALID', checks: passed.concat(limits), warnings: warningsFor(evidence), missingScopes: [] }
+    return { code: 'VALID', checks: passed, warnings: warningsFor(evidence), missingScopes: [], ...noLimits }
   }
-  const checks = rules.map((rule, index) => resultOf(rule, evidence, index > firstFailure))
-  const behind = limits.map((limit) =>
-    evidence.requirements.dryRun ? limit : { ...limit, result: 'skipped' as const },
-  )
   const code = rules[firstFailure]?.code ?? 'REVOKED'
+  const result = evidence.requirements.dryRun ? 'passed' : 'skipped'
   return {
     code,
-    checks: [...checks, ...behind],
+    checks: [
+      ...rules.map((rule, index) => resultOf(rule, evidence, index > firstFailure)),
+      ...limitCheckNames.map((check): CheckResult => ({ check, result, detail: null })),
+    ],
     warnings: [],
     missingScopes: code === 'INSUFFICIENT_SCOPE' ? lackingScopes(evidence) : [],
+    ...noLimits,
   }
 }
 
@@ -112,27 +124,6 @@ function resultOf({ check, fault }: Rule, evidence: Evidence, behindFailure: boo
   const detail = fault(evidence)
   return detail === undefined ? { check, result: 'passed', detail: null } : { check, result: 'failed', detail }
 }
-
-function limitChecks({ key, provider }: Evidence): readonly CheckResult[] {
-  const rateLimited = key.rateLimits.length > 0 || (provider?.rateLimits.length ?? 0) > 0
-  const metered =
-    key.quota !== null || provider?.quotas.requestsPerDay != null || provider?.quotas.requestsPerMonth != null
-  return [(rateLimited ? limitSet : limitNotSet).rate_limits, (metered ? limitSet : limitNotSet).quota]
-}
-
-const limitNotSet = {
-  rate_limits: { check: 'rate_limits', result: 'passed', detail: null },
-  quota: { check: 'quota', result: 'passed', detail: null },
-} as const satisfies Record<string, CheckResult>
-
-const notEnforced = {
-  result: 'not_enforced',
-  detail: 'A limit is set; this version stores it and does not enforce it.',
-} as const
-const limitSet = {
-  rate_limits: { check: 'rate_limits', ...notEnforced },
-  quota: { check: 'quota', ...notEnforced },
-} as const satisfies Record<string, CheckResult>
 
 function faultOfEnvironment({ key, requirements }: Evidence): string | undefined {
   if (requirements.environment === null || requirements.environment === key.environment) return undefined

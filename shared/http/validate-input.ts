@@ -3,8 +3,9 @@ import type { ValidateBody } from '../contracts/validate.ts'
 import type { ValidateKeyInput } from '../operations/validate-key.ts'
 
 /** What a validate request asks for. `Cache-Control: no-cache` reads the store. */
-export function toValidateInput(body: ValidateBody, request: HttpRequest): ValidateKeyInput {
+export function toValidateInput(body: ValidateBody, request: HttpRequest, callerId: string): ValidateKeyInput {
   return {
+    callerId,
     secret: body.key,
     requirements: {
       environment: body.environment,

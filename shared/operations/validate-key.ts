@@ -1,13 +1,19 @@
 import type { Environment, Key } from '../domain/key.ts'
 import { type KeyPrefix, readPrefix } from '../domain/key-format.ts'
+import { type KeyLimit, limitsOf } from '../domain/key-limits.ts'
+import { heldToLimits } from '../domain/limit-verdict.ts'
 import type { Provider } from '../domain/provider.ts'
 import { covers, type ProviderScope } from '../domain/provider-scope.ts'
 import type { UsageEvent, UsageOutcome } from '../domain/usage.ts'
 import { judge, type Requirements, type Verdict } from '../domain/verdict.ts'
 import type { Clock, UsageRecorder } from '../ports.ts'
+import type { Limiter } from '../ports-limits.ts'
+import { type FailureLimits, tooManyFailures } from './failure-limits.ts'
 import type { KnownKeys } from './known-keys.ts'
 
 export interface ValidateKeyInput {
+  /** Who asks: its failures are bounded. */
+  readonly callerId: string
   readonly secret: string
   readonly requirements: Requirements
   /** What was called, in the caller's own words; '' where it said nothing. */
@@ -34,28 +40,61 @@ export type Validation =
 interface ValidateKeyNeeds {
   readonly knownKeys: KnownKeys
   readonly usage: UsageRecorder
+  readonly limiter: Limiter
+  readonly failures: FailureLimits
   readonly clock: Clock
 }
 
 /**
- * Judges a key and counts the use, refused uses too. A dry run and a cost of 0 count nothing. Throws `store_unavailable`
- * when the key cannot be looked up, and `usage_unavailable` when the use cannot be made safe: never a verdict then.
+ * Judges a key and counts the use, refused uses too. A dry run and a cost of 0 count nothing and take nothing of any
+ * limit; neither does a use that is refused. Throws `store_unavailable` when the key cannot be looked up or a quota cannot
+ * be held, and `usage_unavailable` when the use cannot be made safe: never a verdict then. Throws `too_many_failures`
+ * where the caller presents too many keys that nobody knows, and this one is not known here either.
  */
 export async function validateKey(
-  { knownKeys, usage, clock }: ValidateKeyNeeds,
+  needs: ValidateKeyNeeds,
   scope: ProviderScope,
   input: ValidateKeyInput,
 ): Promise<Validation> {
+  refuseFailing(needs, input)
+  return judgeUse(needs, scope, input)
+}
+
+/** The same for many at once. `too_many_failures` is thrown for all together, before any of them is judged. */
+export async function validateKeys(
+  needs: ValidateKeyNeeds,
+  scope: ProviderScope,
+  inputs: readonly ValidateKeyInput[],
+): Promise<readonly Validation[]> {
+  for (const input of inputs) refuseFailing(needs, input)
+  return Promise.all(inputs.map((input) => judgeUse(needs, scope, input)))
+}
+
+/** Whoever fails too often is told so without a look-up; the keys that are known here go on, whoever presents them. */
+function refuseFailing(
+  { failures, knownKeys }: ValidateKeyNeeds,
+  { secret, callerId, requirements }: ValidateKeyInput,
+) {
+  if (!failures.areAnySpent()) return
+  const budgets = failures.validation(callerId, requirements.clientIp)
+  const isKnown = () => readPrefix(secret) !== undefined && knownKeys.holds(secret)
+  if (failures.areSpent(budgets) && !isKnown()) throw tooManyFailures(budgets)
+}
+
+async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: ValidateKeyInput): Promise<Validation> {
+  const { knownKeys, usage, clock } = needs
   const prefix = readPrefix(input.secret)
-  if (prefix === undefined) return { code: 'MALFORMED' }
-  if (!isEnvironment(prefix)) return { code: 'NOT_FOUND' }
+  if (prefix === undefined) return failed(needs, input, 'MALFORMED')
+  if (!isEnvironment(prefix)) return failed(needs, input, 'NOT_FOUND')
   const found = knownKeys.find(input.secret, input.anew)
   const { value: key, ageMs, degraded } = found instanceof Promise ? await found : found
-  if (key === undefined || !covers(scope, key.providerId)) return { code: 'NOT_FOUND' }
+  if (key === undefined || !covers(scope, key.providerId)) return failed(needs, input, 'NOT_FOUND')
   const foundProvider = knownKeys.findProvider(key.providerId, input.anew)
   const provider = foundProvider instanceof Promise ? await foundProvider : foundProvider
   const now = clock.now()
-  const verdict = judge({ key, provider: provider.value, requirements: input.requirements, now })
+  const judged = judge({ key, provider: provider.value, requirements: input.requirements, now })
+  const limits = limitsOf(key, provider.value)
+  const verdict = limits.length === 0 ? judged : await holdLimits(needs.limiter, limits, judged, input)
   if (isUse(input)) await usage.record(toEvent(key, verdict.code, input, now))
   return {
     code: verdict.code,
@@ -65,6 +104,25 @@ export async function validateKey(
     cacheAgeMs: Math.max(ageMs, provider.ageMs),
     degraded: degraded || provider.degraded,
   }
+}
+
+function failed({ failures }: ValidateKeyNeeds, input: ValidateKeyInput, code: 'MALFORMED' | 'NOT_FOUND'): Validation {
+  failures.count(failures.validation(input.callerId, input.requirements.clientIp))
+  return { code }
+}
+
+/** A use that an earlier check refused takes nothing; a dry run asks all the same, to show what it would have met. */
+async function holdLimits(
+  limiter: Limiter,
+  limits: readonly KeyLimit[],
+  verdict: Verdict,
+  input: ValidateKeyInput,
+): Promise<Verdict> {
+  const { cost, requirements } = input
+  if (verdict.code !== 'VALID' && !requirements.dryRun) return verdict
+  const asked = isUse(input) ? limiter.take(limits, cost) : limiter.look(limits, cost)
+  const taking = asked instanceof Promise ? await asked : asked
+  return heldToLimits(verdict, { limits, cost, taking, dryRun: requirements.dryRun })
 }
 
 function isUse({ requirements, cost }: ValidateKeyInput): boolean {

@@ -8,6 +8,7 @@ import {
 import { openMetrics } from '../../shared/metrics.ts'
 import { usageAggregator } from '../../shared/operations/aggregate-usage.ts'
 import { usageConsumer } from '../../shared/operations/consume-usage.ts'
+import { failureLimits } from '../../shared/operations/failure-limits.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
 import { knownKeys } from '../../shared/operations/known-keys.ts'
 import { limiter } from '../../shared/operations/limiter.ts'
@@ -42,6 +43,9 @@ const codec: UsageCodec = {
   raiseRedrives: raiseUsageRedrives,
 }
 
+// The clock stands still in most tests, so whatever is bounded per minute would soon be spent: a test that means it says so.
+const NO_BUDGET = { perCaller: 1_000_000_000, perAddress: 1_000_000_000 }
+
 const discard: Log = () => undefined
 
 /**
@@ -69,11 +73,14 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const jitter = () => 1
   const log = discard
   const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
+  const limits = limiter({ clock })
   return {
     ...stores,
     ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
     knownKeys: knownKeys({ ...stores, digests, clock }, 1000),
-    limiter: limiter({ clock }),
+    limiter: limits,
+    failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }, NO_BUDGET),
+    managementLimit: { limit: NO_BUDGET.perCaller, windowSeconds: 60, strategy: 'sliding_window' },
     usage: usageRecorder({
       ...{ queue: stores.queue, codec, clock, scheduler, log, jitter },
       hashIp: digests.ofAddress,
@@ -85,7 +92,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     sweepers: {},
     background: [],
     guards: [],
-    metrics: openMetrics(),
+    metrics: openMetrics({ worker: 'tests' }),
     tokens: undefined,
     clientIpSource: { kind: 'direct' },
     cursorKey: digests.derive('cursor'),

@@ -11,6 +11,7 @@ import { makeKey, makeManager } from '../../support/callers.ts'
 import { fakeServices } from '../../support/fake-services.ts'
 
 const requirements = { environment: null, scopes: [], anyScopes: [], clientIp: null, dryRun: false }
+const asked = { callerId: 'admin', requirements, endpoint: 'GET /orders', cost: 1, anew: false }
 
 function underTest() {
   const services = fakeServices()
@@ -36,11 +37,13 @@ function underTest() {
   }
   const needs = {
     clock: services.clock,
+    limiter: services.limiter,
+    failures: services.failures,
     knownKeys: knownKeys({ ...services, keys, digests }),
     usage: { record: async (event: UsageEvent) => void recorded.push(event) },
   }
   const validate = (secret: string, change: Partial<ValidateKeyInput> = {}, scope: ProviderScope = everyProvider) =>
-    validateKey(needs, scope, { secret, requirements, endpoint: 'GET /orders', cost: 1, anew: false, ...change })
+    validateKey(needs, scope, { ...asked, secret, ...change })
   return { services, needs, counts, recorded, validate }
 }
 
@@ -109,7 +112,7 @@ describe('a use', () => {
     const record = async () => {
       throw new AppError('usage_unavailable', 'Not in time.')
     }
-    const input = { secret, requirements, endpoint: '', cost: 1, anew: false }
+    const input = { ...asked, secret }
     await expect(validateKey({ ...needs, usage: { record } }, everyProvider, input)).rejects.toMatchObject({
       code: 'usage_unavailable',
     })
