@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { hostname } from 'node:os'
 import { ulid } from 'ulid'
+import { composeUsage } from './compose-usage.ts'
 import type { Config } from './config.ts'
 import {
   encodeUsageMessage,
@@ -11,6 +12,7 @@ import {
 import { entraTokens } from './entra-tokens.ts'
 import { backgroundLog } from './log.ts'
 import { openMetrics } from './metrics.ts'
+import { openLocal } from './open-local.ts'
 import { openStores } from './open-stores.ts'
 import { usageAggregator } from './operations/aggregate-usage.ts'
 import { usageConsumer } from './operations/consume-usage.ts'
@@ -18,9 +20,10 @@ import { failureLimits } from './operations/failure-limits.ts'
 import { keyDigests } from './operations/key-digests.ts'
 import { knownKeys } from './operations/known-keys.ts'
 import { limiter } from './operations/limiter.ts'
-import { usageRecorder } from './operations/record-usage.ts'
+import { watchGauges } from './operations/watch-gauges.ts'
 import type * as ports from './ports.ts'
 import type { Services } from './services.ts'
+import { VERSION } from './version.ts'
 
 const codec: ports.UsageCodec = {
   encode: encodeUsageMessage,
@@ -39,17 +42,26 @@ const scheduler: ports.Scheduler = {
 
 /** The one place where ports meet adapters. Opens nothing and sends nothing: clients are made when they are first needed. */
 export function compose(config: Config): Services {
-  const metrics = openMetrics()
+  const [instance, boot] = [instanceName(), ulid()]
+  const metrics = openMetrics({ worker: `${instance}.${boot}` })
   const { hot, pushLog, ...stores } = openStores(config, metrics.meter)
   const digests = keyDigests(config.peppers)
   const log = backgroundLog
   const jitter = Math.random
   const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
   const limits = limiter({ clock })
+  const known = knownKeys({ ...hot, digests, clock })
+  const local = openLocal(config, log)
+  const { usage, spooling } = composeUsage(config, {
+    ...{ queue: stores.queue, keys: stores.keys, knownKeys: known, codec, hashIp: digests.ofAddress },
+    ...{ open: local.spool, left: local.left, clock, scheduler, random, log, jitter, meter: metrics.meter },
+    instance: instanceName(),
+  })
+  watchGauges(metrics.meter, VERSION, { ...stores, limiter: limits })
   return {
     ...stores,
     ...{ codec, clock, random, log, digests, aggregator, metrics },
-    knownKeys: knownKeys({ ...hot, digests, clock }),
+    knownKeys: known,
     limiter: limits,
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }),
     managementLimit: config.managementLimit,
@@ -57,15 +69,14 @@ export function compose(config: Config): Services {
       ...{ queue: stores.queue, codec, clock, scheduler, log, jitter },
       hashIp: digests.ofAddress,
       durability: config.usageDurability,
-      instance: instanceName(),
-      boot: ulid(),
+      ...{ instance, boot },
     }),
     consumer: usageConsumer({
       ...stores,
       ...{ aggregator, codec, pushLog, clock, log },
       leaseSeconds: config.usageLeaseSeconds,
     }),
-    background: [],
+    background: [spooling],
     tokens: config.entra && entraTokens({ settings: config.entra, clock, scheduler, log }),
     clientIpSource: config.clientIpSource,
     cursorKey: digests.derive('cursor'),

@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import * as z from 'zod'
 import { AppError } from './domain/errors.ts'
 import { describeFailure } from './log.ts'
-import type { Clock, Log } from './ports.ts'
+import type { Clock, Log, Scheduler } from './ports.ts'
 
 const RETRY_AFTER_MS = 30_000
 const REFRESH_AFTER_MS = 60 * 60 * 1000
@@ -29,6 +29,7 @@ export interface EntraKeys {
 
 interface EntraKeysOptions {
   readonly clock: Clock
+  readonly scheduler: Scheduler
   readonly log: Log
   /** Where a tenant publishes its key set (RFC 7517). */
   readonly addressOf: (tenantId: string) => string
@@ -46,7 +47,7 @@ interface TenantKeys {
  * Reads a tenant's keys when a token first needs them, again each hour, and when a token names a key that is not among
  * them, but never more than once in 30 s, whatever callers send. While Entra ID does not answer, keys are good for 24 h.
  */
-export function entraKeys({ clock, log, addressOf }: EntraKeysOptions): EntraKeys {
+export function entraKeys({ clock, scheduler, log, addressOf }: EntraKeysOptions): EntraKeys {
   const tenants = new Map<string, TenantKeys>()
   const nowMs = () => clock.now().getTime()
 
@@ -60,7 +61,7 @@ export function entraKeys({ clock, log, addressOf }: EntraKeysOptions): EntraKey
 
   async function read(tenantId: string, tenant: TenantKeys): Promise<void> {
     try {
-      tenant.keys = parseKeySet(await fetchText(addressOf(tenantId)))
+      tenant.keys = parseKeySet(await fetchText(addressOf(tenantId), scheduler))
       tenant.readAtMs = nowMs()
       tenant.failed = false
     } catch (error) {
@@ -108,15 +109,25 @@ function parseKeySet(text: string): ReadonlyMap<string, KeyObject> {
   return keys
 }
 
-async function fetchText(address: string): Promise<string> {
-  const response = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) })
-  if (response.status !== 200 || response.body === null) {
-    await response.body?.cancel()
-    throw new Error(`The key set was answered with ${response.status}.`)
+async function fetchText(address: string, scheduler: Scheduler): Promise<string> {
+  const late = new AbortController()
+  const cancel = scheduler.after(TIMEOUT_MS, () => late.abort(new Error(`No key set within ${TIMEOUT_MS} ms.`)))
+  try {
+    const response = await fetch(address, { redirect: 'error', signal: late.signal })
+    return await readText(response)
+  } finally {
+    cancel()
+  }
+}
+
+async function readText({ status, body }: Response): Promise<string> {
+  if (status !== 200 || body === null) {
+    await body?.cancel()
+    throw new Error(`The key set was answered with ${status}.`)
   }
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of response.body) {
+  for await (const chunk of body) {
     bytes += chunk.length
     if (bytes > MAX_BYTES) throw new Error(`The key set has more than ${MAX_BYTES} bytes.`)
     chunks.push(chunk)

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import type { Config } from './config.ts'
 import { managementScopes, ProviderId } from './contracts/fields.ts'
 import { type EntraKeys, entraKeys } from './entra-keys.ts'
-import type { Clock, Log } from './ports.ts'
+import type { Clock, Log, Scheduler } from './ports.ts'
 import type { TokenIdentity, TokenVerifier } from './ports-access.ts'
 
 const AUTHORITY = 'https://login.microsoftonline.com'
@@ -24,6 +24,7 @@ const Header = z.object({
 interface EntraTokensOptions {
   readonly settings: NonNullable<Config['entra']>
   readonly clock: Clock
+  readonly scheduler: Scheduler
   readonly log: Log
   /** Where a tenant publishes its keys; another place for tests only: a token's issuer is always Entra ID. */
   readonly keysAt?: (tenantId: string) => string
@@ -34,8 +35,8 @@ interface EntraTokensOptions {
  * our tenants, for our audience, in time within 60 s, and asked for by an allowed app where there is a list of these.
  */
 export function entraTokens(options: EntraTokensOptions): TokenVerifier {
-  const { settings, clock, log, keysAt = (tenantId) => `${AUTHORITY}/${tenantId}/discovery/v2.0/keys` } = options
-  const keys = entraKeys({ clock, log, addressOf: keysAt })
+  const { settings, clock, keysAt = (tenantId) => `${AUTHORITY}/${tenantId}/discovery/v2.0/keys` } = options
+  const keys = entraKeys({ ...options, addressOf: keysAt })
   const Claims = claimsOf(settings)
   return {
     async verify(token) {
