@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
+import manifest from '../package.json' with { type: 'json' }
 
 const root = join(import.meta.dirname, '..')
 
@@ -57,7 +58,7 @@ export async function bundleApp(outfile: string, change: BuildOptions = {}): Pro
     external: ['@azure/functions-core'],
     alias: fromSource,
     // @azure/storage-common calls createRequire(import.meta.url), which a CommonJS bundle does not have.
-    define: { 'import.meta.url': 'bundleUrl' },
+    define: { 'import.meta.url': 'bundleUrl', BUILD_VERSION: JSON.stringify(manifest.version) },
     banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
     plugins: [englishOnly],
     logLevel: 'warning',

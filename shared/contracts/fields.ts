@@ -69,6 +69,7 @@ export const managementScopes = [
   'keys:write',
   'keys:revoke',
   'keys:validate',
+  'metrics:read',
   'usage:read',
   'usage:write',
   'providers:read',

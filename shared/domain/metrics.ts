@@ -30,23 +30,37 @@ export const counters = {
   auth_api_feed_changes_total: { help: 'Changes that the feed told of.', labels: ['kind'] },
 } as const satisfies Readonly<Record<string, Metric>>
 
-/** Durations in seconds. */
-export const histograms = {
-  auth_api_http_request_duration_seconds: { help: 'Time to answer an HTTP request.', labels: ['function'] },
-  auth_api_store_call_duration_seconds: { help: 'Time of one try of a request.', labels: ['dependency'] },
-} as const satisfies Readonly<Record<string, Metric>>
+const CALL_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+const WAIT_SECONDS = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86_400]
 
-/** Read when somebody asks. */
+/** Durations in seconds; `bounds` are the upper ends of their buckets. */
+export const histograms = {
+  auth_api_http_request_duration_seconds: {
+    help: 'Time to answer an HTTP request.',
+    labels: ['function'],
+    bounds: CALL_SECONDS,
+  },
+  auth_api_store_call_duration_seconds: {
+    help: 'Time of one try of a request.',
+    labels: ['dependency'],
+    bounds: CALL_SECONDS,
+  },
+  auth_api_usage_lag_seconds: {
+    help: 'Time from the making of a usage message until it is counted.',
+    labels: [],
+    bounds: WAIT_SECONDS,
+  },
+} as const satisfies Readonly<Record<string, Metric & { readonly bounds: readonly number[] }>>
+
+/** Read when somebody asks, and left out where that fails. */
 export const gauges = {
+  auth_api_build_info: { help: 'Always 1: the version is in its label.', labels: ['version'] },
   auth_api_breaker_state: { help: '0 closed, 1 half open, 2 open.', labels: ['dependency'] },
   auth_api_spool_batches: { help: 'Usage batches that wait in the spool.', labels: [] },
   auth_api_spool_bytes: { help: 'Size of what waits in the spool.', labels: [] },
   auth_api_spool_oldest_seconds: { help: 'Age of the oldest batch in the spool; 0 for none.', labels: [] },
   auth_api_pending_revocations: { help: 'Revocations that wait for the store to come back.', labels: [] },
-  auth_api_queue_messages: {
-    help: 'Messages in a queue, hidden ones included; -1 when it does not answer.',
-    labels: ['queue'],
-  },
+  auth_api_queue_messages: { help: 'Messages in a queue, hidden ones included.', labels: ['queue'] },
   auth_api_cached_keys: { help: 'Keys that this instance remembers.', labels: [] },
   auth_api_feed_age_seconds: { help: 'How long ago the last complete poll of the feed began.', labels: [] },
   auth_api_replica_age_seconds: { help: 'How old the replica on the local disk is.', labels: [] },

@@ -4,6 +4,7 @@ export type ManagementScope =
   | 'keys:write'
   | 'keys:revoke'
   | 'keys:validate'
+  | 'metrics:read'
   | 'usage:read'
   | 'usage:write'
   | 'providers:read'

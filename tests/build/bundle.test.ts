@@ -29,6 +29,7 @@ const expected = {
   'keys-rotate': 'POST auth/keys/{token_id:minlength(20)}/rotate',
   'keys-usage': 'GET auth/keys/{token_id:minlength(20)}/usage',
   'keys-validate': 'POST auth/keys/validate',
+  metrics: 'GET metrics',
   'providers-get': 'GET auth/providers/{provider_id}',
   'providers-put': 'PUT auth/providers/{provider_id}',
   'storage-sweep': 'timer 0 17 3 * * *',

@@ -19,6 +19,8 @@ const isPublic = ({ access }: Endpoint) => access === 'public'
 const isForHolders = ({ access }: Endpoint) => access === 'holder' || access === 'possessor'
 const isForOperators = ({ access }: Endpoint) => typeof access === 'object'
 const isManaged = (endpoint: Endpoint) => !isPublic(endpoint) && !isForHolders(endpoint)
+/** An outage is seen by the metrics. */
+const asksStores = (endpoint: Endpoint) => !isPublic(endpoint) && endpoint.name !== 'metrics'
 const scopeOf = ({ access }: Endpoint) =>
   managementScopes.find((scope) => scope === (typeof access === 'object' ? access.operator : access))
 
@@ -116,7 +118,9 @@ describe.each(named((endpoint) => !isPublic(endpoint)))('%s, which is not public
     expect([status, body.code, headers['retry-after']]).toEqual([503, 'misconfigured', '5'])
     expect(text).not.toContain('abc')
   })
+})
 
+describe.each(named(asksStores))('%s, which asks a store,', (_, endpoint) => {
   test('503 when the store does not answer, with Retry-After and never a 401 or a verdict', async () => {
     services = failingServices(services, new AppError('store_unavailable', 'The tables do not answer.'))
     const { status, headers, body } = await send(endpoint)

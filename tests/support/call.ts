@@ -63,7 +63,8 @@ export async function call(endpoint: Endpoint, services: Services, options: Call
   const response = await endpoint.run(requestTo(endpoint, options), provide, log)
   const text = String(response.body)
   const headers = Object.fromEntries(new Headers(response.headers as Record<string, string>))
-  const reply = { status: response.status ?? 200, headers, text, body: JSON.parse(text), logged }
+  const body = headers['content-type']?.includes('json') ? JSON.parse(text) : text
+  const reply = { status: response.status ?? 200, headers, text, body, logged }
   const broken = brokenPromises(endpoint.name, reply)
   if (broken.length > 0)
     throw new Error(`${endpoint.name} answered ${reply.status} ${text} and broke: ${broken.join('; ')}`)

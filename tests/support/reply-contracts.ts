@@ -11,6 +11,11 @@ import {
 import { BatchValidationView, ValidationView } from '../../shared/contracts/validate.ts'
 import { errorCodes } from '../../shared/http/problem.ts'
 
+/** The text exposition format: a name, labels in braces, a number. */
+const MetricsText = z
+  .string()
+  .regex(/^(?:(?:# (?:HELP|TYPE) [a-z_]+ .+|[a-z_]+\{(?:[a-z_]+="[^"\\\n]*",?)+\} (?:\+Inf|-?[\d.e+-]+))?\n)+$/)
+
 /** What each endpoint answers where it does not fail. */
 export const replyContracts: Readonly<Record<string, z.ZodType>> = {
   health: z.strictObject({ status: z.literal('ok') }),
@@ -30,6 +35,7 @@ export const replyContracts: Readonly<Record<string, z.ZodType>> = {
   'keys-rotate': NewKeyView,
   'keys-usage': KeyUsageView,
   'keys-validate': ValidationView,
+  metrics: MetricsText,
   'providers-get': ProviderView,
   'providers-put': ProviderView,
   'usage-list': ProviderUsageView,

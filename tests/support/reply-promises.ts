@@ -40,7 +40,7 @@ export function brokenPromises(endpointName: string, { status, headers, text, bo
   const contract = failed ? ProblemView : replyContracts[endpointName]
   const promises: Readonly<Record<string, boolean>> = {
     'a documented status': failed ? problemStatuses.get(body.code) === status : mayAnswer(endpointName, status),
-    'content-type': headers['content-type'] === (failed ? 'application/problem+json' : 'application/json'),
+    'content-type': headers['content-type'] === (failed ? 'application/problem+json' : mediaTypeOf(endpointName)),
     'no caching': headers['cache-control'] === 'no-store',
     'no sniffing': headers['x-content-type-options'] === 'nosniff',
     'a request id': REQUEST_ID.test(headers['x-request-id'] ?? ''),
@@ -53,6 +53,10 @@ export function brokenPromises(endpointName: string, { status, headers, text, bo
   const broken = Object.keys(promises).filter((promise) => promises[promise] !== true)
   const issues = contract ? (contract.safeParse(body).error?.issues ?? []) : ['it has none']
   return [...broken, ...issues.map((issue) => `its contract: ${JSON.stringify(issue)}`)]
+}
+
+function mediaTypeOf(endpointName: string): string {
+  return endpointName === 'metrics' ? 'text/plain; version=0.0.4; charset=utf-8' : 'application/json'
 }
 
 function mayAnswer(endpointName: string, status: number): boolean {

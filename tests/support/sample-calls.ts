@@ -38,6 +38,7 @@ export const sampleCalls: Readonly<Record<string, (held: HeldKey) => CallOptions
   'keys-rotate': ({ key }) => ({ params: { token_id: key.keyId }, json: { grace_period_seconds: 60 } }),
   'keys-usage': ({ key }) => ({ params: { token_id: key.keyId } }),
   'keys-validate': ({ secret }) => ({ json: { key: secret } }),
+  metrics: () => ({}),
   'providers-get': () => ({ params: { provider_id: 'acme' } }),
   'providers-put': () => ({ params: { provider_id: 'acme' }, json: { name: 'Acme' } }),
   'usage-list': () => ({ query: { provider_id: 'acme' } }),
