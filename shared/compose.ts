@@ -55,7 +55,7 @@ export function compose(config: Config): Services {
   const { usage, spooling } = composeUsage(config, {
     ...{ queue: stores.queue, keys: stores.keys, knownKeys: known, codec, hashIp: digests.ofAddress },
     ...{ open: local.spool, left: local.left, clock, scheduler, random, log, jitter, meter: metrics.meter },
-    instance: instanceName(),
+    instance,
   })
   watchGauges(metrics.meter, VERSION, { ...stores, limiter: limits })
   return {
@@ -65,12 +65,7 @@ export function compose(config: Config): Services {
     limiter: limits,
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }),
     managementLimit: config.managementLimit,
-    usage: usageRecorder({
-      ...{ queue: stores.queue, codec, clock, scheduler, log, jitter },
-      hashIp: digests.ofAddress,
-      durability: config.usageDurability,
-      ...{ instance, boot },
-    }),
+    ...{ usage, spooling, pendingRevocations: spooling.pendingRevocations },
     consumer: usageConsumer({
       ...stores,
       ...{ aggregator, codec, pushLog, clock, log },

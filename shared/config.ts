@@ -82,7 +82,7 @@ const Environment = z.object({
   COSMOS_BATCH_SIZE: whole('rows', 2, 100).default(100),
   MAX_CONCURRENT_REQUESTS: whole('requests', 1, 10_000).default(50),
   BATCH_PROCESSING_INTERVAL: whole('seconds', 1, 300).default(5),
-  USAGE_DURABILITY: z.enum(['strict', 'relaxed'], 'must be `strict` or `relaxed`').default('strict'),
+  USAGE_DURABILITY: z.enum(['strict', 'local', 'relaxed'], 'must be `strict`, `local` or `relaxed`').default('local'),
   USAGE_LEASE_SECONDS: whole('seconds', 2, 600).default(60),
   RATE_LIMIT_WINDOW: whole('seconds', 1, 86_400).default(60),
   RATE_LIMIT_MAX_REQUESTS: whole('requests', 1, 1_000_000_000).default(1000),

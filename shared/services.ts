@@ -7,12 +7,14 @@ import type { UsageConsumer } from './operations/consume-usage.ts'
 import type { FailureLimits } from './operations/failure-limits.ts'
 import type { KeyDigests } from './operations/key-digests.ts'
 import type { KnownKeys } from './operations/known-keys.ts'
+import type { LocalSpooling } from './operations/local-spooling.ts'
 import type { BufferedRecorder } from './operations/record-usage.ts'
 import type * as ports from './ports.ts'
 import type { TokenVerifier } from './ports-access.ts'
 import type { Limiter } from './ports-limits.ts'
 import type { Breaker } from './ports-observing.ts'
 import type { PushJournal, PushStore, RollUpMarks, UsageCopies, UsageReports } from './ports-reporting.ts'
+import type { RevocationSpool } from './ports-spool.ts'
 
 /** Everything that an operation may touch. */
 export interface Services {
@@ -21,6 +23,9 @@ export interface Services {
   readonly idempotency: ports.IdempotencyStore
   readonly knownKeys: KnownKeys
   readonly usage: BufferedRecorder
+  /** What waits on the local disk. */
+  readonly spooling: LocalSpooling
+  readonly pendingRevocations: Pick<RevocationSpool, 'put'>
   readonly limiter: Limiter
   readonly failures: FailureLimits
   /** What each caller may call of each endpoint of the management API. */

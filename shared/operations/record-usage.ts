@@ -5,7 +5,7 @@ import type { Clock, Log, MessageQueue, Scheduler, UsageCodec, UsageRecorder } f
 import { type Complain, complainer } from './complainer.ts'
 import { type Pending, pendingLot } from './pending-lot.ts'
 
-interface UsageRecorderOptions {
+export interface UsageRecorderOptions {
   readonly queue: Pick<MessageQueue, 'send'>
   readonly codec: Pick<UsageCodec, 'encode' | 'measure'>
   readonly clock: Clock

@@ -9,17 +9,20 @@ export interface RevokeKeyInput {
   readonly text: string | null
   readonly replacedBy: string | null
   readonly by: string
+  /** When it was asked for; now where absent. */
+  readonly at?: Date
 }
+
+export type RevokeKeyNeeds = ChangeKeyNeeds & { readonly clock: Clock }
 
 /** Revokes a key for good. Revoking it again changes nothing: the first reason stands. Throws `key_not_found`. */
 export async function revokeKey(
-  needs: ChangeKeyNeeds & { readonly clock: Clock },
+  needs: RevokeKeyNeeds,
   scope: ProviderScope,
-  { keyId, reason, text, replacedBy, by }: RevokeKeyInput,
+  { keyId, reason, text, replacedBy, by, at = needs.clock.now() }: RevokeKeyInput,
 ): Promise<Key> {
   return changeKey(needs, scope, keyId, (key) => {
     if (key.revocation !== null) return key
-    const at = needs.clock.now()
     return { ...key, revocation: { at, by, reason, text }, replacedBy: replacedBy ?? key.replacedBy, updatedAt: at }
   })
 }

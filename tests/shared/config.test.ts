@@ -45,7 +45,7 @@ describe('settings', () => {
         'AZURE_STORAGE_CONNECTION_STRING',
       ])
     }
-    expect(parseConfig({ ...good, USAGE_DURABILITY: '' }).usageDurability).toBe('strict')
+    expect(parseConfig({ ...good, USAGE_DURABILITY: '' }).usageDurability).toBe('local')
   })
 
   test('never show their value in a refusal: some of them are secrets', () => {

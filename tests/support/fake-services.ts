@@ -12,6 +12,7 @@ import { failureLimits } from '../../shared/operations/failure-limits.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
 import { knownKeys } from '../../shared/operations/known-keys.ts'
 import { limiter } from '../../shared/operations/limiter.ts'
+import { localSpooling } from '../../shared/operations/local-spooling.ts'
 import { usageRecorder } from '../../shared/operations/record-usage.ts'
 import type { Log, Random, UsageCodec } from '../../shared/ports.ts'
 import type { Services } from '../../shared/services.ts'
@@ -21,6 +22,7 @@ import { memoryKeyStore } from './memory-key-store.ts'
 import { type MemoryMessageQueue, memoryMessageQueue } from './memory-message-queue.ts'
 import { memoryProviderStore } from './memory-provider-store.ts'
 import { memoryPushStore } from './memory-push-store.ts'
+import { memorySpool } from './memory-spool.ts'
 import { memoryLateUsage, memoryUsageLedger } from './memory-usage-ledger.ts'
 import { memoryRollUpMarks, memoryUsageReports } from './memory-usage-reports.ts'
 
@@ -74,13 +76,26 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const log = discard
   const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
   const limits = limiter({ clock })
+  const known = knownKeys({ ...stores, digests, clock }, 1000)
+  const metrics = openMetrics({ worker: 'tests' })
+  const spool = memorySpool()
+  const spooling = localSpooling({
+    ...{ ...stores, knownKeys: known, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },
+    ...{ open: () => spool, left: { visit: async () => undefined } },
+    ...{ producer: 'tests.LOCAL', intervalMs: 5000, meter: metrics.meter },
+    strict: () => {
+      throw new Error('The spool in memory never fails.')
+    },
+  })
   return {
     ...stores,
     ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
-    knownKeys: knownKeys({ ...stores, digests, clock }, 1000),
+    knownKeys: known,
     limiter: limits,
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }, NO_BUDGET),
     managementLimit: { limit: NO_BUDGET.perCaller, windowSeconds: 60, strategy: 'sliding_window' },
+    spooling,
+    pendingRevocations: spooling.pendingRevocations,
     usage: usageRecorder({
       ...{ queue: stores.queue, codec, clock, scheduler, log, jitter },
       hashIp: digests.ofAddress,
@@ -92,7 +107,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     sweepers: {},
     background: [],
     guards: [],
-    metrics: openMetrics({ worker: 'tests' }),
+    metrics,
     tokens: undefined,
     clientIpSource: { kind: 'direct' },
     cursorKey: digests.derive('cursor'),

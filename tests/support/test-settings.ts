@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto'
 export interface TestSettings {
   readonly ADMIN_KEY: string
   readonly KEY_PEPPERS: string
-  readonly USAGE_DURABILITY: 'strict' | 'relaxed'
+  readonly USAGE_DURABILITY: 'strict' | 'local' | 'relaxed'
 }
 
 /** Settings of an installation of its own; hosts that are to be instances of one app are given the same ones. */
-export function makeTestSettings(durability: 'strict' | 'relaxed' = 'strict'): TestSettings {
+export function makeTestSettings(durability: 'strict' | 'local' | 'relaxed' = 'strict'): TestSettings {
   return {
     ADMIN_KEY: randomBytes(32).toString('base64url'),
     KEY_PEPPERS: `p2:${randomBytes(32).toString('base64')},p1:${randomBytes(32).toString('base64')}`,

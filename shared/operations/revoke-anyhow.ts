@@ -1,0 +1,55 @@
+import { AppError } from '../domain/errors.ts'
+import type { Key } from '../domain/key.ts'
+import { covers, type ProviderScope } from '../domain/provider-scope.ts'
+import type { RevocationSpool } from '../ports-spool.ts'
+import { type RevokeKeyInput, type RevokeKeyNeeds, revokeKey } from './revoke-key.ts'
+
+export interface RevokeAnyhowNeeds extends RevokeKeyNeeds {
+  readonly pendingRevocations: Pick<RevocationSpool, 'put'>
+}
+
+/** `pending`: in force on this instance, kept on its disk, and carried out everywhere once the store is back. */
+export interface AnyhowRevoked {
+  readonly kind: 'revoked' | 'pending'
+  readonly key: Key
+}
+
+/**
+ * Revokes a key, and does not let the store be in the way: one that this instance knows is dead here at once. Throws
+ * `key_not_found`, and `store_unavailable` for a key that nobody here knows or where there is no disk to keep it on.
+ */
+export async function revokeAnyhow(
+  needs: RevokeAnyhowNeeds,
+  scope: ProviderScope,
+  asked: RevokeKeyInput,
+): Promise<AnyhowRevoked> {
+  const input = { ...asked, at: asked.at ?? needs.clock.now() }
+  try {
+    return { kind: 'revoked', key: await revokeKey(needs, scope, input) }
+  } catch (error) {
+    const known = isOutage(error) ? needs.knownKeys.recall(input.keyId) : undefined
+    if (known === undefined || !covers(scope, known.providerId)) throw error
+    const key = asRevoked(known, input)
+    // First of all: whatever becomes of the disk, the safe direction waits for nothing.
+    needs.knownKeys.revokeHere(key)
+    keep(needs.pendingRevocations, key)
+    return { kind: 'pending', key }
+  }
+}
+
+function asRevoked(key: Key, { at, by, reason, text, replacedBy }: RevokeKeyInput & { readonly at: Date }): Key {
+  if (key.revocation !== null) return key
+  return { ...key, revocation: { at, by, reason, text }, replacedBy: replacedBy ?? key.replacedBy, updatedAt: at }
+}
+
+function keep(pending: Pick<RevocationSpool, 'put'>, key: Key): void {
+  try {
+    pending.put(key)
+  } catch (cause) {
+    throw new AppError('store_unavailable', 'The key could not be revoked everywhere. Try again.', { cause })
+  }
+}
+
+function isOutage(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'store_unavailable'
+}
