@@ -1,19 +1,21 @@
 import { RevokeKeyBody } from '../shared/contracts/keys.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toPolicyView } from '../shared/http/key-view.ts'
-import { revokeKey } from '../shared/operations/revoke-key.ts'
+import { toOwnRevokePendingView } from '../shared/http/revoke-pending-view.ts'
+import { revokeAnyhow } from '../shared/operations/revoke-anyhow.ts'
 
-/** `POST /auth/keys/me/revoke`: whoever holds a key may end it, once or again. */
+/** `POST /auth/keys/me/revoke`: whoever holds a key may end it, once or again, and while the store is down (202). */
 export const keysMeRevoke = endpoint({
   name: 'keys-me-revoke',
   method: 'POST',
   route: 'auth/keys/me/revoke',
   access: 'possessor',
   body: RevokeKeyBody.omit({ replaced_by: true }),
-  idempotent: true,
+  idempotent: 'if_possible',
   async handle({ body, caller: { key, scope }, services }) {
     const input = { ...body, keyId: key.keyId, replacedBy: null, by: key.keyId }
-    const revoked = await revokeKey(services, scope, input)
+    const { kind, key: revoked } = await revokeAnyhow(services, scope, input)
+    if (kind === 'pending') return { status: 202, body: toOwnRevokePendingView(revoked) }
     return { body: toPolicyView(revoked, services.clock.now()) }
   },
 })

@@ -1,9 +1,13 @@
 import { KeyParams, RevokeKeyBody } from '../shared/contracts/keys.ts'
 import { currentKeyView } from '../shared/http/current-key-view.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { revokeKey } from '../shared/operations/revoke-key.ts'
+import { toRevokePendingView } from '../shared/http/revoke-pending-view.ts'
+import { revokeAnyhow } from '../shared/operations/revoke-anyhow.ts'
 
-/** `POST /auth/keys/{token_id}/revoke`: for good. Revoking again changes nothing and answers the same. */
+/**
+ * `POST /auth/keys/{token_id}/revoke`: for good. Revoking again changes nothing and answers the same. 202 while the store
+ * is down: in force here, and everywhere once the store is back.
+ */
 export const keysRevoke = endpoint({
   name: 'keys-revoke',
   method: 'POST',
@@ -11,10 +15,11 @@ export const keysRevoke = endpoint({
   access: 'keys:revoke',
   params: KeyParams,
   body: RevokeKeyBody,
-  idempotent: true,
+  idempotent: 'if_possible',
   async handle({ params, body: { reason, text, replaced_by }, caller, services }) {
     const input = { keyId: params.token_id, reason, text, replacedBy: replaced_by, by: caller.id }
-    const key = await revokeKey(services, caller.scope, input)
+    const { kind, key } = await revokeAnyhow(services, caller.scope, input)
+    if (kind === 'pending') return { status: 202, body: toRevokePendingView(key) }
     return { body: await currentKeyView(services, key) }
   },
 })

@@ -157,6 +157,23 @@ export const KeyView = z.strictObject({
 })
 export type KeyView = z.output<typeof KeyView>
 
+/** The answer of a revocation while the store is down: in force here, and everywhere once the store is back. */
+export const RevokePendingView = z.strictObject({
+  key_id: z.string(),
+  provider_id: z.string(),
+  status: z.literal('pending'),
+  revoked_at: instant,
+  revoked_reason: z.string(),
+  revoked_text: z.string().nullable(),
+  revoked_by: z.string(),
+  replaced_by: z.string().nullable(),
+})
+export type RevokePendingView = z.output<typeof RevokePendingView>
+
+/** The same for the holder of the key. */
+export const OwnRevokePendingView = RevokePendingView.omit({ provider_id: true, revoked_by: true, replaced_by: true })
+export type OwnRevokePendingView = z.output<typeof OwnRevokePendingView>
+
 /** The answer of generate and rotate. `key` is the secret, this once; null when the answer is a replay. */
 export const NewKeyView = z.strictObject({ key: z.string().nullable(), ...KeyView.shape })
 

@@ -55,3 +55,8 @@ export class AppError extends Error {
     this.violatedPolicies = options.violatedPolicies
   }
 }
+
+/** Whether an operation failed because the store did not answer. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'store_unavailable'
+}

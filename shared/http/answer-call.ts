@@ -48,8 +48,10 @@ export async function answerCall<A extends Access, P extends z.ZodType, Q extend
     request.body === null ? '' : decodeUtf8(await readBytes(request, spec.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES))
   const call = { ...arrival, text, ...readContract(spec, request, text) }
   const handle = (seed: string) => spec.handle({ ...call, seed } as Parameters<typeof spec.handle>[0])
-  if (spec.idempotent !== true || services === undefined) return handle('')
-  return runIdempotent(services, request, { callerId: callerId(caller), text, log: arrival.log, run: handle })
+  if (spec.idempotent === undefined || services === undefined) return handle('')
+  const mayGoWithout = spec.idempotent === 'if_possible'
+  const id = callerId(caller)
+  return runIdempotent(services, request, { callerId: id, text, mayGoWithout, log: arrival.log, run: handle })
 }
 
 /** Who called, for the log and for what is kept per caller. */

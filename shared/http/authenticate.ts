@@ -1,5 +1,5 @@
 import type { HttpRequest } from '@azure/functions'
-import { AppError } from '../domain/errors.ts'
+import { AppError, isOutage } from '../domain/errors.ts'
 import { addressAllowed } from '../domain/ip-rule.ts'
 import { type Key, keyStatus } from '../domain/key.ts'
 import { readPrefix } from '../domain/key-format.ts'
@@ -81,9 +81,7 @@ export async function authenticateHolder(
   const credential = readCredential(request)
   const prefix = credential === undefined ? undefined : readPrefix(credential)
   if (credential === undefined || prefix === undefined || prefix === 'mgmt') throw unauthenticated()
-  const key = mayBeDead
-    ? (await services.knownKeys.find(credential, true)).value
-    : await findLiveKey(services, credential, clientIp)
+  const key = mayBeDead ? await findAnyKey(services, credential) : await findLiveKey(services, credential, clientIp)
   if (key === undefined) throw unauthenticated()
   return { key, scope: oneProvider(key.providerId) }
 }
@@ -95,6 +93,16 @@ export function authorize(caller: Caller, scope: ManagementScope, operator: bool
   }
   if (operator && caller.scope.kind !== 'every') {
     throw new AppError('forbidden', 'This call is for operators: it needs a management key over all providers.')
+  }
+}
+
+/** As the store knows it, and while it does not answer, as it was known before: whoever holds a key may always end it. */
+async function findAnyKey({ knownKeys }: AuthenticateNeeds, credential: string): Promise<Key | undefined> {
+  try {
+    return (await knownKeys.find(credential, true)).value
+  } catch (error) {
+    if (!isOutage(error)) throw error
+    return (await knownKeys.find(credential, false)).value
   }
 }
 

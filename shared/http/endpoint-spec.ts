@@ -27,6 +27,8 @@ export interface Answer {
   readonly body: unknown
   /** What a replay under the same Idempotency-Key may show instead: the body without its secret. */
   readonly replayBody?: unknown
+  /** What the log line of the request says besides: ids and codes, nothing that a caller sent. */
+  readonly trace?: Readonly<Record<string, string | number | boolean | null>>
 }
 
 export interface Call<A extends Access, Params, Query, Body> {
@@ -62,7 +64,10 @@ export interface EndpointSpec<A extends Access, P extends z.ZodType, Q extends z
   readonly rawBody?: boolean
   /** 64 KiB where absent. */
   readonly maxBodyBytes?: number
-  /** For every call that changes something: honours Idempotency-Key. */
-  readonly idempotent?: boolean
+  /**
+   * For every call that changes something: honours Idempotency-Key. `if_possible`: also while that cannot be done, since
+   * the same call again changes nothing by itself.
+   */
+  readonly idempotent?: true | 'if_possible'
   readonly handle: (call: Call<A, z.output<P>, z.output<Q>, z.output<B>>) => Promise<Answer>
 }

@@ -1,5 +1,5 @@
 import type { HttpRequest } from '@azure/functions'
-import { AppError } from '../domain/errors.ts'
+import { AppError, isOutage } from '../domain/errors.ts'
 import { describeFailure } from '../log.ts'
 import { type IdempotentStart, startIdempotent } from '../operations/start-idempotent.ts'
 import type { Log } from '../ports.ts'
@@ -10,6 +10,8 @@ import { invalidRequest } from './read-request.ts'
 interface IdempotentRun {
   readonly callerId: string
   readonly text: string
+  /** Runs although the store cannot say whether it ran before. */
+  readonly mayGoWithout?: boolean
   readonly log: Log
   readonly run: (seed: string) => Promise<Answer>
 }
@@ -21,21 +23,27 @@ interface IdempotentRun {
 export async function runIdempotent(
   services: Services,
   request: HttpRequest,
-  { callerId, text, log, run }: IdempotentRun,
+  { callerId, text, mayGoWithout = false, log, run }: IdempotentRun,
 ): Promise<Answer> {
   const key = readKey(request)
   if (key === undefined) return run(services.random.id())
   const { pathname, search } = new URL(request.url)
   const call = { callerId, key, request: `${request.method} ${pathname}${search}\n${text}` }
-  const start = await startIdempotent(services, call)
+  const start = await startIdempotent(services, call).catch((error: unknown) => {
+    if (mayGoWithout && isOutage(error)) return undefined
+    throw error
+  })
+  if (start === undefined) return run(services.random.id())
   if (start.kind === 'replayed') {
     const { status, headers, body } = start.answer
     return { status, headers: { ...headers, 'idempotency-replayed': 'true' }, body }
   }
   const answer = await runOrGiveUp(start, run)
   const { status = 200, headers = {}, body, replayBody = body } = answer
+  // What is pending is not the last word: the next try asks anew.
+  const end = mayGoWithout && status === 202 ? start.abandon() : start.finish({ status, headers, body: replayBody })
   // The call is done and its answer may hold a secret that nobody can show again: it leaves also when it cannot be kept.
-  await start.finish({ status, headers, body: replayBody }).catch((error) => {
+  await end.catch((error) => {
     log('error', 'the answer could not be kept for a replay', { cause: describeFailure(error) })
   })
   return answer

@@ -1,5 +1,5 @@
-import { AppError } from '../domain/errors.ts'
-import type { Key } from '../domain/key.ts'
+import { AppError, isOutage } from '../domain/errors.ts'
+import type { Key, Revocation } from '../domain/key.ts'
 import { covers, type ProviderScope } from '../domain/provider-scope.ts'
 import type { RevocationSpool } from '../ports-spool.ts'
 import { type RevokeKeyInput, type RevokeKeyNeeds, revokeKey } from './revoke-key.ts'
@@ -9,10 +9,9 @@ export interface RevokeAnyhowNeeds extends RevokeKeyNeeds {
 }
 
 /** `pending`: in force on this instance, kept on its disk, and carried out everywhere once the store is back. */
-export interface AnyhowRevoked {
-  readonly kind: 'revoked' | 'pending'
-  readonly key: Key
-}
+export type AnyhowRevoked =
+  | { readonly kind: 'revoked'; readonly key: Key }
+  | { readonly kind: 'pending'; readonly key: Key & { readonly revocation: Revocation } }
 
 /**
  * Revokes a key, and does not let the store be in the way: one that this instance knows is dead here at once. Throws
@@ -37,8 +36,8 @@ export async function revokeAnyhow(
   }
 }
 
-function asRevoked(key: Key, { at, by, reason, text, replacedBy }: RevokeKeyInput & { readonly at: Date }): Key {
-  if (key.revocation !== null) return key
+function asRevoked(key: Key, { at, by, reason, text, replacedBy }: RevokeKeyInput & { readonly at: Date }) {
+  if (key.revocation !== null) return { ...key, revocation: key.revocation }
   return { ...key, revocation: { at, by, reason, text }, replacedBy: replacedBy ?? key.replacedBy, updatedAt: at }
 }
 
@@ -48,8 +47,4 @@ function keep(pending: Pick<RevocationSpool, 'put'>, key: Key): void {
   } catch (cause) {
     throw new AppError('store_unavailable', 'The key could not be revoked everywhere. Try again.', { cause })
   }
-}
-
-function isOutage(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'store_unavailable'
 }

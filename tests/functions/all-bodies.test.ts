@@ -86,7 +86,7 @@ describe.each(endpoints.map((endpoint) => [endpoint.name, endpoint] as const))('
   })
 
   test('400 for an Idempotency-Key that is none', async () => {
-    if (endpoint.idempotent !== true) return
+    if (endpoint.idempotent === undefined) return
     for (const key of ['', 'x'.repeat(256), 'ü']) {
       const { status, body } = await send(endpoint, { headers: { 'idempotency-key': key } })
       expect([status, body.errors]).toEqual([

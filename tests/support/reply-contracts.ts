@@ -1,5 +1,12 @@
 import * as z from 'zod'
-import { KeyPage, KeyView, NewKeyView, OwnKeyView } from '../../shared/contracts/keys.ts'
+import {
+  KeyPage,
+  KeyView,
+  NewKeyView,
+  OwnKeyView,
+  OwnRevokePendingView,
+  RevokePendingView,
+} from '../../shared/contracts/keys.ts'
 import { ProviderView } from '../../shared/contracts/providers.ts'
 import {
   KeyUsageView,
@@ -29,9 +36,9 @@ export const replyContracts: Readonly<Record<string, z.ZodType>> = {
   'keys-get': KeyView,
   'keys-list': KeyPage,
   'keys-me': OwnKeyView,
-  'keys-me-revoke': OwnKeyView,
+  'keys-me-revoke': z.union([OwnKeyView, OwnRevokePendingView]),
   'keys-patch': KeyView,
-  'keys-revoke': KeyView,
+  'keys-revoke': z.union([KeyView, RevokePendingView]),
   'keys-rotate': NewKeyView,
   'keys-usage': KeyUsageView,
   'keys-validate': ValidationView,
