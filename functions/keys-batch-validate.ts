@@ -1,5 +1,6 @@
 import { BatchValidateBody } from '../shared/contracts/validate.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
+import { observeValidations } from '../shared/http/observe-validation.ts'
 import { toValidateInput } from '../shared/http/validate-input.ts'
 import { toValidationView } from '../shared/http/validation-view.ts'
 import { validateKeys } from '../shared/operations/validate-key.ts'
@@ -17,6 +18,7 @@ export const keysBatchValidate = endpoint({
     const validations = await validateKeys(services, caller.scope, inputs)
     return {
       body: { results: validations.map((one) => toValidationView(one, requestId)), request_id: requestId },
+      trace: observeValidations(services.metrics.meter, validations),
     }
   },
 })

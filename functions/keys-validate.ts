@@ -1,5 +1,6 @@
 import { ValidateBody } from '../shared/contracts/validate.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
+import { observeValidation } from '../shared/http/observe-validation.ts'
 import { toValidateInput } from '../shared/http/validate-input.ts'
 import { toValidationAnswer } from '../shared/http/validation-answer.ts'
 import { validateKey } from '../shared/operations/validate-key.ts'
@@ -13,6 +14,9 @@ export const keysValidate = endpoint({
   body: ValidateBody,
   async handle({ body, caller, request, requestId, services }) {
     const validation = await validateKey(services, caller.scope, toValidateInput(body, request, caller.id))
-    return toValidationAnswer(validation, requestId, services)
+    return {
+      ...toValidationAnswer(validation, requestId, services),
+      trace: observeValidation(services.metrics.meter, validation),
+    }
   },
 })

@@ -6,13 +6,19 @@ interface Metric {
 
 /** Only ever grow, from the start of the instance on. */
 export const counters = {
-  auth_api_http_requests_total: { help: 'HTTP requests answered.', labels: ['function', 'method', 'status'] },
+  auth_api_http_requests_total: {
+    help: 'HTTP requests answered, but for those of public endpoints.',
+    labels: ['function', 'method', 'status'],
+  },
   auth_api_verdicts_total: { help: 'Verdicts of validate.', labels: ['code', 'degraded'] },
   auth_api_key_lookups_total: {
     help: 'Keys looked up, by where they were found: memory, store, stale memory, replica, or none.',
     labels: ['source'],
   },
-  auth_api_authentication_failures_total: { help: 'Credentials refused.', labels: ['reason'] },
+  auth_api_authentication_failures_total: {
+    help: 'Credentials refused: unauthenticated, forbidden.',
+    labels: ['reason'],
+  },
   auth_api_store_calls_total: {
     help: 'Requests to a dependency: ok, transient, permanent, exhausted, rejected.',
     labels: ['dependency', 'outcome'],

@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import { AppError } from '../domain/errors.ts'
 import { describeFailure, invocationLog } from '../log.ts'
 import type { Log } from '../ports.ts'
+import type { Meter } from '../ports-observing.ts'
 import { type Services, services } from '../services.ts'
 import { type Arrival, answerCall, authenticate, callerId, type Nothing } from './answer-call.ts'
 import { clientAddress } from './client-ip.ts'
@@ -13,12 +14,15 @@ import { readRequestId } from './request-id.ts'
 
 type Response = HttpResponseInit & { readonly status: number }
 
-/** What the log line says of one request. */
+/** What the log line and the metrics say of one request. */
 interface Trace {
   readonly requestId: string
   readonly startedAtMs: number
+  /** null until the services are composed, and for a public call, which needs none. */
+  meter: Meter | null
   caller: string | null
   fault: AppError | null
+  noted: Answer['trace']
 }
 
 const commonHeaders = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
@@ -34,29 +38,33 @@ export function endpoint<
   B extends z.ZodType = Nothing,
 >(spec: EndpointSpec<A, P, Q, B>) {
   async function respond(request: HttpRequest, provide: () => Services, log: Log, trace: Trace): Promise<Response> {
-    refuseKeyInQuery(request)
     const provideOrFail = () => provided(provide)
     const services = spec.access === 'public' ? undefined : provideOrFail()
+    trace.meter = services?.metrics.meter ?? null
+    refuseKeyInQuery(request)
     const clientIp = services === undefined ? null : clientAddress(request.headers, services.clientIpSource)
     const caller = services && (await authenticate(spec.access, services, { request, clientIp }))
     trace.caller = callerId(caller)
     const { requestId } = trace
     const arrival = { request, clientIp, requestId, services, provide: provideOrFail, log, caller } as Arrival<A>
-    return toResponse(await answerCall(spec, arrival))
+    const answer = await answerCall(spec, arrival)
+    trace.noted = answer.trace
+    return toResponse(answer)
   }
 
   async function run(request: HttpRequest, provide: () => Services, log: Log): Promise<HttpResponseInit> {
     const trace: Trace = {
       requestId: readRequestId(request),
       startedAtMs: performance.now(),
-      caller: null,
-      fault: null,
+      ...{ meter: null, caller: null, fault: null, noted: undefined },
     }
     const response = await respond(request, provide, log, trace).catch((error): Response => {
       trace.fault = publicError(error)
       return toProblem(trace.fault, trace.requestId)
     })
-    logRequest(spec, response.status, trace, log)
+    const durationMs = performance.now() - trace.startedAtMs
+    logRequest(spec, { status: response.status, durationMs }, trace, log)
+    measureRequest(spec, { status: response.status, durationMs }, trace)
     return { ...response, headers: { ...commonHeaders, 'x-request-id': trace.requestId, ...response.headers } }
   }
 
@@ -69,19 +77,36 @@ export function endpoint<
   return { ...spec, run }
 }
 
+interface Outcome {
+  readonly status: number
+  readonly durationMs: number
+}
+
+type Named = Pick<EndpointSpec<Access, Nothing, Nothing, Nothing>, 'name' | 'method'>
+
 /** One line per request: no URL and no body, so nothing that a caller sent. */
-function logRequest(spec: { readonly name: string; readonly method: string }, status: number, trace: Trace, log: Log) {
+function logRequest(spec: Named, { status, durationMs }: Outcome, trace: Trace, log: Log): void {
   const broken = status >= 500
   log(broken ? 'error' : 'info', 'request', {
     function: spec.name,
     method: spec.method,
     status,
-    durationMs: Math.round((performance.now() - trace.startedAtMs) * 100) / 100,
+    durationMs: Math.round(durationMs * 100) / 100,
     requestId: trace.requestId,
     caller: trace.caller,
     code: trace.fault?.code ?? null,
+    ...trace.noted,
     ...(broken && trace.fault !== null && { cause: describeFailure(trace.fault) }),
   })
+}
+
+function measureRequest({ name, method }: Named, { status, durationMs }: Outcome, { meter, fault }: Trace): void {
+  if (meter === null) return
+  meter.count('auth_api_http_requests_total', { function: name, method, status: String(status) })
+  meter.observe('auth_api_http_request_duration_seconds', { function: name }, durationMs / 1000)
+  if (fault?.code === 'unauthenticated' || fault?.code === 'forbidden') {
+    meter.count('auth_api_authentication_failures_total', { reason: fault.code })
+  }
 }
 
 function provided(provide: () => Services): Services {

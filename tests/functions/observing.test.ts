@@ -1,0 +1,119 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { health } from '../../functions/health.ts'
+import { keysBatchValidate } from '../../functions/keys-batch-validate.ts'
+import { keysGet } from '../../functions/keys-get.ts'
+import { keysValidate } from '../../functions/keys-validate.ts'
+import { metrics } from '../../functions/metrics.ts'
+import { call } from '../support/call.ts'
+import { type HeldKey, makeKey, makeManager } from '../support/callers.ts'
+import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+
+let services: FakeServices
+let held: HeldKey
+
+beforeEach(async () => {
+  services = fakeServices()
+  held = await makeKey(services, { scopes: ['orders:read'] })
+})
+
+/** The samples of a metric that have all of these labels, each as its value. */
+async function samples(name: string, ...labels: readonly string[]): Promise<readonly number[]> {
+  const { text } = await services.metrics.read()
+  const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`))
+  return lines
+    .filter((line) => labels.every((label) => line.includes(label)))
+    .map((line) => Number(line.split(' ').at(-1)))
+}
+
+describe('GET /metrics', () => {
+  test('shows the requests that were answered, by function, method and status, and how long each took', async () => {
+    await call(keysGet, services, { params: { token_id: held.key.keyId } })
+    await call(keysGet, services, { params: { token_id: '01K99999999999999999999999' } })
+    await call(keysGet, services, { key: 'wrong', params: { token_id: held.key.keyId } })
+    await call(keysGet, services, { params: { token_id: held.key.keyId }, query: { api_key: held.secret } })
+    const { text } = await call(metrics, services)
+    for (const status of [200, 400, 401, 404]) {
+      expect(text).toContain(
+        `auth_api_http_requests_total{function="keys-get",method="GET",status="${status}",worker="tests"} 1\n`,
+      )
+    }
+    expect(text).toContain('auth_api_http_request_duration_seconds_count{function="keys-get",worker="tests"} 4\n')
+    expect(text).toContain('auth_api_authentication_failures_total{reason="unauthenticated",worker="tests"} 1\n')
+  })
+
+  test('shows verdicts by code, those of a batch too', async () => {
+    await call(keysValidate, services, { json: { key: held.secret } })
+    const requests = [{ key: held.secret }, { key: held.secret, scopes: ['orders:write'] }, { key: 'none' }]
+    await call(keysBatchValidate, services, { json: { requests } })
+    expect(await samples('auth_api_verdicts_total', 'code="VALID"', 'degraded="false"')).toEqual([2])
+    expect(await samples('auth_api_verdicts_total', 'code="INSUFFICIENT_SCOPE"')).toEqual([1])
+    expect(await samples('auth_api_verdicts_total', 'code="MALFORMED"')).toEqual([1])
+  })
+
+  test('is there while a queue does not answer, without its depth; why is in the log', async () => {
+    const depth = () => Promise.reject(new Error('connect ECONNREFUSED 10.0.0.4'))
+    services = fakeServices(({ queue }) => ({ queue: { ...queue, depth } }))
+    const { status, text, logged } = await call(metrics, services)
+    expect(status).toBe(200)
+    expect(text).not.toContain('auth_api_queue_messages')
+    expect(logged[0]?.fields).toEqual({
+      gauge: 'auth_api_queue_messages',
+      cause: 'Error: connect ECONNREFUSED 10.0.0.4',
+    })
+  })
+
+  test('shows nothing that a caller sent, and no key, id or address', async () => {
+    const { secret, key } = await makeManager(services, 'acme', ['keys:validate'])
+    const json = { key: held.secret, endpoint: '/orders', client_ip: '192.0.2.7' }
+    await call(keysValidate, services, { key: secret, json, headers: { 'x-request-id': 'my-request-42' } })
+    const { text } = await call(metrics, services)
+    for (const sent of [held.secret, held.key.keyId, secret, key.keyId, 'acme', '/orders', '192.0.2.7', 'my-request']) {
+      expect(text).not.toContain(sent)
+    }
+  })
+})
+
+describe('the log line of a request', () => {
+  const lineOf = async (...args: Parameters<typeof call>) => {
+    const { logged } = await call(...args)
+    return logged.find(({ message }) => message === 'request')
+  }
+
+  test('says what was called, by whom, and what became of it', async () => {
+    const line = await lineOf(keysGet, services, {
+      params: { token_id: '01K99999999999999999999999' },
+      headers: { 'x-request-id': 'my-request-42' },
+    })
+    expect(line).toEqual({
+      level: 'info',
+      message: 'request',
+      fields: {
+        ...{ function: 'keys-get', method: 'GET', status: 404, durationMs: expect.any(Number) },
+        ...{ requestId: 'my-request-42', caller: 'admin', code: 'key_not_found' },
+      },
+    })
+  })
+
+  test('of validate says the verdict, about which key, and how old the knowledge was; not what was asked', async () => {
+    const json = { key: held.secret, endpoint: '/orders', client_ip: '192.0.2.7' }
+    const line = await lineOf(keysValidate, services, { json })
+    expect(line?.fields).toMatchObject({
+      ...{ verdict: 'VALID', keyId: held.key.keyId, providerId: 'acme', cacheAgeMs: 0, degraded: false },
+    })
+    expect(JSON.stringify(line)).not.toMatch(/orders|192\.0\.2\.7/)
+    expect((await lineOf(keysValidate, services, { json: { key: 'none' } }))?.fields).toMatchObject({
+      verdict: 'MALFORMED',
+    })
+  })
+
+  test('of a batch says how many got which verdict', async () => {
+    const requests = [{ key: held.secret }, { key: held.secret }, { key: 'none' }]
+    const line = await lineOf(keysBatchValidate, services, { json: { requests } })
+    expect(line?.fields).toMatchObject({ validations: 3, verdicts: 'VALID=2 MALFORMED=1', degraded: false })
+  })
+
+  test('is there for a public endpoint, though nothing is composed', async () => {
+    const line = await lineOf(health, services, { key: null, broken: new Error('no settings') })
+    expect(line?.fields).toMatchObject({ function: 'health', status: 200, caller: 'anonymous' })
+  })
+})
