@@ -6,6 +6,7 @@ import { type Host, startHost } from './host.ts'
 import { HostError } from './host-error.ts'
 import { type HttpServer, listen } from './http-server.ts'
 import { findEntryFiles } from './load-app.ts'
+import { chooseLocalDisk } from './local-disk.ts'
 import { loadLocalSettings } from './local-settings.ts'
 import type { Log } from './log.ts'
 import { openStore, type Store } from './store.ts'
@@ -45,6 +46,7 @@ export async function startSession(
     const { dataDir } = commandLine
     store = await openStore({ dataDir, environment, log, onLost: onStoreLost })
     environment.AZURE_STORAGE_CONNECTION_STRING = store.connectionString
+    environment.DB_PATH ||= chooseLocalDisk(dataDir)
     environment.AzureWebJobsStorage ||= store.connectionString
     environment.AZURE_FUNCTIONS_ENVIRONMENT ||= 'Development'
     environment.WEBSITE_HOSTNAME ||= `127.0.0.1:${server.port}`
