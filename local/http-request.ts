@@ -46,12 +46,17 @@ export function toRpcHttpRequest(
 ): RpcHttpRequest {
   return {
     method: request.method ?? 'GET',
-    url: `http://${request.headers.host ?? 'localhost'}${request.url}`,
+    url: readUrl(request),
     nullableHeaders: withPeer(readHeaders(request.rawHeaders), request.socket),
     nullableQuery: query === '' ? {} : readQuery(query),
     nullableParams: toNullable(params),
     ...(body ? { body: { bytes: body } } : {}),
   }
+}
+
+/** A target in absolute form, `GET http://host/path`, is a URL already. */
+function readUrl({ url = '/', headers: { host = 'localhost' } }: IncomingMessage): string {
+  return url.startsWith('/') ? `http://${host}${url}` : url
 }
 
 /** Continues the caller's trace, when it sent a well-formed `traceparent`, with a new span; else begins one. */
@@ -69,7 +74,8 @@ export function createTraceContext(request?: IncomingMessage): RpcTraceContext {
 }
 
 function readHeaders(rawHeaders: readonly string[]): RpcHttpRequest['nullableHeaders'] {
-  const headers: RpcHttpRequest['nullableHeaders'] = {}
+  // Without a prototype: `constructor` is the name of a header like any other.
+  const headers: RpcHttpRequest['nullableHeaders'] = Object.create(null)
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const [name = '', value = ''] = [rawHeaders[index]?.toLowerCase(), rawHeaders[index + 1]]
     const earlier = headers[name]

@@ -34,10 +34,16 @@ export function createHttpTrigger(options: HttpTriggerOptions): RequestHandler {
       if (found) await answer(options.runFunction, request, response, { ...found, query: target.query })
       else await options.handleOther(request, response, target.parts)
     } catch (error) {
+      if (isCutOff(request)) return
       options.log('error', `${found?.route.fn.name ?? 'The host'} failed: ${describeError(error)}`)
       fail(response)
     }
   }
+}
+
+/** Who cut a request off waits for no answer, and no function failed. */
+function isCutOff(request: IncomingMessage): boolean {
+  return request.destroyed && !request.complete
 }
 
 function fail(response: ServerResponse): void {
@@ -45,8 +51,24 @@ function fail(response: ServerResponse): void {
   else sendEmpty(response, 500)
 }
 
-function readTarget({ url = '/', headers: { host = 'localhost' } }: IncomingMessage): Target | undefined {
-  return HOST_HEADER.test(host) ? parseTarget(url) : undefined
+/** Undefined, as for a target that is not well formed, where it is not clear which host is meant: Kestrel answers 400. */
+function readTarget({ url = '/', headers: { host = 'localhost' }, rawHeaders }: IncomingMessage): Target | undefined {
+  const isClear = HOST_HEADER.test(host) && !namesTwoHosts(rawHeaders) && (url.startsWith('/') || isOnHost(url, host))
+  return isClear ? parseTarget(url) : undefined
+}
+
+function namesTwoHosts(rawHeaders: readonly string[]): boolean {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]
+    if (name?.length === 4 && name.toLowerCase() === 'host') count++
+  }
+  return count > 1
+}
+
+function isOnHost(url: string, host: string): boolean {
+  const target = URL.parse(url)
+  return target?.protocol === 'http:' && target.host === URL.parse(`http://${host}`)?.host
 }
 
 async function answer(

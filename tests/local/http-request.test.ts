@@ -1,5 +1,6 @@
+import type { IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
-import { parseTarget } from '../../local/http-request.ts'
+import { parseTarget, toRpcHttpRequest } from '../../local/http-request.ts'
 
 test.each<[url: string, parts: string[] | undefined]>([
   ['/', []],
@@ -24,4 +25,29 @@ test.each<[url: string, parts: string[] | undefined]>([
 test('the query is what follows the first question mark', () => {
   expect(parseTarget('/a?b=1?c')?.query).toBe('b=1?c')
   expect(parseTarget('/a')?.query).toBe('')
+})
+
+function rpcOf(url: string, rawHeaders: readonly string[]) {
+  const request = { method: 'GET', url, headers: { host: 'host:81' }, rawHeaders, socket: {} }
+  return toRpcHttpRequest(request as unknown as IncomingMessage, '', {}, undefined)
+}
+
+test('a header may be named as what every object has', () => {
+  const names = ['constructor', '__proto__', 'toString']
+  const { nullableHeaders } = rpcOf(
+    '/',
+    [...names, ...names].flatMap((name, index) => [name, `${index}`]),
+  )
+  expect(Object.entries(nullableHeaders)).toEqual(
+    expect.arrayContaining([
+      ['constructor', { value: '0,3' }],
+      ['__proto__', { value: '1,4' }],
+      ['tostring', { value: '2,5' }],
+    ]),
+  )
+})
+
+test('the URL is that of the target, also where the target names the host itself', () => {
+  expect(rpcOf('/a?b=1', []).url).toBe('http://host:81/a?b=1')
+  expect(rpcOf('http://host:81/a?b=1', []).url).toBe('http://host:81/a?b=1')
 })
