@@ -14,6 +14,7 @@ import { knownKeys } from '../../shared/operations/known-keys.ts'
 import { limiter } from '../../shared/operations/limiter.ts'
 import { localSpooling } from '../../shared/operations/local-spooling.ts'
 import { usageRecorder } from '../../shared/operations/record-usage.ts'
+import { watchGauges } from '../../shared/operations/watch-gauges.ts'
 import type { Log, Random, UsageCodec } from '../../shared/ports.ts'
 import type { Services } from '../../shared/services.ts'
 import { type ManualTime, manualTime } from './manual-time.ts'
@@ -78,6 +79,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const limits = limiter({ clock })
   const known = knownKeys({ ...stores, digests, clock }, 1000)
   const metrics = openMetrics({ worker: 'tests' })
+  watchGauges(metrics.meter, 'tests', { ...stores, limiter: limits })
   const spool = memorySpool()
   const spooling = localSpooling({
     ...{ ...stores, knownKeys: known, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },
