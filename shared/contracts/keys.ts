@@ -39,12 +39,13 @@ const ApiKeyBody = z.strictObject({
   metadata: Metadata.nullable().default(null),
 })
 
-// No address rule and no limit: nothing holds them for management keys yet, and a rule that binds nobody is a lie.
+// No limit of its own: a management key is held to that of the management API.
 const ManagementKeyBody = z.strictObject({
   kind: z.literal('management'),
   provider_id: z.union([z.literal('*'), ProviderId], 'must be a provider id, or `*` for all').optional(),
   ...policyFields,
   scopes: z.array(z.enum(managementScopes)).min(1, 'must name at least one scope'),
+  ip_restrictions: IpRestrictions.default([]),
   metadata: Metadata.nullable().default(null),
 })
 

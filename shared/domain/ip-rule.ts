@@ -14,14 +14,29 @@ export function faultOfRule(text: string): string | undefined {
 export function addressAllowed(rules: readonly string[], clientIp: string | null): boolean {
   const address = clientIp === null ? undefined : parseAddress(clientIp)
   if (address === undefined) return false
-  return parseRules(rules).some(
-    (rule) => rule.address.kind() === address.kind() && address.match(rule.address, rule.bits),
+  return parseRules(rules).some((rule) => holds(rule, address))
+}
+
+/**
+ * Whether `rules` allow no address that `bounds` do not: each of them lies inside one of the bounds. As everywhere, an
+ * empty list allows every address.
+ */
+export function rulesWithin(rules: readonly string[], bounds: readonly string[]): boolean {
+  if (bounds.length === 0) return true
+  if (rules.length === 0) return false
+  const limits = parseRules(bounds)
+  return parseRules(rules).every((rule) =>
+    limits.some((limit) => limit.bits <= rule.bits && holds(limit, rule.address)),
   )
 }
 
 interface Rule {
   readonly address: Address
   readonly bits: number
+}
+
+function holds(rule: Rule, address: Address): boolean {
+  return rule.address.kind() === address.kind() && address.match(rule.address, rule.bits)
 }
 
 // A list is asked again and again, and never changed.

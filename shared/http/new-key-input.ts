@@ -26,18 +26,18 @@ export function toNewKeyInput(
     createdBy: caller.id,
     rotatedFrom: null,
     enabled: true,
+    ipRestrictions: body.ip_restrictions,
     ...kindFields(body),
   }
 }
 
 function kindFields(body: GenerateKeyBody) {
   if (body.kind === 'management') {
-    return { kind: body.kind, environment: null, ipRestrictions: [], rateLimits: [], quota: null }
+    return { kind: body.kind, environment: null, rateLimits: [], quota: null }
   }
   return {
     kind: body.kind,
     environment: body.environment,
-    ipRestrictions: body.ip_restrictions,
     rateLimits: toRateLimits(body.rate_limits),
     quota: body.quota,
   }

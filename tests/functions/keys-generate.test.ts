@@ -126,7 +126,7 @@ describe('POST /auth/keys/generate', () => {
 
   test('400 for a management key with rules that nothing would hold', async () => {
     const management = { kind: 'management', environment: undefined, scopes: ['keys:read'] }
-    expect(await faultsOf({ ...management, ip_restrictions: ['192.0.2.1'] })).toEqual([400, '#/ip_restrictions'])
+    expect(await faultsOf({ ...management, quota: null })).toEqual([400, '#/quota'])
     expect(await faultsOf({ ...management, rate_limits: [] })).toEqual([400, '#/rate_limits'])
     expect(await faultsOf({ ...management, scopes: ['orders:read'] })).toEqual([400, '#/scopes/0'])
     expect(await faultsOf({ ...management, scopes: [] })).toEqual([400, '#/scopes'])

@@ -39,14 +39,18 @@ export async function wrongCredentials(endpoint: Endpoint, services: FakeService
   ]
 }
 
-/** Secrets of management keys that were revoked, are disabled, have expired, and whose provider is disabled. */
+/**
+ * Secrets of management keys that were revoked, are disabled, have expired, whose provider is disabled, and that are bound
+ * to other addresses.
+ */
 async function deadManagers(services: FakeServices): Promise<string[]> {
   const make = (providerId: string) => makeManager(services, providerId, managementScopes)
-  const [revoked, disabled, expired, asleep] = [
+  const [revoked, disabled, expired, asleep, elsewhere] = [
     await make('acme'),
     await make('acme'),
     await make('acme'),
     await make('asleep'),
+    await make('acme'),
   ]
   const allow = () => undefined
   const soon = new Date(services.clock.now().getTime() + 1)
@@ -54,9 +58,10 @@ async function deadManagers(services: FakeServices): Promise<string[]> {
   await revokeKey(services, everyProvider, { keyId: revoked.key.keyId, ...why })
   await patchKey(services, everyProvider, disabled.key.keyId, { enabled: false }, allow)
   await patchKey(services, everyProvider, expired.key.keyId, { expiresAt: soon }, allow)
+  await patchKey(services, everyProvider, elsewhere.key.keyId, { ipRestrictions: ['192.0.2.7'] }, allow)
   await services.time.advance(1)
   const quotas = { requestsPerDay: null, requestsPerMonth: null, maxKeys: null, keysPerHour: null }
   const settings = { name: null, status: 'disabled', failMode: 'open', rateLimits: [], quotas } as const
   await putProvider(services, oneProvider('asleep'), settings, 'admin')
-  return [revoked, disabled, expired, asleep].map(({ secret }) => secret)
+  return [revoked, disabled, expired, asleep, elsewhere].map(({ secret }) => secret)
 }

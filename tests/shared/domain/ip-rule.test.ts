@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseAddress } from '../../../shared/domain/ip-address.ts'
-import { addressAllowed, faultOfRule } from '../../../shared/domain/ip-rule.ts'
+import { addressAllowed, faultOfRule, rulesWithin } from '../../../shared/domain/ip-rule.ts'
 
 /** A CIDR block as bits, without any library: the model that the rules are held against. */
 interface Block {
@@ -109,6 +109,45 @@ describe('an address rule', () => {
     'is not %j: a rule has no port, no brackets and no blanks',
     (text) => expect(faultOfRule(text)).toBeDefined(),
   )
+})
+
+describe('rules within other rules', () => {
+  const rulesOf = (blocks: readonly Block[]) => blocks.map(ruleText)
+
+  test('allow no address that the others do not', () => {
+    // Blocks near each other, so that many lie inside one another.
+    const near = fc
+      .record({ address: fc.nat({ max: 255 }), bits: fc.integer({ min: 20, max: 32 }) })
+      .map(({ address, bits }): Block => {
+        const whole = 0xc0000200n + BigInt(address)
+        return { width: 32, bits, network: whole - (whole % sizeOf(32, bits)) }
+      })
+    const some = fc.array(near, { maxLength: 3 })
+    fc.assert(
+      fc.property(some, some, fc.nat({ max: 4096 }), (inner, outer, offset) => {
+        const address = textOf(0xc0000000n + BigInt(offset), 32)
+        const allows = (rules: readonly string[]) => rules.length === 0 || addressAllowed(rules, address)
+        if (rulesWithin(rulesOf(inner), rulesOf(outer)) && allows(rulesOf(inner))) {
+          expect(allows(rulesOf(outer))).toBe(true)
+        }
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test.each<[boolean, string[], string[]]>([
+    [true, ['192.0.2.0/24'], []],
+    [true, [], []],
+    [false, [], ['192.0.2.0/24']],
+    [true, ['192.0.2.0/24'], ['192.0.2.0/24']],
+    [true, ['192.0.2.7', '2001:db8::1'], ['192.0.2.0/24', '2001:db8::/32']],
+    [true, ['::ffff:192.0.2.7'], ['192.0.2.0/24']],
+    [false, ['192.0.2.0/23'], ['192.0.2.0/24']],
+    [false, ['192.0.2.7', '192.0.3.7'], ['192.0.2.0/24']],
+    [false, ['2001:db8::1'], ['32.1.13.0/24']],
+  ])('it is %s of %j and %j', (expected, inner, outer) => {
+    expect(rulesWithin(inner, outer)).toBe(expected)
+  })
 })
 
 describe('an address', () => {
