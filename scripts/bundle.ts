@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
 import manifest from '../package.json' with { type: 'json' }
 
@@ -31,9 +31,35 @@ const fromSource = {
   ),
 }
 
+const settings = {
+  bundle: true,
+  platform: 'node',
+  target: 'node22',
+  format: 'cjs',
+  minify: true,
+  legalComments: 'none',
+  // @azure/storage-common calls createRequire(import.meta.url), which a CommonJS bundle does not have.
+  define: { 'import.meta.url': 'bundleUrl', BUILD_VERSION: JSON.stringify(manifest.version) },
+  banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+  logLevel: 'warning',
+} as const satisfies BuildOptions
+
+/** Of what most deployments never use, in a file of its own: beside the bundle, and read when it is first needed. */
+const IDENTITY_FILE = 'identity.cjs'
+
+const identityApart: Plugin = {
+  name: 'identity-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^@azure\/identity$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: `./${IDENTITY_FILE}`, external: true } : undefined,
+    )
+  },
+}
+
 /**
  * Builds one CommonJS bundle with every file of functions/. `@azure/functions-core` stays a `require`: the worker injects
  * it, and a bundle that inlined it, or imported it, would register nothing and say so to nobody. `change` is for tests.
+ * Beside it goes `identity.cjs`, which it requires where the settings name an account without a key.
  */
 export async function bundleApp(outfile: string, change: BuildOptions = {}): Promise<{ readonly functions: number }> {
   const functions = readdirSync(join(root, 'functions'))
@@ -45,24 +71,22 @@ export async function bundleApp(outfile: string, change: BuildOptions = {}): Pro
     'flushOnTerminate()',
   ].join('\n')
   await build({
+    ...settings,
     stdin: { contents: entry, resolveDir: root, sourcefile: 'entry.ts', loader: 'ts' },
     outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node22',
-    format: 'cjs',
-    minify: true,
-    sourcemap: true,
-    sourcesContent: false,
-    legalComments: 'none',
     external: ['@azure/functions-core'],
     alias: fromSource,
-    // @azure/storage-common calls createRequire(import.meta.url), which a CommonJS bundle does not have.
-    define: { 'import.meta.url': 'bundleUrl', BUILD_VERSION: JSON.stringify(manifest.version) },
-    banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
-    plugins: [englishOnly],
-    logLevel: 'warning',
+    sourcemap: true,
+    sourcesContent: false,
+    // A dynamic import of a CommonJS file would have its exports guessed; `require` knows them.
+    supported: { 'dynamic-import': false },
+    plugins: [englishOnly, identityApart],
     ...change,
+  })
+  await build({
+    ...settings,
+    stdin: { contents: `export { DefaultAzureCredential } from '@azure/identity'`, resolveDir: root, loader: 'ts' },
+    outfile: join(dirname(outfile), IDENTITY_FILE),
   })
   return { functions: functions.length }
 }

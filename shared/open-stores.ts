@@ -1,10 +1,14 @@
 import type { Config } from './config.ts'
 import type { Meter } from './ports-observing.ts'
+import { accountsOf } from './storage/accounts.ts'
 import { tableAccess } from './storage/azure-tables.ts'
+import { feedSweeper } from './storage/feed-sweeper.ts'
 import { openGuards } from './storage/guards.ts'
 import { idempotencySweeper } from './storage/idempotency-sweeper.ts'
+import { ownIdentity } from './storage/own-identity.ts'
 import { pointerSweeper } from './storage/pointer-sweeper.ts'
 import { storageMessageQueue } from './storage/storage-message-queue.ts'
+import { tableChangeFeed } from './storage/table-change-feed.ts'
 import { tableIdempotencyStore } from './storage/table-idempotency-store.ts'
 import { tableKeyStore } from './storage/table-key-store.ts'
 import { tableLateUsage } from './storage/table-late-usage.ts'
@@ -16,33 +20,34 @@ import { tableUsageReports } from './storage/table-usage-reports.ts'
 
 /** The adapters that the settings ask for, every one behind the guard of its class of calls. */
 export function openStores(config: Config, meter: Meter) {
-  const { storage } = config
-  if (storage.kind === 'identity') throw new Error('AZURE_STORAGE_ACCOUNT alone is not supported yet.')
-  const { connectionString } = storage
   const guards = openGuards(config, meter)
+  const accounts = accountsOf(config, ownIdentity(guards.identity))
+  const { rowsPerTransaction } = accounts
   const tables = {
-    hot: tableAccess({ connectionString, guard: guards.tables.hot }),
-    management: tableAccess({ connectionString, guard: guards.tables.management }),
-    background: tableAccess({ connectionString, guard: guards.tables.background }),
+    hot: tableAccess({ ...accounts.tables, guard: guards.tables.hot }),
+    management: tableAccess({ ...accounts.tables, guard: guards.tables.management }),
+    background: tableAccess({ ...accounts.tables, guard: guards.tables.background }),
   }
   const queue = (name: string) => {
-    return storageMessageQueue({
-      connectionString,
-      name,
-      guards: { send: guards.queue.hot, rest: guards.queue.background },
-    })
+    const { hot, background } = guards.queue
+    return storageMessageQueue({ ...accounts.queues, name, guards: { send: hot, rest: background } })
   }
   return {
     /** For validation: quick to give up. */
-    hot: { keys: tableKeyStore(tables.hot), providers: tableProviderStore(tables.hot) },
+    hot: {
+      keys: tableKeyStore(tables.hot),
+      providers: tableProviderStore(tables.hot),
+      feed: tableChangeFeed(tables.hot),
+    },
     keys: tableKeyStore(tables.management),
     providers: tableProviderStore(tables.management),
+    feed: tableChangeFeed(tables.management),
     idempotency: tableIdempotencyStore(tables.management),
     ledger: tableUsageLedger(tables.background),
     late: tableLateUsage(tables.background),
     marks: tableRollUpMarks(tables.background),
     reports: tableUsageReports(tables.management),
-    copies: tableUsageReports(tables.background),
+    copies: tableUsageReports(tables.background, rowsPerTransaction),
     pushes: tablePushStore(tables.management),
     pushLog: tablePushStore(tables.background),
     journal: tablePushStore(tables.background),
@@ -52,7 +57,9 @@ export function openStores(config: Config, meter: Meter) {
       idempotency: idempotencySweeper(tables.background),
       keyids: pointerSweeper(tables.background, 'keyids'),
       keysbyprovider: pointerSweeper(tables.background, 'keysbyprovider'),
+      revocations: feedSweeper(tables.background),
     },
+    rowsPerTransaction,
     guards: guards.all,
   }
 }

@@ -37,7 +37,7 @@ export function partitionCounter(partition: UsagePartition, options: SettleOptio
   const run = async (): Promise<void> => {
     running = true
     await Promise.resolve()
-    while (waiting.length > 0) await settleGroup(takeGroup(waiting))
+    while (waiting.length > 0) await settleGroup(takeGroup(waiting, options.rowsPerTransaction ?? ROWS_MAX))
     running = false
   }
 
@@ -55,13 +55,13 @@ export function partitionCounter(partition: UsagePartition, options: SettleOptio
   }
 }
 
-/** From the front, as many as one transaction holds beside the fence, and at least one. */
-function takeGroup(waiting: Entry[]): readonly Entry[] {
+/** From the front, as many as one transaction holds beside the fence, and at least one: a message is never split. */
+function takeGroup(waiting: Entry[], rowsMax: number): readonly Entry[] {
   const keys = new Set<string>()
   let size = 0
   for (const entry of waiting) {
     const added = [...entry.keys].filter((key) => !keys.has(key))
-    if (size > 0 && 1 + size + 1 + keys.size + added.length > ROWS_MAX) break
+    if (size > 0 && 1 + size + 1 + keys.size + added.length > rowsMax) break
     for (const key of added) keys.add(key)
     size++
   }

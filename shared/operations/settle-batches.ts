@@ -21,6 +21,8 @@ export interface SettleOptions {
   readonly scheduler: Scheduler
   /** A number in [0, 1), for the spread of retries. */
   readonly jitter: () => number
+  /** Where less than 100: what is merged into one transaction. */
+  readonly rowsPerTransaction?: number
 }
 
 type Fates = Map<string, BatchFate>

@@ -9,7 +9,7 @@ import { type Judged, judgeError } from './sort-outcome.ts'
 export interface Patience {
   /** How long one try may take, the body of its reply included. */
   readonly tryMs: number
-  /** How long a request may take, with its retries and its wait for a place. */
+  /** How long a request may take, its retries and its wait for a place included. */
   readonly totalMs: number
   readonly retries: number
   /** Bound of the first wait between tries; each further one is twice as long. The wait is drawn from 0 to that. */
@@ -25,8 +25,13 @@ export interface Guard extends Breaker {
   /**
    * Asks, and asks again while the outcome is transient and patience, retry budget and circuit breaker allow. Resolves or
    * rejects as the last try did. Throws `NotAsked` where nothing was sent, `NoReply` where the last try was given up.
+   * `pay` goes before every try, and is told how long it may take; a try is not made where it throws.
    */
-  run<T>(ask: (signal: AbortSignal) => Promise<T>, judge: (reply: T) => Judged): Promise<T>
+  run<T>(
+    ask: (signal: AbortSignal) => Promise<T>,
+    judge: (reply: T) => Judged,
+    pay?: (leftMs: number) => Promise<void>,
+  ): Promise<T>
 }
 
 interface GuardOptions {
@@ -73,20 +78,29 @@ export function openGuard(options: GuardOptions): Guard {
 
   const count = (outcome: string) => meter.count('auth_api_store_calls_total', { dependency: name, outcome })
 
+  async function counting<T>(admission: () => Promise<T>): Promise<T> {
+    try {
+      return await admission()
+    } catch (refusal) {
+      count('rejected')
+      throw refusal
+    }
+  }
+
   return {
     name,
     state: circuit.state,
-    async run(ask, judge) {
+    async run(ask, judge, pay) {
       const deadlineMs = performance.now() + patience.totalMs
+      const leftMs = () => deadlineMs - performance.now()
       budget.requested()
       for (let retry = 0; ; retry++) {
-        const tried = await takePlace({ places, circuit, deadlineMs }, () =>
-          tryOnce(ask, judge, deadlineMs - performance.now()),
-        ).catch((refusal: unknown) => {
-          count('rejected')
-          throw refusal
+        const tried = await counting(async () => {
+          circuit.admit()
+          await pay?.(leftMs())
+          return takePlace({ places, circuit, deadlineMs }, () => tryOnce(ask, judge, leftMs()))
         })
-        const delayMs = delayBefore(retry, tried, deadlineMs - performance.now())
+        const delayMs = delayBefore(retry, tried, leftMs())
         count(delayMs === undefined && tried.sort === 'transient' ? 'exhausted' : tried.sort)
         if (delayMs === undefined) return conclude(tried)
         meter.count('auth_api_store_retries_total', { dependency: name })

@@ -8,6 +8,8 @@ type Class = 'hot' | 'management' | 'background'
 export interface Guards {
   readonly tables: Readonly<Record<Class, Guard>>
   readonly queue: Readonly<Record<Exclude<Class, 'management'>, Guard>>
+  /** Before whoever gives out tokens. */
+  readonly identity: Guard
   readonly all: readonly Guard[]
 }
 
@@ -25,11 +27,12 @@ export function openGuards(config: Config, meter: Meter): Guards {
     background: open('tables', 'background'),
   }
   const queue = { hot: open('queue', 'hot'), background: open('queue', 'background') }
-  const all = [...Object.values(tables), ...Object.values(queue)]
+  const identity = openGuard({ name: 'identity', meter })
+  const all = [...Object.values(tables), ...Object.values(queue), identity]
   meter.watch('auth_api_breaker_state', () =>
     all.map((guard) => ({ labels: { dependency: guard.name }, value: gaugeOf[guard.state()] })),
   )
-  return { tables, queue, all }
+  return { tables, queue, identity, all }
 }
 
 /**

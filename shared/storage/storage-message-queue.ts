@@ -1,3 +1,4 @@
+import type { TokenCredential } from '@azure/identity'
 import { type DequeuedMessageItem, QueueClient } from '@azure/storage-queue'
 import { AppError } from '../domain/errors.ts'
 import type { MessageQueue, ReceivedMessage } from '../ports.ts'
@@ -5,8 +6,12 @@ import { type Guard, openGuard } from './guard.ts'
 import { fromSdk, statusOf } from './sdk-errors.ts'
 import { ANSWERED } from './sort-outcome.ts'
 
-interface StorageMessageQueueOptions {
-  readonly connectionString: string
+/** Where queues are, by a connection string or by the app's own identity. */
+export type QueueAccount =
+  | { readonly connectionString: string }
+  | { readonly endpoint: string; readonly credential: TokenCredential }
+
+type StorageMessageQueueOptions = QueueAccount & {
   readonly name: string
   /** What every request goes through: a caller may wait for a send, nobody for the rest. Without one, a patient guard. */
   readonly guards?: { readonly send: Guard; readonly rest: Guard }
@@ -18,21 +23,29 @@ type Request<T> = (queue: QueueClient, abortSignal: AbortSignal) => Promise<T>
 const NEVER_EXPIRES = -1
 const NEVER_EXPIRES_YEAR = 9999
 
+/** What the SDK asks a token for. */
+const SCOPE = 'https://storage.azure.com/.default'
+
 /**
  * A queue of Azure Queue Storage, made on the first message to it; one that is not there is empty. Bodies travel as
  * base64, as the queue trigger of the Functions host expects. Every method throws `usage_unavailable` when the queue
  * cannot be asked.
  */
-export function storageMessageQueue({ connectionString, name, guards }: StorageMessageQueueOptions): MessageQueue {
+export function storageMessageQueue(options: StorageMessageQueueOptions): MessageQueue {
+  const { name, guards } = options
   let opened: QueueClient | undefined
   const patient = openGuard({ name: 'queue' })
 
   const client = (): QueueClient => {
-    opened ??= new QueueClient(connectionString, name, { retryOptions: { maxTries: 1 } })
+    opened ??= openClient(options)
     return opened
   }
   const through = (guard: Guard) => {
-    return <T>(request: Request<T>): Promise<T> => guard.run((abortSignal) => request(client(), abortSignal), answered)
+    return async <T>(request: Request<T>): Promise<T> => {
+      // Had before the guard's time begins: a token that takes its time is not the queue's fault.
+      if ('credential' in options) await options.credential.getToken(SCOPE)
+      return guard.run((abortSignal) => request(client(), abortSignal), answered)
+    }
   }
   const ask = through(guards?.rest ?? patient)
   const askToSend = through(guards?.send ?? patient)
@@ -74,6 +87,13 @@ export function storageMessageQueue({ connectionString, name, guards }: StorageM
 }
 
 const answered = () => ANSWERED
+
+/** The SDK's own retries are off: they know no budget. */
+function openClient(options: StorageMessageQueueOptions): QueueClient {
+  const settings = { retryOptions: { maxTries: 1 } }
+  if (!('credential' in options)) return new QueueClient(options.connectionString, options.name, settings)
+  return new QueueClient(`${options.endpoint}/${options.name}`, options.credential, settings)
+}
 
 async function translating<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {

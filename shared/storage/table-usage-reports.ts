@@ -13,15 +13,20 @@ const TABLE_NAME = 'usagebyprovider'
 const READS_AT_ONCE = 16
 /** Two rows each; with the longest names of endpoints, every character escaped, still below the 2 MB of a transaction. */
 const COPIES_PER_TRANSACTION = 30
+const ROWS_PER_COPY = 2
 const TRIES_MAX = 10
 
-/** `usagebyprovider`: PartitionKey `<provider id>`, RowKey `<key id>|<yyyymmdd>`, `*|<yyyymmdd>`, `<key id>|last`. */
-export function tableUsageReports(tables: TableAccess): UsageReports & UsageCopies {
+/**
+ * `usagebyprovider`: PartitionKey `<provider id>`, RowKey `<key id>|<yyyymmdd>`, `*|<yyyymmdd>`, `<key id>|last`.
+ * `rowsPerTransaction`: 2 or more.
+ */
+export function tableUsageReports(tables: TableAccess, rowsPerTransaction = 100): UsageReports & UsageCopies {
   const table = tables.table(TABLE_NAME)
+  const step = Math.min(COPIES_PER_TRANSACTION, Math.floor(rowsPerTransaction / ROWS_PER_COPY))
   return {
     async putKeyDays({ providerId }, copies) {
-      for (let start = 0; start < copies.length; start += COPIES_PER_TRANSACTION) {
-        await putNewer(table, providerId, copies.slice(start, start + COPIES_PER_TRANSACTION))
+      for (let start = 0; start < copies.length; start += step) {
+        await putNewer(table, providerId, copies.slice(start, start + step))
       }
     },
     async findTotals({ providerId }, day) {

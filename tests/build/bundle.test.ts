@@ -50,6 +50,7 @@ interface Loaded {
   readonly functions: readonly { readonly name: string; readonly trigger: Trigger }[]
   readonly hooks: Readonly<Record<string, number>>
   readonly settingsRead: readonly string[]
+  readonly filesRead: readonly string[]
   readonly resources: readonly string[]
 }
 
@@ -100,6 +101,17 @@ describe('the bundle', () => {
 
   test(`is smaller than ${largestKiB} KiB: a worker reads all of it before it serves`, async () => {
     expect((await stat(join(folder, 'main.cjs'))).size / 1024).toBeLessThan(largestKiB)
+  })
+
+  test('keeps identity.cjs beside it unread until an account without a key asks for it', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      '--print',
+      `Object.keys(require(${JSON.stringify(join(folder, 'identity.cjs'))})).join()`,
+    ])
+    expect(stdout.trim()).toBe('DefaultAzureCredential')
+    const text = await readFile(join(folder, 'main.cjs'), 'utf8')
+    expect(text).toContain('require("./identity.cjs")')
+    expect(app.filesRead.filter((file) => file.endsWith('.cjs'))).toEqual(['main.cjs'])
   })
 
   test('is what package.json names as main', async () => {

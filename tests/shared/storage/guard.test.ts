@@ -1,6 +1,7 @@
 import { RestError } from '@azure/data-tables'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openGuard, type Patience } from '../../../shared/storage/guard.ts'
+import { NotAsked } from '../../../shared/storage/guard-errors.ts'
 import { ANSWERED } from '../../../shared/storage/sort-outcome.ts'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -94,13 +95,32 @@ describe('a guard', () => {
 
   test('waits as long as the dependency asks for, and not at all where that is more than a caller has', async () => {
     const patient = guarded((n) => (n === 0 ? throttled() : row()), { totalMs: 15_000 })
-    const answer = patient.many(1, 9_999)
+    const answer = patient.many(1, 0)
+    await vi.advanceTimersByTimeAsync(9_999)
     expect(patient.asked()).toBe(1)
     await vi.advanceTimersByTimeAsync(1)
     expect(await answer).toEqual(['row'])
     const hurried = guarded(throttled)
     expect(await hurried.one()).toBe('RestError: no')
     expect(hurried.asked()).toBe(1)
+  })
+
+  test('pays before every try, and does not ask where it cannot', async () => {
+    const { guard, counted } = guarded(row)
+    let paid = 0
+    let asked = 0
+    const pay = async () => {
+      if (++paid > 2) throw new NotAsked('its request units are used up', 3)
+    }
+    const ask = () => {
+      asked++
+      return failure(503)
+    }
+    const first = guard.run(ask, answered, pay).catch(tell)
+    await vi.advanceTimersByTimeAsync(100)
+    expect([await first, paid, asked]).toEqual(['RestError: no', 2, 2])
+    expect(await guard.run(ask, answered, pay).catch(tell)).toBe('NotAsked: its request units are used up')
+    expect([asked, counted.rejected]).toEqual([2, 1])
   })
 
   test('stops retrying when the budget is used up: 100 in 10 s beside a fifth of the requests', async () => {

@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { basename, join } from 'node:path'
 import { installCore } from '../../../local/core.ts'
 import { loadApp } from '../../../local/load-app.ts'
 import { settingNames } from '../../../shared/config.ts'
@@ -23,6 +24,7 @@ process.stdout.write(
   JSON.stringify({
     functions: [...core.functions.values()].map(({ name, trigger }) => ({ name, trigger })),
     hooks: Object.fromEntries(Object.entries(core.hooks).map(([name, callbacks]) => [name, callbacks.length])),
+    filesRead: Object.keys(createRequire(import.meta.url).cache).map((path) => basename(path)),
     settingsRead: [...read].filter((name) => settingNames.includes(name)),
     resources: process.getActiveResourcesInfo().filter((name) => !/^(?:Pipe|TTY|FSReq)/.test(name)),
   }),
