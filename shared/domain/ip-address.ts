@@ -31,6 +31,19 @@ export function canonicalAddress(text: string): string | null {
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString()
 }
 
+/**
+ * What stands for one client where its uses are limited: the address itself, or for IPv6 its network of 64 bits, in which
+ * every client has addresses without number.
+ */
+export function clientNetwork(canonical: string): string {
+  const address = parseBareAddress(canonical)
+  if (!(address instanceof ipaddr.IPv6)) return canonical
+  return `${address.parts
+    .slice(0, 4)
+    .map((part) => part.toString(16))
+    .join(':')}::/64`
+}
+
 function withoutPort(text: string): string {
   const bracketed = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(text)
   if (bracketed?.[1] !== undefined) return bracketed[1].includes(':') ? bracketed[1] : ''

@@ -132,7 +132,9 @@ function faultOfEnvironment({ key, requirements }: Evidence): string | undefined
 
 function faultOfClientIp({ key, requirements: { clientIp } }: Evidence): string | undefined {
   if (key.ipRestrictions.length === 0 || addressAllowed(key.ipRestrictions, clientIp)) return undefined
-  return clientIp === null ? 'The key is bound to addresses and client_ip is missing.' : 'client_ip is not allowed.'
+  return clientIp === null
+    ? 'The key is bound to addresses, and client_ip is missing or no address.'
+    : 'client_ip is not allowed.'
 }
 
 function faultOfScopes(evidence: Evidence): string | undefined {

@@ -7,7 +7,8 @@ import { invalidRequest } from './read-request.ts'
 
 /**
  * Throws `forbidden` where a caller would make, change or rotate a management key that can do more than itself: more
- * scopes, more providers, or the same from more addresses. Keys of kind `api` hold the provider's own scopes, which mean nothing here.
+ * scopes, more providers, or the same from more addresses. Keys of kind `api` hold the provider's own scopes, which mean
+ * nothing here.
  */
 export function refuseEscalation(
   caller: Caller,

@@ -1,5 +1,6 @@
 import type { HttpRequest } from '@azure/functions'
 import type { ValidateBody } from '../contracts/validate.ts'
+import { canonicalAddress } from '../domain/ip-address.ts'
 import type { ValidateKeyInput } from '../operations/validate-key.ts'
 
 /** What a validate request asks for. `Cache-Control: no-cache` reads the store. */
@@ -11,7 +12,7 @@ export function toValidateInput(body: ValidateBody, request: HttpRequest, caller
       environment: body.environment,
       scopes: body.scopes,
       anyScopes: body.any_scopes,
-      clientIp: body.client_ip,
+      clientIp: body.client_ip === null ? null : canonicalAddress(body.client_ip),
       dryRun: body.dry_run,
     },
     endpoint: [body.method, body.endpoint].filter((part) => part !== null).join(' '),

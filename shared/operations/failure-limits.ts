@@ -1,4 +1,5 @@
 import { AppError } from '../domain/errors.ts'
+import { clientNetwork } from '../domain/ip-address.ts'
 import type { Limit, Taking } from '../domain/limit.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { Limiter } from '../ports-limits.ts'
@@ -46,7 +47,7 @@ export function failureLimits(
   const byAddress = (subject: string, clientIp: string | null): Limit[] =>
     clientIp === null
       ? []
-      : [{ subject: `${subject}:${hashIp(clientIp)}`, name: 'client_ip', limit: perAddress, window }]
+      : [{ subject: `${subject}:${hashIp(clientNetwork(clientIp))}`, name: 'client_ip', limit: perAddress, window }]
 
   function watch(taking: Taking): void {
     if (taking.kind === 'taken') return

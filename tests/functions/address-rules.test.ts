@@ -139,4 +139,15 @@ describe('a key that is bound to addresses', () => {
     ]
     for (const address of refused) expect([address, await codeFor(address)]).toEqual([address, 'IP_NOT_ALLOWED'])
   })
+
+  test('is counted under one form of the client’s address, and under none where it is no address', async () => {
+    const { secret } = await makeKey(services)
+    const use = (client_ip: string) => call(keysValidate, services, { json: { key: secret, client_ip } })
+    for (const address of ['192.0.2.7:80', '::ffff:192.0.2.7']) await use(address)
+    await use('the office')
+    const counted = services.queue.held().map((message) => JSON.stringify(message))
+    const shown = (address: string) =>
+      counted.filter((message) => message.includes(services.digests.ofAddress(address)))
+    expect([counted.length, shown('192.0.2.7').length, shown('the office').length]).toEqual([3, 2, 0])
+  })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { canonicalAddress, parseAddress } from '../../../shared/domain/ip-address.ts'
+import { canonicalAddress, clientNetwork, parseAddress } from '../../../shared/domain/ip-address.ts'
 import { addressAllowed } from '../../../shared/domain/ip-rule.ts'
 
 describe('an address', () => {
@@ -74,3 +74,10 @@ describe('an address', () => {
     ['0:0:0:0:0:0:0:0', '::'],
   ])('%s is written %s (RFC 5952)', (text, form) => expect(canonicalAddress(text)).toBe(form))
 })
+
+test.each([
+  ['192.0.2.7', '192.0.2.7'],
+  ['2001:db8:0:1:2:3:4:5', '2001:db8:0:1::/64'],
+  ['2001:db8:0:1::', '2001:db8:0:1::/64'],
+  ['::1', '0:0:0:0::/64'],
+])('the client %s is limited as %s', (address, network) => expect(clientNetwork(address)).toBe(network))
