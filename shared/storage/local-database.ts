@@ -17,6 +17,7 @@ export interface LocalDatabase {
   readonly database: DatabaseSync
   readonly file: string
   readonly slot: number
+  /** Harmless when it is closed already. */
   close(): void
 }
 
@@ -123,7 +124,12 @@ function openFile(file: string, slot: number): LocalDatabase {
     database.close()
     throw error
   }
-  return { database, file, slot, close: () => database.close() }
+  return {
+    ...{ database, file, slot },
+    close: () => {
+      if (database.isOpen) database.close()
+    },
+  }
 }
 
 /** Before SQLite does, which would take the mode from the process's mask; a link that someone planted is refused. */

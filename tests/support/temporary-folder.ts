@@ -1,3 +1,4 @@
+import { mkdtempSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,5 +11,12 @@ export type AtEnd = (cleanUp: () => Promise<void>) => void
 export async function makeTemporaryFolder(atEnd: AtEnd = onTestFinished): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'auth-api-'))
   atEnd(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** The same for whoever cannot wait. */
+export function makeTemporaryFolderNow(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'auth-api-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
   return folder
 }
