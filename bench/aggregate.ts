@@ -3,6 +3,7 @@ import { parseUsageMessage } from '../shared/contracts/usage-message.ts'
 import { countOf } from '../shared/domain/usage-counters.ts'
 import { partitionsOfDay, splitByPartition } from '../shared/domain/usage-partition.ts'
 import { dayName } from '../shared/domain/usage-time.ts'
+import { openMetrics } from '../shared/metrics.ts'
 import { usageAggregator } from '../shared/operations/aggregate-usage.ts'
 import { usageConsumer } from '../shared/operations/consume-usage.ts'
 import { batchSettler } from '../shared/operations/settle-batches.ts'
@@ -32,6 +33,7 @@ const consumer = usageConsumer({
   ...{ queue, poison, clock: systemClock, codec: { parse: parseUsageMessage } },
   pushLog: { partApplied: async () => undefined },
   log: (...line) => print(line.join(' ')),
+  meter: openMetrics({ worker: 'bench' }).meter,
 })
 const maker = messageMaker(100)
 

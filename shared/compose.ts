@@ -68,7 +68,7 @@ export function compose(config: Config): Services {
     ...{ usage, spooling, pendingRevocations: spooling.pendingRevocations },
     consumer: usageConsumer({
       ...stores,
-      ...{ aggregator, codec, pushLog, clock, log },
+      ...{ aggregator, codec, pushLog, clock, log, meter: metrics.meter },
       leaseSeconds: config.usageLeaseSeconds,
     }),
     background: [spooling],

@@ -7,6 +7,7 @@ import type { FailureLimits } from '../../shared/operations/failure-limits.ts'
 import type { KeyDigest } from '../../shared/operations/key-digests.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
 import { type KnownKeys, knownKeys } from '../../shared/operations/known-keys.ts'
+import { openMetrics } from '../../shared/metrics.ts'
 import { usageRecorder } from '../../shared/operations/record-usage.ts'
 import type { ValidateKeyInput } from '../../shared/operations/validate-key.ts'
 import type { Clock, KeyStore, ProviderStore } from '../../shared/ports.ts'
@@ -113,6 +114,7 @@ export function recorderToNowhere() {
     clock: systemClock,
     scheduler: systemScheduler,
     log: () => {},
+    meter: openMetrics({ worker: 'bench' }).meter,
     jitter: Math.random,
     hashIp: digests.ofAddress,
     durability: 'relaxed',

@@ -1,6 +1,7 @@
 import { ulid } from 'ulid'
 import { encodeUsageMessage, measureUsageDelta } from '../../shared/contracts/usage-message.ts'
 import type { UsageEvent } from '../../shared/domain/usage.ts'
+import { openMetrics } from '../../shared/metrics.ts'
 import { usageRecorder } from '../../shared/operations/record-usage.ts'
 import type { Clock, Scheduler } from '../../shared/ports.ts'
 
@@ -22,6 +23,7 @@ export function messageMaker(keys: number) {
     clock: systemClock,
     scheduler: systemScheduler,
     log: () => undefined,
+    meter: openMetrics({ worker: 'bench' }).meter,
     jitter: Math.random,
     hashIp: () => '0123456789abcdef',
     durability: 'relaxed',

@@ -2,6 +2,7 @@ import { AppError } from '../domain/errors.ts'
 import type { UsageBatch } from '../domain/usage.ts'
 import { fitsTransactions } from '../domain/usage-packing.ts'
 import type { Clock, Log, MessageQueue, PushLog, ReceivedMessage, UsageCodec } from '../ports.ts'
+import type { Meter } from '../ports-observing.ts'
 import type { UsageAggregator } from './aggregate-usage.ts'
 import { complainer } from './complainer.ts'
 
@@ -13,6 +14,7 @@ interface UsageConsumerOptions {
   readonly pushLog: PushLog
   readonly clock: Clock
   readonly log: Log
+  readonly meter: Pick<Meter, 'count' | 'observe'>
   /**
    * How long a message that was taken stays hidden from other instances: after a crash its uses are counted that much
    * later. One that takes longer is delivered again, and found to be counted.
@@ -56,10 +58,18 @@ export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
     return 'poisoned'
   }
 
+  const measure = ({ at }: UsageBatch, applied: number): void => {
+    if (applied === 0) return
+    const lagMs = options.clock.now().getTime() - Date.parse(at)
+    options.meter.count('auth_api_usage_aggregated_events_total', {}, applied)
+    options.meter.observe('auth_api_usage_lag_seconds', {}, Math.max(0, lagMs) / 1000)
+  }
+
   const take = async (body: string): Promise<'counted' | 'poisoned'> => {
     const read = readMessage(options.codec, body)
     if (typeof read === 'string') return bury(body, read)
     const { applied, duplicate, late } = await options.aggregator.submit(read)
+    measure(read, applied)
     if (late > 0) log('warn', 'Uses came for a sealed day and were kept aside.', { batchId: read.batchId, late })
     if (read.push !== null) await options.pushLog.partApplied(read.push, { applied: applied + duplicate, late })
     return 'counted'

@@ -2,6 +2,7 @@ import { AppError } from '../domain/errors.ts'
 import type { UsageEvent } from '../domain/usage.ts'
 import { type UsageLot, usageGathering } from '../domain/usage-gathering.ts'
 import type { Clock, Log, MessageQueue, Scheduler, UsageCodec, UsageRecorder } from '../ports.ts'
+import type { Meter } from '../ports-observing.ts'
 import { type Complain, complainer } from './complainer.ts'
 import { type Pending, pendingLot } from './pending-lot.ts'
 
@@ -11,6 +12,7 @@ export interface UsageRecorderOptions {
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly log: Log
+  readonly meter: Pick<Meter, 'count'>
   /** A number in [0, 1), for the spread of retries. */
   readonly jitter: () => number
   /** Keyed hash of a client address, at most 32 ASCII characters. */
@@ -44,7 +46,7 @@ const RETRY_MS = { first: 50, most: 5000 }
  * that was acknowledged is lost; callers who wait for it are told `usage_unavailable` after 2 s.
  */
 export function usageRecorder(options: UsageRecorderOptions): BufferedRecorder {
-  const { clock, scheduler } = options
+  const { clock, scheduler, meter } = options
   const strict = options.durability === 'strict'
   const gathering = usageGathering({ measure: options.codec.measure, deltasMax: options.deltasMax ?? DELTAS_MAX })
   const complain = complainer(options.log, clock)
@@ -90,6 +92,7 @@ export function usageRecorder(options: UsageRecorderOptions): BufferedRecorder {
   }
 
   const refuse = (event: UsageEvent): Promise<void> => {
+    meter.count('auth_api_usage_events_total', { result: strict ? 'refused' : 'dropped' }, event.count)
     if (strict) return Promise.reject(refusal())
     dropped += event.count
     complain('Uses were dropped: too many wait for the queue.', { dropped })
@@ -100,6 +103,7 @@ export function usageRecorder(options: UsageRecorderOptions): BufferedRecorder {
     record: (event) => {
       const lot = gathering.add(event, clock.now().getTime())
       if (lot === undefined) return refuse(event)
+      meter.count('auth_api_usage_events_total', { result: 'recorded' }, event.count)
       const carrier = pending.get(lot) ?? open(lot)
       pumpSoon()
       return strict ? carrier.acknowledged() : done
@@ -121,15 +125,17 @@ function refusal(): AppError {
 
 /** Numbers the messages of this boot 1, 2, 3 … and sends each until the queue has it. */
 function usageOutbox(options: UsageRecorderOptions, complain: Complain) {
-  const { queue, codec, clock, scheduler, jitter, instance, boot } = options
+  const { queue, codec, clock, scheduler, jitter, instance, boot, meter } = options
   const unacknowledged = new Set<number>()
   let sequence = 0
 
   const isSent = async (body: string, failures: number): Promise<boolean> => {
     try {
       await queue.send(body)
+      meter.count('auth_api_usage_messages_total', { result: 'sent' })
       return true
     } catch (error) {
+      meter.count('auth_api_usage_messages_total', { result: 'failed' })
       const cause = error instanceof AppError ? error.code : 'unknown'
       complain('A usage message was not acknowledged and is sent again.', { failures: failures + 1, cause })
       return false

@@ -7,6 +7,7 @@ import { metrics } from '../../functions/metrics.ts'
 import { call } from '../support/call.ts'
 import { type HeldKey, makeKey, makeManager } from '../support/callers.ts'
 import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+import { readMetric } from '../support/read-metric.ts'
 
 let services: FakeServices
 let held: HeldKey
@@ -16,14 +17,7 @@ beforeEach(async () => {
   held = await makeKey(services, { scopes: ['orders:read'] })
 })
 
-/** The samples of a metric that have all of these labels, each as its value. */
-async function samples(name: string, ...labels: readonly string[]): Promise<readonly number[]> {
-  const { text } = await services.metrics.read()
-  const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`))
-  return lines
-    .filter((line) => labels.every((label) => line.includes(label)))
-    .map((line) => Number(line.split(' ').at(-1)))
-}
+const samples = (name: string, ...labels: readonly string[]) => readMetric(services.metrics, name, ...labels)
 
 describe('GET /metrics', () => {
   test('shows the requests that were answered, by function, method and status, and how long each took', async () => {

@@ -5,6 +5,7 @@ import {
   raiseUsageRedrives,
 } from '../../shared/contracts/usage-message.ts'
 import type { PushPart, UsageBatch, UsageDelta } from '../../shared/domain/usage.ts'
+import { openMetrics } from '../../shared/metrics.ts'
 import { usageAggregator } from '../../shared/operations/aggregate-usage.ts'
 import { usageConsumer } from '../../shared/operations/consume-usage.ts'
 import type { Log, PushLog, UsageCodec, UsageLedger } from '../../shared/ports.ts'
@@ -53,9 +54,10 @@ export function consumerUnderTest({ wrapLedger = (ledger) => ledger, pushLog }: 
   const aggregator = usageAggregator({ ledger: watched, late, clock, scheduler, jitter: () => 1 })
   const log: Log = (...line) => void lines.push(line)
   const nobody: PushLog = { partApplied: async () => undefined }
-  const ports = { aggregator, queue, poison, codec, pushLog: pushLog ?? nobody, clock, log }
+  const metrics = openMetrics({ worker: 'tests' })
+  const ports = { aggregator, queue, poison, codec, pushLog: pushLog ?? nobody, clock, log, meter: metrics.meter }
   const consumer = usageConsumer(ports)
-  return { consumer, aggregator, ledger, late, queue, poison, lines, requests, clock }
+  return { consumer, metrics, aggregator, ledger, late, queue, poison, lines, requests, clock }
 }
 
 function watchCalls(ledger: UsageLedger, calls: string[]): UsageLedger {

@@ -2,6 +2,7 @@ import { parseUsageMessage } from '../../shared/contracts/usage-message.ts'
 import { AppError } from '../../shared/domain/errors.ts'
 import type { UsagePartition } from '../../shared/domain/usage.ts'
 import { partitionName } from '../../shared/domain/usage-partition.ts'
+import { openMetrics } from '../../shared/metrics.ts'
 import { usageAggregator } from '../../shared/operations/aggregate-usage.ts'
 import { type UsageConsumer, usageConsumer } from '../../shared/operations/consume-usage.ts'
 import type { LateUsage, MessageQueue, PushLog, UsageLedger } from '../../shared/ports.ts'
@@ -104,6 +105,7 @@ export function countingProcess(ports: CountingPorts): CountingProcess {
     pushLog: held(ports.pushLog),
     clock: frozen,
     log: () => undefined,
+    meter: openMetrics({ worker: 'tests' }).meter,
   })
 
   return {

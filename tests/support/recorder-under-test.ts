@@ -1,5 +1,6 @@
 import { encodeUsageMessage, measureUsageDelta, parseUsageMessage } from '../../shared/contracts/usage-message.ts'
 import type { UsageBatch, UsageEvent } from '../../shared/domain/usage.ts'
+import { openMetrics } from '../../shared/metrics.ts'
 import { usageRecorder } from '../../shared/operations/record-usage.ts'
 import { manualTime, rest } from './manual-time.ts'
 
@@ -15,6 +16,7 @@ export function recorderUnderTest(options: { durability?: 'strict' | 'relaxed'; 
   const time = manualTime()
   const sends: Sending[] = []
   const warnings: unknown[] = []
+  const metrics = openMetrics({ worker: 'tests' })
   const recorder = usageRecorder({
     queue: {
       send: (body) => {
@@ -28,6 +30,7 @@ export function recorderUnderTest(options: { durability?: 'strict' | 'relaxed'; 
     clock: time.clock,
     scheduler: time.scheduler,
     log: (_level, _message, fields) => warnings.push(fields),
+    meter: metrics.meter,
     jitter: () => 1,
     hashIp: (address) => `hash-of-${address}`,
     durability: 'strict',
@@ -53,7 +56,7 @@ export function recorderUnderTest(options: { durability?: 'strict' | 'relaxed'; 
     if (one === undefined) throw new Error(`only ${sends.length} messages were sent`)
     return one
   }
-  return { time, sends, sent, warnings, recorder, use }
+  return { time, sends, sent, warnings, metrics, recorder, use }
 }
 
 /** `resolved`, `waiting`, or the code of the refusal, once everything came to rest. */

@@ -7,6 +7,7 @@ import {
 } from '../../shared/contracts/usage-message.ts'
 import type { Key } from '../../shared/domain/key.ts'
 import type { UsageDelta } from '../../shared/domain/usage.ts'
+import { openMetrics } from '../../shared/metrics.ts'
 import { usageAggregator } from '../../shared/operations/aggregate-usage.ts'
 import { usageConsumer } from '../../shared/operations/consume-usage.ts'
 import { rollUpUsage } from '../../shared/operations/roll-up-usage.ts'
@@ -46,6 +47,7 @@ export function usageReportingWorld() {
     memoryUsageReports(),
   ]
   const keys = memoryKeyStore()
+  const { meter } = openMetrics({ worker: 'tests' })
   const codec = {
     encode: encodeUsageMessage,
     parse: parseUsageMessage,
@@ -62,7 +64,7 @@ export function usageReportingWorld() {
   let batches = 0
   return {
     ...needs,
-    consumer: usageConsumer({ aggregator, queue, poison, codec, pushLog: pushes, clock, log }),
+    consumer: usageConsumer({ aggregator, queue, poison, codec, pushLog: pushes, clock, log, meter }),
     rollUp: () => rollUpUsage(needs),
     count: (...deltas: readonly UsageDelta[]) => countInto(ledger, deltas, { batchId: `host.boot.${++batches}` }),
     async addKey(change: Partial<Key> = {}): Promise<Key> {

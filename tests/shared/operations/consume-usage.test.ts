@@ -4,6 +4,7 @@ import type { UsageDelta } from '../../../shared/domain/usage.ts'
 import { KEYS_PER_PARTITION_MAX } from '../../../shared/domain/usage-packing.ts'
 import { codec, consumerUnderTest, sampleBatch } from '../../support/consumer-under-test.ts'
 import type { MemoryUsageLedger } from '../../support/memory-usage-ledger.ts'
+import { readMetric } from '../../support/read-metric.ts'
 import { keyInShard, sampleDelta } from '../../support/usage-samples.ts'
 
 const body = (...deltas: readonly UsageDelta[]) => codec.encode(sampleBatch(deltas))
@@ -17,6 +18,17 @@ describe('the consumer', () => {
     await consumer.wake(body(sampleDelta({ count: 1 })))
     expect(totals(ledger)).toEqual([201])
     expect(await queue.depth()).toBe(0)
+  })
+
+  test('measures the uses that it adds and how long they took to come, duplicates not at all', async () => {
+    const { consumer, metrics, clock } = consumerUnderTest()
+    const at = new Date(clock.now().getTime() - 4000).toISOString()
+    const message = codec.encode({ ...sampleBatch([sampleDelta({ count: 3 })]), at })
+    await consumer.wake(message)
+    await consumer.wake(message)
+    expect(await readMetric(metrics, 'auth_api_usage_aggregated_events_total')).toEqual([3])
+    expect(await readMetric(metrics, 'auth_api_usage_lag_seconds_sum')).toEqual([4])
+    expect(await readMetric(metrics, 'auth_api_usage_lag_seconds_count')).toEqual([1])
   })
 
   test('merges what waits: 64 messages about one key cost one transaction', async () => {

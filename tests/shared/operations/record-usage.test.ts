@@ -1,9 +1,25 @@
 import { describe, expect, test } from 'vitest'
 import { countOf } from '../../../shared/domain/usage-counters.ts'
 import { rest } from '../../support/manual-time.ts'
+import { readMetric } from '../../support/read-metric.ts'
 import { outcomeOf, recorderUnderTest } from '../../support/recorder-under-test.ts'
 
 describe('a strict recorder', () => {
+  test('measures what it records and refuses, and what becomes of its messages', async () => {
+    const { recorder, metrics, sent, time, use } = recorderUnderTest({ deltasMax: 1 })
+    const recorded = recorder.record(use({ count: 4 }))
+    expect(await outcomeOf(recorder.record(use({ keyId: 'b', count: 5 })))).toBe('usage_unavailable')
+    sent(0).fail()
+    await time.advance(1000)
+    sent(1).acknowledge()
+    await recorded
+    const measured = (name: string, result: string) => readMetric(metrics, name, `result="${result}"`)
+    expect(await measured('auth_api_usage_events_total', 'recorded')).toEqual([4])
+    expect(await measured('auth_api_usage_events_total', 'refused')).toEqual([5])
+    expect(await measured('auth_api_usage_messages_total', 'failed')).toEqual([1])
+    expect(await measured('auth_api_usage_messages_total', 'sent')).toEqual([1])
+  })
+
   test('resolves a use only after the queue acknowledged the message that carries it', async () => {
     const { recorder, sent, use } = recorderUnderTest()
     const first = recorder.record(use())
@@ -178,11 +194,13 @@ describe('a relaxed recorder', () => {
   })
 
   test('drops what does not fit, and counts it', async () => {
-    const { recorder, use, warnings } = recorderUnderTest({ durability: 'relaxed', deltasMax: 1 })
+    const { recorder, use, warnings, metrics } = recorderUnderTest({ durability: 'relaxed', deltasMax: 1 })
     await recorder.record(use())
     expect(await outcomeOf(recorder.record(use({ keyId: 'b', count: 5 })))).toBe('resolved')
     expect(recorder.dropped()).toBe(5)
     expect(warnings).toEqual([{ dropped: 5 }])
+    const measured = (result: string) => readMetric(metrics, 'auth_api_usage_events_total', `result="${result}"`)
+    expect([await measured('recorded'), await measured('dropped')]).toEqual([[1], [5]])
   })
 
   test('flushes at once and resolves when the queue has it all', async () => {
