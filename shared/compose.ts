@@ -57,7 +57,7 @@ export function compose(config: Config): Services {
     ...{ open: local.spool, left: local.left, clock, scheduler, random, log, jitter, meter: metrics.meter },
     instance,
   })
-  watchGauges(metrics.meter, VERSION, { ...stores, limiter: limits })
+  watchGauges(metrics.meter, VERSION, { ...stores, limiter: limits, spooling })
   return {
     ...stores,
     ...{ codec, clock, random, log, digests, aggregator, metrics },

@@ -79,7 +79,6 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const limits = limiter({ clock })
   const known = knownKeys({ ...stores, digests, clock }, 1000)
   const metrics = openMetrics({ worker: 'tests' })
-  watchGauges(metrics.meter, 'tests', { ...stores, limiter: limits })
   const spool = memorySpool()
   const spooling = localSpooling({
     ...{ ...stores, knownKeys: known, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },
@@ -89,6 +88,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
       throw new Error('The spool in memory never fails.')
     },
   })
+  watchGauges(metrics.meter, 'tests', { ...stores, limiter: limits, spooling })
   return {
     ...stores,
     ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
