@@ -30,9 +30,8 @@ export function spoolWorld({ spool = memorySpool(), left = [], needs = NO_KEYS }
   const sent: string[] = []
   const strict: string[] = []
   const logged: string[] = []
+  const life = lives()
   let queue: QueueState = 'up'
-  let boots = 0
-  let alive = 0
 
   const send = async (body: string): Promise<void> => {
     if (queue !== 'down') sent.push(body)
@@ -40,7 +39,7 @@ export function spoolWorld({ spool = memorySpool(), left = [], needs = NO_KEYS }
   }
 
   const strictRecorder: BufferedRecorder = {
-    record: async ({ keyId }) => void strict.push(keyId),
+    record: ({ keyId }) => (life.isDead() ? never : Promise.resolve(void strict.push(keyId))),
     flush: async () => undefined,
     dropped: () => 0,
   }
@@ -50,11 +49,10 @@ export function spoolWorld({ spool = memorySpool(), left = [], needs = NO_KEYS }
     setQueue: (state: QueueState) => {
       queue = state
     },
+    ...{ dieAt: life.dieAt, isDead: life.isDead },
     /** Starts a process. The one before it, if any, is dead from now on: nothing that it does has any effect. */
     boot: (change: { open?: () => Spool | undefined } = {}): LocalSpooling => {
-      alive = ++boots
-      const boot = alive
-      const isAlive = () => boot === alive
+      const { number, isAlive, step, guard } = life.begin()
       const { clock, scheduler } = time
       return localSpooling({
         ...{ ...needs, clock, meter, jitter: () => 1, intervalMs: 5000 },
@@ -62,14 +60,14 @@ export function spoolWorld({ spool = memorySpool(), left = [], needs = NO_KEYS }
         codec: { encode: encodeUsageMessage, measure: measureUsageDelta },
         hashIp: (address) => `hash-of-${address}`.slice(0, 32),
         log: (level, message) => void (isAlive() && logged.push(`${level} ${message}`)),
-        queue: { send: (body) => (isAlive() ? send(body) : never) },
-        open: () => ({ usage: whileAlive(spool.usage, isAlive), revocations: whileAlive(spool.revocations, isAlive) }),
+        queue: { send: (body) => (isAlive() ? step(() => send(body)) : never) },
+        open: () => ({ usage: guard(spool.usage), revocations: guard(spool.revocations) }),
         left: {
           visit: async (take) => {
             for (const one of left) await take(one)
           },
         },
-        producer: `host.BOOT${boot}`,
+        producer: `host.BOOT${number}`,
         strict: () => strictRecorder,
         ...change,
       })
@@ -82,16 +80,48 @@ export function spoolWorld({ spool = memorySpool(), left = [], needs = NO_KEYS }
   }
 }
 
-const never = new Promise<never>(() => undefined)
+/** Processes, one after the other, of which the last one may be alive. */
+function lives() {
+  let born = 0
+  let alive = 0
+  let death: { readonly step: number; readonly when: 'before' | 'after' } | undefined
+  let steps = 0
 
-function whileAlive<Port extends object>(port: Port, isAlive: () => boolean): Port {
-  return new Proxy(port, {
-    get: (target, name) => {
-      if (!isAlive()) throw new Error('The process is dead.')
-      return Reflect.get(target, name)
+  const assertAlive = (number: number) => {
+    if (number !== alive) throw new Error('The process is dead.')
+  }
+
+  return {
+    /** From now on counted, the process dies at that step of its: one at the spool, or a message. */
+    dieAt: (step: number, when: 'before' | 'after') => {
+      death = { step, when }
     },
-  })
+    isDead: () => alive === 0,
+    begin: () => {
+      alive = ++born
+      const number = alive
+      const step = <Result>(take: () => Result): Result => {
+        const due = death !== undefined && ++steps === death.step
+        if (due && death?.when === 'before') alive = 0
+        assertAlive(number)
+        const result = take()
+        if (due) alive = 0
+        assertAlive(number)
+        return result
+      }
+      const guard = <Port extends object>(port: Port): Port =>
+        new Proxy(port, {
+          get: (target, name) => {
+            const method = Reflect.get(target, name) as (...args: readonly unknown[]) => unknown
+            return (...args: readonly unknown[]) => step(() => method(...args))
+          },
+        })
+      return { number, step, guard, isAlive: () => number === alive }
+    },
+  }
 }
+
+const never = new Promise<never>(() => undefined)
 
 /** Throws where one id stands for two different messages. */
 function uniqueBatches(sent: readonly string[]): readonly UsageBatch[] {

@@ -129,12 +129,12 @@ describe('after a SIGKILL', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyStep, { maxLength: 60 }), async (steps) => {
         const world = spoolWorld()
-        const acknowledged: Record<string, number> = {}
+        const acknowledged = tally()
         let process = start(world)
         const take = {
           record: async ({ keyId }: Step) => {
             await process.recorder.record(sampleUse({ keyId }))
-            acknowledged[keyId] = (acknowledged[keyId] ?? 0) + 1
+            acknowledged.add(keyId)
           },
           wait: ({ ms }: Step) => world.time.advance(ms),
           queue: async ({ queue }: Step) => world.setQueue(queue),
@@ -145,7 +145,7 @@ describe('after a SIGKILL', () => {
         for (const step of steps) await take[step.kind](step)
         world.setQueue('up')
         await world.time.advance(20_000)
-        expect(world.counted()).toEqual(acknowledged)
+        expect(world.counted()).toEqual(acknowledged.all())
         expect(world.gaps()).toEqual([])
         expect(process.state()).toMatchObject({ batches: 0, bytes: 0 })
       }),
@@ -153,6 +153,52 @@ describe('after a SIGKILL', () => {
     )
   })
 })
+
+test('a process may die before or after any of its steps: no acknowledged use is lost, none counts twice', async () => {
+  let points = 0
+  for (const when of ['before', 'after'] as const) {
+    for (let step = 1; await survivesDeath(step, when); step++) points++
+  }
+  // Two turns of two uses each, a batch each, its message, and the looks in between.
+  expect(points).toBeGreaterThan(20)
+})
+
+/** False when the process had ended its work before it came to that step. */
+async function survivesDeath(step: number, when: 'before' | 'after'): Promise<boolean> {
+  const world = spoolWorld()
+  const process = start(world)
+  const [acknowledged, recorded] = [tally(), tally()]
+  world.dieAt(step, when)
+  for (const keyId of ['a', 'b', 'a', 'c']) {
+    if (world.isDead()) break
+    const outcome = await outcomeOf(process.recorder.record(sampleUse({ keyId })))
+    recorded.add(keyId)
+    if (outcome === 'resolved') acknowledged.add(keyId)
+    await world.time.advance(700)
+  }
+  await world.time.advance(3000)
+  const died = world.isDead()
+  start(world)
+  await world.time.advance(10_000)
+  for (const keyId of ['a', 'b', 'c']) {
+    const counted = world.counted()[keyId] ?? 0
+    expect(counted, `${keyId}, death ${when} ${step}`).toBeGreaterThanOrEqual(acknowledged.of(keyId))
+    expect(counted, `${keyId}, death ${when} ${step}`).toBeLessThanOrEqual(recorded.of(keyId))
+  }
+  expect(world.gaps()).toEqual([])
+  return died
+}
+
+function tally() {
+  const counts: Record<string, number> = {}
+  return {
+    add: (name: string) => {
+      counts[name] = (counts[name] ?? 0) + 1
+    },
+    of: (name: string) => counts[name] ?? 0,
+    all: () => counts,
+  }
+}
 
 const anyStep = fc.record({
   kind: fc.constantFrom('record', 'record', 'record', 'wait', 'wait', 'kill', 'queue'),
