@@ -1,0 +1,61 @@
+import { seededRandom } from '../../tests/support/random.ts'
+
+/** What is done with one secret of a class, and how long that takes. */
+export type Probe = (secret: string) => unknown
+
+/** Nanoseconds of each sample, by class. */
+export type Timings<Class extends string> = Readonly<Record<Class, Float64Array>>
+
+/**
+ * Times `probe` on secrets of each class, `samples` times each: in every round each class has one turn, in an order that
+ * is drawn anew, so that nothing but the class differs between them.
+ */
+export async function timeClasses<Class extends string>(
+  classes: Readonly<Record<Class, readonly string[]>>,
+  probe: Probe,
+  { samples, seed }: { readonly samples: number; readonly seed: number },
+): Promise<Timings<Class>> {
+  const random = seededRandom(seed)
+  const names = Object.keys(classes) as Class[]
+  const times = Object.fromEntries(names.map((name) => [name, new Float64Array(samples)])) as Record<
+    Class,
+    Float64Array
+  >
+  const warmUp = Math.floor(samples / 4)
+  for (let round = -warmUp; round < samples; round++) {
+    for (const name of shuffled(names, random)) {
+      const secret = classes[name][Math.floor(random() * classes[name].length)] ?? ''
+      const startedAt = process.hrtime.bigint()
+      const result = probe(secret)
+      if (result instanceof Promise) await result
+      const tookNs = Number(process.hrtime.bigint() - startedAt)
+      if (round >= 0) times[name][round] = tookNs
+    }
+  }
+  return times
+}
+
+/**
+ * Welch's t between two sets of timings, without the slowest tenth of both together: a pause of the collector or of the
+ * machine says nothing of the class it falls on, and hides everything else.
+ */
+export function welchT(a: Float64Array, b: Float64Array): number {
+  const both = Float64Array.from([...a, ...b]).sort()
+  const limit = both[Math.floor(both.length * 0.9)] ?? Number.POSITIVE_INFINITY
+  const [left, right] = [momentsOf(a.filter((ns) => ns <= limit)), momentsOf(b.filter((ns) => ns <= limit))]
+  return (left.mean - right.mean) / Math.sqrt(left.variance / left.count + right.variance / right.count)
+}
+
+function momentsOf(values: Float64Array) {
+  const count = values.length
+  const mean = values.reduce((sum, value) => sum + value, 0) / count
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1)
+  return { count, mean, variance }
+}
+
+function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
+  return items
+    .map((item) => ({ item, rank: random() }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ item }) => item)
+}

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import { HttpRequest } from '@azure/functions'
+import { keysMe } from '../functions/keys-me.ts'
+import { generateSecret } from '../shared/domain/key-format.ts'
+import { oneProvider } from '../shared/domain/provider-scope.ts'
+import { revokeKey } from '../shared/operations/revoke-key.ts'
+import { makeKey } from '../tests/support/callers.ts'
+import { type FakeServices, fakeServices } from '../tests/support/fake-services.ts'
+import { median, print, reportGoal, round } from './support/report.ts'
+import { type Probe, timeClasses, welchT } from './support/welch.ts'
+
+// Whether the time of an answer tells of a key what the answer does not. In process, where a few nanoseconds show.
+// `refusal` is the whole 401 of a holder, which is one and the same for a revoked key, for an expired one, for a guess
+// that differs from a good key in one character, and for any other guess. `look-up` is only its first part, up to where
+// it is known whether there is such a key, of good keys too. |t| below 4.5 is the usual bound of such tests.
+// `node bench/timing.ts [samples] [seed]`.
+
+const [samples = 20_000, seed = 1] = process.argv.slice(2).map(Number)
+// As few as somebody would try over and over: with many, what differs is whose row is still in the processor's cache.
+const KEYS_PER_CLASS = 8
+const T_MAX = 4.5
+
+const services = fakeServices()
+const { known, ...refused } = await makeClasses(services)
+const { revoked, unknown, near } = refused
+
+const lookUp: Probe = (secret) => services.knownKeys.find(secret, false)
+/** Must be found: whoever is not there is refused before its key is hashed. */
+const absent = await services.knownKeys.find(unknown[0] ?? '', true)
+const find: typeof services.knownKeys.find = (secret, anew) =>
+  revoked.includes(secret) ? services.knownKeys.find(secret, anew) : absent
+const refuseUnhashed = refuseFrom({ ...services, knownKeys: { ...services.knownKeys, find } })
+/** Must be found: a comparison that ends at the first character that differs. */
+const compareUntilDifferent: Probe = (secret) => known.some((key) => isSameText(key, secret))
+
+const options = { samples, seed }
+const refusal = worstT('refusal', await timeClasses(refused, refuseFrom(services), options))
+const look = worstT('look-up', await timeClasses({ known, revoked, unknown }, lookUp, options))
+const unhashed = worstT('planted: not hashed', await timeClasses({ revoked, unknown }, refuseUnhashed, options))
+const compared = worstT('planted: compared', await timeClasses({ near, unknown }, compareUntilDifferent, options))
+reportGoal({ name: 'timing-refusal', value: refusal, unit: '|t|', atMost: T_MAX })
+reportGoal({ name: 'timing-look-up', value: look, unit: '|t|', atMost: T_MAX })
+reportGoal({ name: 'timing-planted-unhashed', value: unhashed, unit: '|t|', atLeast: T_MAX })
+reportGoal({ name: 'timing-planted-comparison', value: compared, unit: '|t|', atLeast: T_MAX })
+
+/** The largest |t| between any two classes; all of them are printed. */
+function worstT(what: string, timings: Readonly<Record<string, Float64Array>>): number {
+  const entries = Object.entries(timings)
+  for (const [name, times] of entries) print(`${what}, ${name}: median ${round(median([...times]))} ns`)
+  const pairs = entries.flatMap(([name, times], index) =>
+    entries
+      .slice(index + 1)
+      .map(([other, otherTimes]) => ({ pair: `${name} - ${other}`, t: welchT(times, otherTimes) })),
+  )
+  for (const { pair, t } of pairs) print(`${what}, ${pair}: t ${round(t)}`)
+  return Math.max(...pairs.map(({ t }) => Math.abs(t)))
+}
+
+/** Keys of each class, all of which this instance has seen: what is compared is what it remembers. */
+async function makeClasses(world: FakeServices) {
+  const soon = new Date(world.clock.now().getTime() + 1000)
+  const make = (expiresAt: Date | null = null) =>
+    Promise.all(Array.from({ length: KEYS_PER_CLASS }, () => makeKey(world, { expiresAt })))
+  const [good, toRevoke, toExpire] = [await make(), await make(), await make(soon)]
+  for (const { key } of toRevoke) {
+    await revokeKey(world, oneProvider('acme'), {
+      ...{ keyId: key.keyId, reason: 'compromised', text: null, replacedBy: null, by: 'admin' },
+    })
+  }
+  await world.time.advance(2000)
+  const secrets = {
+    known: good.map(({ secret }) => secret),
+    revoked: toRevoke.map(({ secret }) => secret),
+    expired: toExpire.map(({ secret }) => secret),
+    unknown: Array.from({ length: KEYS_PER_CLASS }, () => generateSecret('live', randomBytes)),
+    near: good.map(({ secret }) => nearTo(secret)),
+  }
+  for (const secret of Object.values(secrets).flat()) await world.knownKeys.find(secret, true)
+  return secrets
+}
+
+/** A well-formed key whose random part differs from that of `secret` in its last character alone. */
+function nearTo(secret: string): string {
+  const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+  const digits = [...secret.slice('permas_live_'.length, -'123456'.length)].map((digit) => alphabet.indexOf(digit))
+  digits.push((Number(digits.pop()) + 1) % alphabet.length)
+  return generateSecret('live', () => Uint8Array.from(digits))
+}
+
+function isSameText(left: string, right: string): boolean {
+  for (let position = 0; position < left.length; position++) {
+    if (left.charCodeAt(position) !== right.charCodeAt(position)) return false
+  }
+  return left.length === right.length
+}
+
+/** The whole call of a holder, which must be refused. */
+function refuseFrom(world: FakeServices): Probe {
+  return async (secret) => {
+    const headers = { 'x-api-key': secret }
+    const request = new HttpRequest({ method: 'GET', url: 'http://localhost/auth/keys/me', headers })
+    const { status } = await keysMe.run(
+      request,
+      () => world,
+      () => undefined,
+    )
+    if (status !== 401) throw new Error(`A key that must be refused was answered with ${status}.`)
+  }
+}
