@@ -11,6 +11,7 @@ export const keysBatchValidate = endpoint({
   method: 'POST',
   route: 'auth/keys/batch/validate',
   access: 'keys:validate',
+  unlimited: true,
   body: BatchValidateBody,
   maxBodyBytes: 4 * 1024 * 1024,
   async handle({ body, caller, request, requestId, services }) {

@@ -11,6 +11,7 @@ export const keysValidate = endpoint({
   method: 'POST',
   route: 'auth/keys/validate',
   access: 'keys:validate',
+  unlimited: true,
   body: ValidateBody,
   async handle({ body, caller, request, requestId, services }) {
     const validation = await validateKey(services, caller.scope, toValidateInput(body, request, caller.id))

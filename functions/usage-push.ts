@@ -11,6 +11,7 @@ export const usagePush = endpoint({
   method: 'POST',
   route: 'auth/keys/batch/usage',
   access: 'usage:write',
+  unlimited: true,
   query: PushQuery,
   rawBody: true,
   maxBodyBytes: 4 * 1024 * 1024,

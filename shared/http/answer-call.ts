@@ -1,4 +1,6 @@
 import * as z from 'zod'
+import { AppError } from '../domain/errors.ts'
+import { tooManyFailures } from '../operations/failure-limits.ts'
 import type { Services } from '../services.ts'
 import {
   authenticateCaller,
@@ -6,6 +8,7 @@ import {
   authorize,
   type Caller,
   type Holder,
+  needsLookUp,
   type Presented,
 } from './authenticate.ts'
 import type { Access, Answer, Call, EndpointSpec } from './endpoint-spec.ts'
@@ -22,13 +25,35 @@ export type Nothing = z.ZodObject<Record<never, never>, z.core.$strict>
 const nothing: Nothing = z.strictObject({})
 const DEFAULT_MAX_BODY_BYTES = 64 * 1024
 
-/** Throws `unauthenticated` or `forbidden`; undefined for a public call. */
+/**
+ * Throws `unauthenticated` or `forbidden`; undefined for a public call. Where too many wrong credentials came from the
+ * address, throws `too_many_failures` for one more, without a look-up; those that are known here go on.
+ */
 export async function authenticate(
   access: Access,
   services: Services,
   presented: Presented,
 ): Promise<Caller | Holder | undefined> {
   if (access === 'public') return undefined
+  const { failures } = services
+  const budgets = () => failures.authentication(presented.clientIp)
+  const spent = failures.areAnySpent() && failures.areSpent(budgets())
+  if (spent && needsLookUp(services, presented)) throw tooManyFailures(budgets())
+  try {
+    return await identify(access, services, presented)
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'unauthenticated') throw error
+    if (spent) throw tooManyFailures(budgets())
+    failures.count(budgets())
+    throw error
+  }
+}
+
+async function identify(
+  access: Exclude<Access, 'public'>,
+  services: Services,
+  presented: Presented,
+): Promise<Caller | Holder> {
   if (access === 'holder' || access === 'possessor') {
     return authenticateHolder(services, presented, { mayBeDead: access === 'possessor' })
   }

@@ -127,6 +127,16 @@ function reachableFrom({ ipRestrictions }: Key, clientIp: string | null): boolea
   return ipRestrictions.length === 0 || addressAllowed(ipRestrictions, clientIp)
 }
 
+/** Whether nobody can say who this is without asking the store: a key of ours that is not remembered here. */
+export function needsLookUp(
+  { isAdminKey, knownKeys }: Pick<Services, 'isAdminKey' | 'knownKeys'>,
+  { request }: Presented,
+): boolean {
+  const credential = readCredential(request)
+  if (credential === undefined || isAdminKey(credential) || readPrefix(credential) === undefined) return false
+  return !knownKeys.holds(credential)
+}
+
 /** Two different credentials at once are none: which of them was meant is not ours to guess. */
 function readCredential({ headers }: HttpRequest): string | undefined {
   const apiKey = headers.get('x-api-key')?.trim() || undefined

@@ -69,5 +69,7 @@ export interface EndpointSpec<A extends Access, P extends z.ZodType, Q extends z
    * the same call again changes nothing by itself.
    */
   readonly idempotent?: true | 'if_possible'
+  /** Calls are not held to the limit per caller: for what a caller sends with every request of its own customers. */
+  readonly unlimited?: boolean
   readonly handle: (call: Call<A, z.output<P>, z.output<Q>, z.output<B>>) => Promise<Answer>
 }

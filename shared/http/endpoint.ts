@@ -8,6 +8,7 @@ import { type Services, services } from '../services.ts'
 import { type Arrival, answerCall, authenticate, callerId, type Nothing } from './answer-call.ts'
 import { clientAddress } from './client-ip.ts'
 import type { Access, Answer, EndpointSpec } from './endpoint-spec.ts'
+import { limitCall } from './limit-call.ts'
 import { publicError, toProblem } from './problem.ts'
 import { refuseKeyInQuery } from './read-request.ts'
 import { readRequestId } from './request-id.ts'
@@ -23,12 +24,14 @@ interface Trace {
   caller: string | null
   fault: AppError | null
   noted: Answer['trace']
+  /** What is left of the caller's limit; empty where none was asked. */
+  limitHeaders: Readonly<Record<string, string>>
 }
 
 const commonHeaders = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 
 /**
- * Declares and registers one endpoint: request id, authentication, scope, contract, idempotency, handling, problem, and
+ * Declares and registers one endpoint: request id, authentication, scope, the caller's limit, contract, idempotency, handling, problem, and
  * one log line, the same for all. Returns the declaration and `run`, which a test calls without a host.
  */
 export function endpoint<
@@ -45,6 +48,7 @@ export function endpoint<
     const clientIp = services === undefined ? null : clientAddress(request.headers, services.clientIpSource)
     const caller = services && (await authenticate(spec.access, services, { request, clientIp }))
     trace.caller = callerId(caller)
+    if (services !== undefined && spec.unlimited !== true) await holdLimit(services, spec.name, trace)
     const { requestId } = trace
     const arrival = { request, clientIp, requestId, services, provide: provideOrFail, log, caller } as Arrival<A>
     const answer = await answerCall(spec, arrival)
@@ -56,7 +60,7 @@ export function endpoint<
     const trace: Trace = {
       requestId: readRequestId(request),
       startedAtMs: performance.now(),
-      ...{ meter: null, caller: null, fault: null, noted: undefined },
+      ...{ meter: null, caller: null, fault: null, noted: undefined, limitHeaders: {} },
     }
     const response = await respond(request, provide, log, trace).catch((error): Response => {
       trace.fault = publicError(error)
@@ -65,7 +69,8 @@ export function endpoint<
     const durationMs = performance.now() - trace.startedAtMs
     logRequest(spec, { status: response.status, durationMs }, trace, log)
     measureRequest(spec, { status: response.status, durationMs }, trace)
-    return { ...response, headers: { ...commonHeaders, 'x-request-id': trace.requestId, ...response.headers } }
+    const headers = { ...commonHeaders, ...trace.limitHeaders, 'x-request-id': trace.requestId, ...response.headers }
+    return { ...response, headers }
   }
 
   app.http(spec.name, {
@@ -75,6 +80,12 @@ export function endpoint<
     handler: (request: HttpRequest, context: InvocationContext) => run(request, services, invocationLog(context)),
   })
   return { ...spec, run }
+}
+
+async function holdLimit(services: Services, functionName: string, trace: Trace): Promise<void> {
+  const { headers, refusal } = await limitCall(services, trace.caller ?? 'anonymous', functionName)
+  trace.limitHeaders = headers
+  if (refusal !== undefined) throw refusal
 }
 
 interface Outcome {

@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest'
+import { keysGet } from '../../functions/keys-get.ts'
+import { keysList } from '../../functions/keys-list.ts'
+import { keysMe } from '../../functions/keys-me.ts'
+import { failureLimits } from '../../shared/operations/failure-limits.ts'
+import { loadEndpoints } from '../support/all-functions.ts'
+import { type CallOptions, call, type Endpoint } from '../support/call.ts'
+import { makeKey, makeManager } from '../support/callers.ts'
+import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+import { sampleWorld, sendSample } from '../support/sample-calls.ts'
+
+const limited = (limit: number, services = fakeServices()): FakeServices => ({
+  ...services,
+  managementLimit: { limit, windowSeconds: 60, strategy: 'sliding_window' },
+})
+
+const endpoints = await loadEndpoints()
+const unlimited = ['keys-batch-validate', 'keys-validate', 'usage-push']
+const isLimited = ({ name, access }: Endpoint) => access !== 'public' && !unlimited.includes(name)
+const list: CallOptions = { query: { provider_id: 'acme' } }
+
+describe('the limit per caller and endpoint', () => {
+  test.each(endpoints.filter(isLimited).map((endpoint) => [endpoint.name, endpoint] as const))(
+    'holds %s: 429 rate_limited, with what is left shown at every answer',
+    async (_, endpoint) => {
+      const world = await sampleWorld()
+      const services = limited(1, world.services)
+      const first = await sendSample({ ...world, services }, endpoint, {})
+      expect(first.status).toBeLessThan(300)
+      expect(first.headers['ratelimit-policy']).toBe('"calls";q=1;w=60')
+      expect(first.headers.ratelimit).toMatch(/^"calls";r=0;t=\d+$/)
+      const second = await sendSample({ ...world, services }, endpoint, {})
+      expect([second.status, second.body.code]).toEqual([429, 'rate_limited'])
+      expect(second.body).toMatchObject({
+        type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+        'violated-policies': ['calls'],
+      })
+      expect(second.headers.ratelimit).toMatch(/^"calls";r=0;t=\d+$/)
+      expect(Number(second.headers['retry-after'])).toBeGreaterThanOrEqual(1)
+    },
+  )
+
+  test.each(endpoints.filter((endpoint) => !isLimited(endpoint)).map((endpoint) => [endpoint.name, endpoint] as const))(
+    'leaves %s alone',
+    async (_, endpoint) => {
+      const world = await sampleWorld()
+      const services = limited(1, world.services)
+      for (let times = 0; times < 3; times++) {
+        const { status, headers } = await sendSample({ ...world, services }, endpoint, {})
+        expect(status).toBeLessThan(300)
+        expect(headers).not.toHaveProperty('ratelimit')
+      }
+    },
+  )
+
+  test('is every caller’s own, and every endpoint’s', async () => {
+    const services = limited(1)
+    const one = await makeManager(services, 'acme', ['keys:read'])
+    const other = await makeManager(services, 'acme', ['keys:read'])
+    const { key } = await makeKey(services)
+    expect((await call(keysList, services, { ...list, key: one.secret })).status).toBe(200)
+    expect((await call(keysList, services, { ...list, key: one.secret })).status).toBe(429)
+    expect((await call(keysList, services, { ...list, key: other.secret })).status).toBe(200)
+    expect((await call(keysGet, services, { params: { token_id: key.keyId }, key: one.secret })).status).toBe(200)
+  })
+
+  test('comes before the contract is looked at, and after the caller is known', async () => {
+    const services = limited(1)
+    const { secret } = await makeManager(services, 'acme', ['keys:write'])
+    expect((await call(keysList, services, { query: { surprise: '1' } })).status).toBe(400)
+    expect((await call(keysList, services, { query: { surprise: '1' } })).status).toBe(429)
+    for (let times = 0; times < 3; times++) expect((await call(keysList, services, { key: secret })).status).toBe(403)
+  })
+
+  test('is over when the window is', async () => {
+    const services = limited(1)
+    expect((await call(keysList, services, list)).status).toBe(200)
+    const { status, headers } = await call(keysList, services, list)
+    expect(status).toBe(429)
+    await services.time.advance(Number(headers['retry-after']) * 1000)
+    expect((await call(keysList, services, list)).status).toBe(200)
+  })
+
+  test('goes by fixed windows where the settings say so', async () => {
+    const services = fakeServices()
+    const fixed = { ...services, managementLimit: { limit: 5, windowSeconds: 10, strategy: 'fixed_window' as const } }
+    await services.time.advance(4000)
+    expect((await call(keysList, fixed, list)).headers.ratelimit).toBe('"calls";r=4;t=6')
+  })
+})
+
+describe('wrong credentials from one address', () => {
+  const from = (address: string) => ({ 'x-forwarded-for': address })
+  const bounded = (): FakeServices => {
+    const services = fakeServices()
+    const { limiter, digests, clock, log } = services
+    const budgets = { perCaller: 1000, perAddress: 3 }
+    return { ...services, failures: failureLimits({ limiter, hashIp: digests.ofAddress, clock, log }, budgets) }
+  }
+  const spend = async (services: FakeServices, address: string) => {
+    for (let times = 0; times < 4; times++) await call(keysMe, services, { key: 'wrong', headers: from(address) })
+  }
+
+  test('are 401 until there are too many of them, and then 429 too_many_failures', async () => {
+    const services = bounded()
+    const statuses = []
+    for (let times = 0; times < 6; times++) {
+      statuses.push((await call(keysMe, services, { key: 'wrong', headers: from('192.0.2.1') })).status)
+    }
+    expect(statuses).toEqual([401, 401, 401, 401, 429, 429])
+    const { body, headers } = await call(keysMe, services, { key: null, headers: from('192.0.2.1') })
+    expect(body).toMatchObject({
+      type: 'https://iana.org/assignments/http-problem-types#abnormal-usage-detected',
+      code: 'too_many_failures',
+      'violated-policies': ['client_ip'],
+    })
+    expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(1)
+    expect((await call(keysMe, services, { key: 'wrong', headers: from('192.0.2.2') })).status).toBe(401)
+  })
+
+  test('lock nobody out who is known here, and cost no look-up', async () => {
+    const services = bounded()
+    const { secret: known } = await makeManager(services, 'acme', ['keys:read'])
+    const { secret: unseen } = await makeManager(services, 'acme', ['keys:read'])
+    await call(keysList, services, { key: known })
+    await spend(services, '192.0.2.1')
+    await services.time.advance(20_000)
+    const headers = from('192.0.2.1')
+    expect((await call(keysList, services, { key: known, headers })).status).toBe(200)
+    expect((await call(keysList, services, { ...list, headers })).status).toBe(200)
+    services.keys.findByDigest = () => Promise.reject(new Error('looked up'))
+    expect((await call(keysList, services, { key: unseen, headers })).status).toBe(429)
+  })
+
+  test('are forgotten after a minute', async () => {
+    const services = bounded()
+    await spend(services, '192.0.2.1')
+    await services.time.advance(60_001)
+    expect((await call(keysMe, services, { key: 'wrong', headers: from('192.0.2.1') })).status).toBe(401)
+  })
+
+  test('are not bounded where there is no address to hold them against', async () => {
+    const services = bounded()
+    for (let times = 0; times < 10; times++) expect((await call(keysMe, services, { key: 'wrong' })).status).toBe(401)
+  })
+})
