@@ -1,10 +1,13 @@
 import { keysRevoke } from '../../../functions/keys-revoke.ts'
 import { managementScopes } from '../../../shared/contracts/fields.ts'
+import { failureLimits } from '../../../shared/operations/failure-limits.ts'
 import { call } from '../call.ts'
 import { makeKey, makeManager } from '../callers.ts'
-import { adminKey } from '../fake-services.ts'
+import { adminKey, type FakeServices, fakeServices } from '../fake-services.ts'
 import { type SampleWorld, sampleWorld } from '../sample-calls.ts'
 import type { Cast } from './stand-ins.ts'
+
+const MAX_PER_CALLER = 4
 
 /** A small world, and what the stand-ins of a drawn request stand for in it. */
 export interface FuzzWorld extends SampleWorld {
@@ -12,20 +15,36 @@ export interface FuzzWorld extends SampleWorld {
 }
 
 export async function fuzzWorld(): Promise<FuzzWorld> {
-  const world = await sampleWorld()
+  const world = await sampleWorld(strictServices())
   const { services, held } = world
   const revoked = await makeKey(services)
   await call(keysRevoke, services, { params: { token_id: revoked.key.keyId }, json: {} })
+  const limited = await makeKey(services, {
+    ...{ ipRestrictions: ['10.0.0.0/8'], quota: { limit: 2, period: 'day' } },
+    rateLimits: [{ name: 'burst', limit: 1, windowSeconds: 60, strategy: 'sliding_window' }],
+  })
   const manager = await makeManager(services, 'acme', managementScopes)
   const stranger = await makeManager(services, 'zeta', managementScopes)
   const cast = {
     admin: adminKey,
     secret: held.secret,
     revokedSecret: revoked.secret,
+    limitedSecret: limited.secret,
     managerSecret: manager.secret,
     strangerSecret: stranger.secret,
     keyId: held.key.keyId,
     revokedKeyId: revoked.key.keyId,
   }
   return { ...world, cast }
+}
+
+/** With limits so low that a short sequence of requests meets them. */
+function strictServices(): FakeServices {
+  const services = fakeServices()
+  const { limiter, digests, clock, log } = services
+  const failures = failureLimits(
+    { limiter, hashIp: digests.ofAddress, clock, log },
+    { perCaller: MAX_PER_CALLER, perAddress: 1 },
+  )
+  return { ...services, failures, managementLimit: { ...services.managementLimit, limit: MAX_PER_CALLER } }
 }

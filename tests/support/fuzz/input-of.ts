@@ -18,7 +18,7 @@ const later = fc.integer({ min: 1, max: 4000 }).map((hours) => new Date(now + ho
 
 /** By the name of the field: what lets a request through to where its other fields matter. */
 const known: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
-  key: fc.constantFrom(standIns.secret, standIns.revokedSecret, standIns.managerSecret),
+  key: fc.constantFrom(standIns.secret, standIns.revokedSecret, standIns.limitedSecret, standIns.managerSecret),
   key_id: fc.constant(standIns.keyId),
   token_id: fc.constantFrom(standIns.keyId, standIns.revokedKeyId),
   replaced_by: fc.constant(standIns.keyId),
@@ -34,7 +34,7 @@ const known: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   // Left out, for the most part: one excludes expires_at, the other is nothing that can be made up.
   expires_in_days: fc.constant(undefined),
   cursor: fc.constant(undefined),
-  client_ip: fc.oneof(fc.ipV4(), fc.ipV6()),
+  client_ip: fc.oneof(fc.ipV4(), fc.ipV6(), fc.constantFrom('10.1.2.3', '10.1.2.3:80', '::ffff:10.1.2.3')),
   ip_restrictions: fc.array(fc.oneof(fc.ipV4(), fc.ipV6(), fc.constant('10.0.0.0/8')), { maxLength: LIST_LENGTH }),
 }
 

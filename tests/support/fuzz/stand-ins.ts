@@ -6,6 +6,8 @@ export const standIns = {
   admin: '@admin@',
   secret: '@secret@',
   revokedSecret: '@revoked-secret@',
+  /** One use a minute, two a day, and from 10.0.0.0/8 alone. */
+  limitedSecret: '@limited-secret@',
   /** A management key of `acme` with every scope. */
   managerSecret: '@manager-secret@',
   /** The same of `zeta`, which has nothing else. */
