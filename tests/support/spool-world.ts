@@ -140,6 +140,13 @@ function countUses(batches: readonly UsageBatch[]): Record<string, number> {
   return counts
 }
 
+/** A process that has started. */
+export function startProcess(world: Pick<ReturnType<typeof spoolWorld>, 'boot'>): LocalSpooling {
+  const process = world.boot()
+  process.start()
+  return process
+}
+
 /** A key that is revoked, as it waits for the store. */
 export function asPending(key: Key, at: Date): Key {
   return { ...key, revocation: { at, by: 'admin', reason: 'compromised', text: null } }

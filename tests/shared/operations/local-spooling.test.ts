@@ -4,7 +4,7 @@ import { rest } from '../../support/manual-time.ts'
 import { memorySpool } from '../../support/memory-spool.ts'
 import { outcomeOf } from '../../support/recorder-under-test.ts'
 import { sampleBatch, sampleUse } from '../../support/spool-contract.ts'
-import { spoolWorld } from '../../support/spool-world.ts'
+import { spoolWorld, startProcess } from '../../support/spool-world.ts'
 
 describe('the drain', () => {
   test('sends oldest first, two at a time, each under one id for ever', async () => {
@@ -130,7 +130,7 @@ describe('after a SIGKILL', () => {
       fc.asyncProperty(fc.array(anyStep, { maxLength: 60 }), async (steps) => {
         const world = spoolWorld()
         const acknowledged = tally()
-        let process = start(world)
+        let process = startProcess(world)
         const take = {
           record: async ({ keyId }: Step) => {
             await process.recorder.record(sampleUse({ keyId }))
@@ -139,7 +139,7 @@ describe('after a SIGKILL', () => {
           wait: ({ ms }: Step) => world.time.advance(ms),
           queue: async ({ queue }: Step) => world.setQueue(queue),
           kill: async () => {
-            process = start(world)
+            process = startProcess(world)
           },
         }
         for (const step of steps) await take[step.kind](step)
@@ -166,7 +166,7 @@ test('a process may die before or after any of its steps: no acknowledged use is
 /** False when the process had ended its work before it came to that step. */
 async function survivesDeath(step: number, when: 'before' | 'after'): Promise<boolean> {
   const world = spoolWorld()
-  const process = start(world)
+  const process = startProcess(world)
   const [acknowledged, recorded] = [tally(), tally()]
   world.dieAt(step, when)
   for (const keyId of ['a', 'b', 'a', 'c']) {
@@ -178,7 +178,7 @@ async function survivesDeath(step: number, when: 'before' | 'after'): Promise<bo
   }
   await world.time.advance(3000)
   const died = world.isDead()
-  start(world)
+  startProcess(world)
   await world.time.advance(10_000)
   for (const keyId of ['a', 'b', 'c']) {
     const counted = world.counted()[keyId] ?? 0
@@ -207,9 +207,3 @@ const anyStep = fc.record({
   queue: fc.constantFrom('up', 'down', 'lost'),
 })
 type Step = typeof anyStep extends fc.Arbitrary<infer Drawn> ? Drawn : never
-
-function start(world: ReturnType<typeof spoolWorld>) {
-  const process = world.boot()
-  process.start()
-  return process
-}

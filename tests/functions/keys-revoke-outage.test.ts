@@ -1,0 +1,130 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { keysGet } from '../../functions/keys-get.ts'
+import { keysMeRevoke } from '../../functions/keys-me-revoke.ts'
+import { keysRevoke } from '../../functions/keys-revoke.ts'
+import { keysValidate } from '../../functions/keys-validate.ts'
+import { AppError } from '../../shared/domain/errors.ts'
+import { everyProvider } from '../../shared/domain/provider-scope.ts'
+import { call } from '../support/call.ts'
+import { type HeldKey, makeKey, makeManager } from '../support/callers.ts'
+import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+
+let down: boolean
+let services: FakeServices
+let known: HeldKey
+
+beforeEach(async () => {
+  down = false
+  services = fakeServices(({ keys, providers, idempotency }) => ({
+    keys: unlessDown(keys),
+    providers: unlessDown(providers),
+    idempotency: unlessDown(idempotency),
+  }))
+  known = await makeKey(services)
+  expect(await codeOf(known)).toBe('VALID')
+})
+
+function unlessDown<Port extends object>(port: Port): Port {
+  return new Proxy(port, {
+    get: (target, name) => {
+      const method = Reflect.get(target, name) as (...args: readonly unknown[]) => unknown
+      return (...args: readonly unknown[]) => (down ? Promise.reject(outage()) : method.apply(target, [...args]))
+    },
+  })
+}
+
+const outage = () => new AppError('store_unavailable', 'The store does not answer.')
+const revoke = (keyId: string, options: object = {}) =>
+  call(keysRevoke, services, { params: { token_id: keyId }, json: { reason: 'compromised' }, ...options })
+const codeOf = async ({ secret }: HeldKey) => (await call(keysValidate, services, { json: { key: secret } })).body.code
+const revocationOf = async ({ key }: HeldKey) => {
+  const { body } = await call(keysGet, services, { params: { token_id: key.keyId } })
+  return [body.revoked_at, body.revoked_by, body.revoked_reason, body.replaced_by]
+}
+
+describe('POST /auth/keys/{token_id}/revoke while the store is down', () => {
+  test('202 for a key that is known here: dead here at once, and everywhere once the store is back', async () => {
+    const at = services.clock.now().toISOString()
+    const replacedBy = '01K00000000000000000000099'
+    down = true
+    const { status, body } = await revoke(known.key.keyId, { json: { reason: 'compromised', replaced_by: replacedBy } })
+    expect(status).toBe(202)
+    expect(body).toEqual({
+      ...{ key_id: known.key.keyId, provider_id: 'acme', status: 'pending', revoked_at: at },
+      ...{ revoked_reason: 'compromised', revoked_text: null, revoked_by: 'admin', replaced_by: replacedBy },
+    })
+    expect(await codeOf(known)).toBe('REVOKED')
+    expect(services.spooling.state()?.pendingRevocations).toBe(1)
+
+    await services.time.advance(60_000)
+    down = false
+    await services.time.advance(5000)
+    expect(await revocationOf(known)).toEqual([at, 'admin', 'compromised', replacedBy])
+    expect(services.spooling.state()?.pendingRevocations).toBe(0)
+  })
+
+  test('202 again for the same key, with the first revocation', async () => {
+    down = true
+    const first = await revoke(known.key.keyId)
+    await services.time.advance(1000)
+    const second = await revoke(known.key.keyId, { json: { reason: 'policy' } })
+    expect([second.status, second.body]).toEqual([202, first.body])
+  })
+
+  test('the revocation that the store has already is the one that stands', async () => {
+    down = true
+    await revoke(known.key.keyId)
+    down = false
+    const found = await services.keys.findById(everyProvider, known.key.keyId)
+    if (found === undefined) throw new Error('it is there')
+    const elsewhere = { at: new Date('2026-11-22T15:00:00.000Z'), by: 'other', reason: 'policy', text: null } as const
+    await services.keys.replace({ ...found.value, revocation: elsewhere }, found.version)
+    await services.time.advance(60_000)
+    expect(await revocationOf(known)).toEqual([elsewhere.at.toISOString(), 'other', 'policy', null])
+  })
+
+  test('503 for a key that nobody here knows, and for another provider’s alike', async () => {
+    const unknown = await makeKey(services)
+    const stranger = await makeManager(services, 'other', ['keys:revoke'])
+    const key = stranger.secret
+    expect((await revoke(known.key.keyId, { key })).status).toBe(404)
+    down = true
+    const [missing, foreign] = [await revoke(unknown.key.keyId, { key }), await revoke(known.key.keyId, { key })]
+    expect([missing.status, foreign.status]).toEqual([503, 503])
+    expect(foreign.body.detail).toBe(missing.body.detail)
+    down = false
+    expect(await codeOf(known)).toBe('VALID')
+  })
+
+  test('202 with an Idempotency-Key that cannot be looked up, and the final word under the same one afterwards', async () => {
+    const headers = { 'idempotency-key': 'once' }
+    down = true
+    expect((await revoke(known.key.keyId, { headers })).status).toBe(202)
+    down = false
+    await services.time.advance(60_000)
+    expect((await revoke(known.key.keyId, { headers })).body.status).toBe('revoked')
+  })
+
+  test('503 where it cannot be kept, and the key is dead here all the same', async () => {
+    const pendingRevocations = {
+      put: () => {
+        throw new Error('The disk failed.')
+      },
+    }
+    services = { ...services, pendingRevocations }
+    down = true
+    expect((await revoke(known.key.keyId)).status).toBe(503)
+    expect(await codeOf(known)).toBe('REVOKED')
+  })
+})
+
+test('POST /auth/keys/me/revoke while the store is down: 202, and nothing that the holder may not see', async () => {
+  down = true
+  const { status, body } = await call(keysMeRevoke, services, { key: known.secret, json: {} })
+  expect(status).toBe(202)
+  expect(Object.keys(body).sort()).toEqual(['key_id', 'revoked_at', 'revoked_reason', 'revoked_text', 'status'])
+  expect(await codeOf(known)).toBe('REVOKED')
+  down = false
+  await services.time.advance(60_000)
+  expect((await revocationOf(known))[1]).toBe(known.key.keyId)
+})
