@@ -37,7 +37,7 @@ const secrets = fc.constantFrom(
 const oddNumbers = [0, -0, -1, 1.5, 1e21, 1e308, -1e308, 2 ** 53, 2 ** 31, Number.MIN_VALUE]
 
 /** Anything that is hardly ever right where it lands. */
-export const oddValue: fc.Arbitrary<unknown> = fc.oneof(
+const oddValue: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom<unknown>(null, true, false, [], {}, [[]], [null], ...oddNumbers, ...oddTexts),
   fc.jsonValue({ maxDepth: 2, stringUnit: 'binary' }),
   fc.string({ unit: 'binary', maxLength: 40 }),
