@@ -107,27 +107,6 @@ describe('a verdict', () => {
       }),
     )
   })
-
-  test('claims of no limit that it is held: a limit that is set is not_enforced, of the key or of its provider', () => {
-    const limit = { name: 'burst', limit: 1, windowSeconds: 1, strategy: 'sliding_window' as const }
-    const last = (evidence: Evidence) =>
-      resultsOf(evidence)
-        .slice(-2)
-        .map(([, result]) => result)
-    const quotaOf = (quotas: Partial<Provider['quotas']>) => ({
-      ...sound,
-      provider: { ...provider, quotas: { ...provider.quotas, ...quotas } },
-    })
-    expect(last(sound)).toEqual(['passed', 'passed'])
-    expect(last({ ...sound, provider: undefined })).toEqual(['passed', 'passed'])
-    expect(last(withKey({ rateLimits: [limit] })(sound))).toEqual(['not_enforced', 'passed'])
-    expect(last({ ...sound, provider: { ...provider, rateLimits: [limit] } })).toEqual(['not_enforced', 'passed'])
-    expect(last(withKey({ quota: { limit: 1, period: 'day' } })(sound))).toEqual(['passed', 'not_enforced'])
-    expect(last(quotaOf({ requestsPerDay: 5 }))).toEqual(['passed', 'not_enforced'])
-    expect(last(quotaOf({ requestsPerMonth: 5 }))).toEqual(['passed', 'not_enforced'])
-    const dry = asking({ dryRun: true, environment: 'test' })(withKey({ rateLimits: [limit] })(sound))
-    expect(last(dry)).toEqual(['not_enforced', 'passed'])
-  })
 })
 
 describe('scopes', () => {
