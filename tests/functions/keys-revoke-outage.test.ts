@@ -10,25 +10,29 @@ import { type HeldKey, makeKey, makeManager } from '../support/callers.ts'
 import { type FakeServices, fakeServices } from '../support/fake-services.ts'
 
 let down: boolean
+/** The store of the Idempotency-Keys answers, whatever the others do. */
+let remembers: boolean
 let services: FakeServices
 let known: HeldKey
 
 beforeEach(async () => {
   down = false
+  remembers = false
   services = fakeServices(({ keys, providers, idempotency }) => ({
     keys: unlessDown(keys),
     providers: unlessDown(providers),
-    idempotency: unlessDown(idempotency),
+    idempotency: unlessDown(idempotency, () => remembers),
   }))
   known = await makeKey(services)
   expect(await codeOf(known)).toBe('VALID')
 })
 
-function unlessDown<Port extends object>(port: Port): Port {
+function unlessDown<Port extends object>(port: Port, always = () => false): Port {
   return new Proxy(port, {
     get: (target, name) => {
       const method = Reflect.get(target, name) as (...args: readonly unknown[]) => unknown
-      return (...args: readonly unknown[]) => (down ? Promise.reject(outage()) : method.apply(target, [...args]))
+      return (...args: readonly unknown[]) =>
+        down && !always() ? Promise.reject(outage()) : method.apply(target, [...args])
     },
   })
 }
@@ -96,14 +100,18 @@ describe('POST /auth/keys/{token_id}/revoke while the store is down', () => {
     expect(await codeOf(known)).toBe('VALID')
   })
 
-  test('202 with an Idempotency-Key that cannot be looked up, and the final word under the same one afterwards', async () => {
-    const headers = { 'idempotency-key': 'once' }
-    down = true
-    expect((await revoke(known.key.keyId, { headers })).status).toBe(202)
-    down = false
-    await services.time.advance(60_000)
-    expect((await revoke(known.key.keyId, { headers })).body.status).toBe('revoked')
-  })
+  test.each([false, true])(
+    '202 with an Idempotency-Key, and the final word under the same one afterwards',
+    async (looksUp) => {
+      const headers = { 'idempotency-key': 'once' }
+      remembers = looksUp
+      down = true
+      expect((await revoke(known.key.keyId, { headers })).status).toBe(202)
+      down = false
+      await services.time.advance(60_000)
+      expect((await revoke(known.key.keyId, { headers })).body.status).toBe('revoked')
+    },
+  )
 
   test('503 where it cannot be kept, and the key is dead here all the same', async () => {
     const pendingRevocations = {
