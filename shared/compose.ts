@@ -15,6 +15,7 @@ import { openMetrics } from './metrics.ts'
 import { openLocal } from './open-local.ts'
 import { openStores } from './open-stores.ts'
 import { usageAggregator } from './operations/aggregate-usage.ts'
+import { readinessCheck } from './operations/check-readiness.ts'
 import { usageConsumer } from './operations/consume-usage.ts'
 import { failureLimits } from './operations/failure-limits.ts'
 import { keyDigests } from './operations/key-digests.ts'
@@ -57,7 +58,8 @@ export function compose(config: Config): Services {
     ...{ open: local.spool, left: local.left, clock, scheduler, random, log, jitter, meter: metrics.meter },
     instance,
   })
-  watchGauges(metrics.meter, VERSION, { ...stores, limiter: limits, spooling })
+  const watched = { ...stores, limiter: limits, knownKeys: known, spooling }
+  watchGauges(metrics.meter, VERSION, watched)
   return {
     ...stores,
     ...{ codec, clock, random, log, digests, aggregator, metrics },
@@ -74,6 +76,7 @@ export function compose(config: Config): Services {
     background: [spooling],
     tokens: config.entra && entraTokens({ settings: config.entra, clock, scheduler, log }),
     clientIpSource: config.clientIpSource,
+    readiness: readinessCheck({ ...watched, clock, scheduler, keepsLocalFiles: config.localDatabase !== undefined }),
     cursorKey: digests.derive('cursor'),
     isAdminKey: equalsSecret(config.adminKey),
   }

@@ -3,6 +3,7 @@ import { type ClientIpSource, parseConfig } from './config.ts'
 import type { RateLimit } from './domain/key.ts'
 import type { Metrics } from './metrics.ts'
 import type { UsageAggregator } from './operations/aggregate-usage.ts'
+import type { ReadinessCheck } from './operations/check-readiness.ts'
 import type { UsageConsumer } from './operations/consume-usage.ts'
 import type { FailureLimits } from './operations/failure-limits.ts'
 import type { KeyDigests } from './operations/key-digests.ts'
@@ -56,6 +57,7 @@ export interface Services {
   readonly isAdminKey: (credential: string) => boolean
   /** The circuit breakers before the dependencies. */
   readonly guards: readonly Breaker[]
+  readonly readiness: ReadinessCheck
   /** What goes on beside the calls: begun with the first of them, ended with the app. */
   readonly background: readonly ports.Background[]
   readonly clock: ports.Clock

@@ -1,29 +1,22 @@
 import type { MessageQueue } from '../ports.ts'
 import type { Limiter } from '../ports-limits.ts'
 import type { Meter } from '../ports-observing.ts'
-import type { LocalSpooling, SpoolState } from './local-spooling.ts'
+import type { KnownKeys } from './known-keys.ts'
+import type { LocalSpooling } from './local-spooling.ts'
 
 /** What is looked at when somebody asks for the metrics. */
 interface Watched {
   readonly queue: Pick<MessageQueue, 'depth'>
   readonly poison: Pick<MessageQueue, 'depth'>
-  readonly limiter: Pick<Limiter, 'leases'>
+  readonly limiter: Pick<Limiter, 'leases' | 'clockSkewSeconds'>
   readonly spooling: Pick<LocalSpooling, 'state'>
+  readonly knownKeys: Pick<KnownKeys, 'status'>
 }
 
 /** Tells the meter where each gauge is read. One of which nothing is known has no sample. */
 export function watchGauges({ watch }: Pick<Meter, 'watch'>, version: string, watched: Watched): void {
-  const { queue, poison, limiter, spooling } = watched
-  const ofSpool = (valueOf: (state: SpoolState) => number) => () => {
-    const state = spooling.state()
-    return state === undefined ? [] : [{ labels: {}, value: valueOf(state) }]
-  }
-  watch('auth_api_spool_batches', ofSpool(({ batches }) => batches))
-  watch('auth_api_spool_bytes', ofSpool(({ bytes }) => bytes))
-  watch('auth_api_spool_oldest_seconds', ofSpool(({ oldestAgeMs }) => oldestAgeMs / 1000))
-  watch('auth_api_pending_revocations', ofSpool(({ pendingRevocations }) => pendingRevocations))
+  const { queue, poison, limiter, spooling, knownKeys } = watched
   watch('auth_api_build_info', () => [{ labels: { version }, value: 1 }])
-  watch('auth_api_limit_leases', () => [{ labels: {}, value: limiter.leases() }])
   watch('auth_api_queue_messages', async () => {
     const [waiting, poisoned] = await Promise.all([queue.depth(), poison.depth()])
     return [
@@ -31,4 +24,22 @@ export function watchGauges({ watch }: Pick<Meter, 'watch'>, version: string, wa
       { labels: { queue: 'usage-events-poison' }, value: poisoned },
     ]
   })
+  watch('auth_api_spool_batches', () => known(spooling.state()?.batches))
+  watch('auth_api_spool_bytes', () => known(spooling.state()?.bytes))
+  watch('auth_api_spool_oldest_seconds', () => knownSeconds(spooling.state()?.oldestAgeMs))
+  watch('auth_api_pending_revocations', () => known(spooling.state()?.pendingRevocations))
+  watch('auth_api_cached_keys', () => known(knownKeys.status().cachedKeys))
+  watch('auth_api_feed_age_seconds', () => knownSeconds(knownKeys.status().feedAgeMs))
+  watch('auth_api_replica_age_seconds', () => knownSeconds(knownKeys.status().replicaAgeMs))
+  watch('auth_api_replica_keys', () => known(knownKeys.status().replicaKeys))
+  watch('auth_api_limit_leases', () => known(limiter.leases()))
+  watch('auth_api_clock_skew_seconds', () => known(limiter.clockSkewSeconds()))
+}
+
+function known(value: number | undefined) {
+  return value === undefined ? [] : [{ labels: {}, value }]
+}
+
+function knownSeconds(ms: number | undefined) {
+  return known(ms === undefined ? undefined : ms / 1000)
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { health } from '../../functions/health.ts'
 import { healthReady } from '../../functions/health-ready.ts'
 import { ConfigError } from '../../shared/config.ts'
@@ -13,35 +13,40 @@ test('GET /health 200 while the process answers, though a setting is wrong and n
   expect([status, body]).toEqual([200, { status: 'ok' }])
 })
 
-test('GET /health/ready 200 when every dependency answers', async () => {
-  const { status, body } = await call(healthReady, fakeServices(), { key: null })
-  expect([status, body]).toEqual([200, { status: 'ready', settings: [], dependencies: { tables: 'ok', queue: 'ok' } }])
-})
+describe('GET /health/ready', () => {
+  test('200 when every dependency answers, with how the instance is', async () => {
+    const { status, body } = await call(healthReady, fakeServices(), { key: null })
+    expect(status).toBe(200)
+    expect(body).toMatchObject({
+      ...{ status: 'ready', version: 'unbuilt', wrong: [], settings: [], dependencies: { tables: 'ok', queue: 'ok' } },
+      spool: { batches: 0, bytes: expect.any(Number), oldest_seconds: 0, pending_revocations: 0 },
+    })
+  })
 
-test('GET /health/ready 503 names every wrong setting, and no value', async () => {
-  const broken = new ConfigError('ADMIN_KEY is missing\nKEY_PEPPERS names one version twice')
-  const { status, body } = await call(healthReady, fakeServices(), { key: null, broken })
-  expect([status, body]).toEqual([
-    503,
-    {
-      status: 'misconfigured',
+  test('503 names every wrong setting, and no value', async () => {
+    const broken = new ConfigError('ADMIN_KEY is missing\nKEY_PEPPERS names one version twice')
+    const { status, body } = await call(healthReady, fakeServices(), { key: null, broken })
+    expect(status).toBe(503)
+    expect(body).toMatchObject({
+      ...{ status: 'misconfigured', wrong: ['settings'], dependencies: {} },
       settings: ['ADMIN_KEY is missing', 'KEY_PEPPERS names one version twice'],
-      dependencies: {},
-    },
-  ])
-})
+    })
+  })
 
-test('GET /health/ready 503 names the dependency that does not answer; why is in the log alone', async () => {
-  const fail = () => Promise.reject(new Error('connect ECONNREFUSED 10.0.0.4'))
-  const services = fakeServices(({ queue }) => ({ queue: { ...queue, depth: fail } }))
-  const { status, body, text, logged } = await call(healthReady, services, { key: null })
-  expect([status, body.status, body.dependencies]).toEqual([503, 'unavailable', { tables: 'ok', queue: 'unavailable' }])
-  expect(text).not.toContain('10.0.0.4')
-  expect(logged[0]?.fields).toEqual({ dependency: 'queue', cause: 'Error: connect ECONNREFUSED 10.0.0.4' })
-})
+  test('503 names the dependency that does not answer; why is in the log alone', async () => {
+    const depth = () => Promise.reject(new Error('connect ECONNREFUSED 10.0.0.4'))
+    const services = fakeServices(({ queue }) => ({ queue: { ...queue, depth } }))
+    const { status, body, text, logged } = await call(healthReady, services, { key: null })
+    expect([status, body.status, body.wrong]).toEqual([503, 'unavailable', ['queue']])
+    expect(body.dependencies).toEqual({ tables: 'ok', queue: 'unavailable' })
+    expect(text).not.toContain('10.0.0.4')
+    expect(logged[0]?.fields).toEqual({ dependency: 'queue', cause: 'Error: connect ECONNREFUSED 10.0.0.4' })
+  })
 
-test('GET /health/ready 503 where the services cannot be composed for another reason, without that reason', async () => {
-  const { status, body, text } = await call(healthReady, fakeServices(), { key: null, broken: new TypeError('secret') })
-  expect([status, body.code]).toEqual([503, 'misconfigured'])
-  expect(text).not.toContain('secret')
+  test('503 where the services cannot be composed for another reason, without that reason', async () => {
+    const broken = new TypeError('secret')
+    const { status, body, text } = await call(healthReady, fakeServices(), { key: null, broken })
+    expect([status, body.code]).toEqual([503, 'misconfigured'])
+    expect(text).not.toContain('secret')
+  })
 })

@@ -7,6 +7,7 @@ import {
 } from '../../shared/contracts/usage-message.ts'
 import { openMetrics } from '../../shared/metrics.ts'
 import { usageAggregator } from '../../shared/operations/aggregate-usage.ts'
+import { readinessCheck } from '../../shared/operations/check-readiness.ts'
 import { usageConsumer } from '../../shared/operations/consume-usage.ts'
 import { failureLimits } from '../../shared/operations/failure-limits.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
@@ -16,6 +17,7 @@ import { localSpooling } from '../../shared/operations/local-spooling.ts'
 import { usageRecorder } from '../../shared/operations/record-usage.ts'
 import { watchGauges } from '../../shared/operations/watch-gauges.ts'
 import type { Log, Random, UsageCodec } from '../../shared/ports.ts'
+import type { Breaker } from '../../shared/ports-observing.ts'
 import type { Services } from '../../shared/services.ts'
 import { type ManualTime, manualTime } from './manual-time.ts'
 import { memoryIdempotencyStore } from './memory-idempotency-store.ts'
@@ -88,7 +90,9 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
       throw new Error('The spool in memory never fails.')
     },
   })
-  watchGauges(metrics.meter, 'tests', { ...stores, limiter: limits, spooling })
+  const guards: readonly Breaker[] = []
+  const watched = { ...stores, limiter: limits, knownKeys: known, spooling, guards }
+  watchGauges(metrics.meter, 'tests', watched)
   return {
     ...stores,
     ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
@@ -108,7 +112,8 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     consumer: usageConsumer({ ...stores, aggregator, codec, pushLog: pushes, clock, log, meter: metrics.meter }),
     sweepers: {},
     background: [],
-    guards: [],
+    guards,
+    readiness: readinessCheck({ ...watched, clock, scheduler, keepsLocalFiles: true }),
     metrics,
     tokens: undefined,
     clientIpSource: { kind: 'direct' },

@@ -7,6 +7,7 @@ import {
   OwnRevokePendingView,
   RevokePendingView,
 } from '../../shared/contracts/keys.ts'
+import { ReadinessView } from '../../shared/contracts/health.ts'
 import { ProviderView } from '../../shared/contracts/providers.ts'
 import {
   KeyUsageView,
@@ -26,11 +27,7 @@ const MetricsText = z
 /** What each endpoint answers where it does not fail. */
 export const replyContracts: Readonly<Record<string, z.ZodType>> = {
   health: z.strictObject({ status: z.literal('ok') }),
-  'health-ready': z.strictObject({
-    status: z.enum(['ready', 'unavailable', 'misconfigured']),
-    settings: z.array(z.string()),
-    dependencies: z.record(z.string(), z.enum(['ok', 'unavailable'])),
-  }),
+  'health-ready': ReadinessView,
   'keys-batch-validate': BatchValidationView,
   'keys-generate': NewKeyView,
   'keys-get': KeyView,
