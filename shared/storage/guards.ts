@@ -43,7 +43,7 @@ function patienceOf(config: Config): Readonly<Record<Class, Patience>> {
   const concurrency = config.storeConcurrency
   return {
     hot: { tryMs: 400, totalMs: 800, retries: 1, firstDelayMs: 50, openMs: 5000, concurrency },
-    management: { tryMs: 2000, totalMs: 5000, retries: 2, firstDelayMs: 100, openMs: 5000, concurrency },
+    management: { tryMs: 1500, totalMs: 3000, retries: 2, firstDelayMs: 100, openMs: 5000, concurrency },
     background: {
       ...{ tryMs: 5000, totalMs: 30_000 },
       ...{ retries: config.retries.count, firstDelayMs: config.retries.firstDelayMs },

@@ -1,0 +1,19 @@
+import { afterAll } from 'vitest'
+import { openGuard } from '../../shared/storage/guard.ts'
+import { requestUnits } from '../../shared/storage/request-units.ts'
+import { liveAccount } from '../support/live-account.ts'
+import { tableContracts } from '../support/table-contracts.ts'
+
+/** What Cosmos DB gives a new table. */
+const UNITS_PER_SECOND = 400
+
+/** The largest batch of all costs as much as the account gives in half a minute. */
+const patience = { tryMs: 10_000, totalMs: 120_000, retries: 10, firstDelayMs: 100, openMs: 5000, concurrency: 50 }
+
+const account = liveAccount(process.env.LIVE_AZURE_COSMOS_CONNECTION_STRING ?? '', {
+  guard: openGuard({ name: 'tables', patience }),
+  units: requestUnits(UNITS_PER_SECOND),
+})
+afterAll(() => account.removeTables())
+
+tableContracts('Cosmos DB for Table', account.tables)

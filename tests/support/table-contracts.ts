@@ -1,0 +1,27 @@
+import type { TableAccess } from '../../shared/storage/azure-tables.ts'
+import { tableIdempotencyStore } from '../../shared/storage/table-idempotency-store.ts'
+import { tableKeyStore } from '../../shared/storage/table-key-store.ts'
+import { tableLateUsage } from '../../shared/storage/table-late-usage.ts'
+import { tableProviderStore } from '../../shared/storage/table-provider-store.ts'
+import { tablePushStore } from '../../shared/storage/table-push-store.ts'
+import { tableRollUpMarks } from '../../shared/storage/table-roll-up-marks.ts'
+import { tableUsageLedger } from '../../shared/storage/table-usage-ledger.ts'
+import { tableUsageReports } from '../../shared/storage/table-usage-reports.ts'
+import { idempotencyStoreContract } from './idempotency-store-contract.ts'
+import { keyStoreContract } from './key-store-contract.ts'
+import { providerStoreContract } from './provider-store-contract.ts'
+import { pushStoreContract } from './push-store-contract.ts'
+import { lateUsageContract, usageLedgerContract } from './usage-ledger-contract.ts'
+import { rollUpMarksContract, usageReportsContract } from './usage-reports-contract.ts'
+
+/** Every contract suite of what is kept in tables, over the tables of one account. */
+export function tableContracts(name: string, tables: () => TableAccess): void {
+  keyStoreContract(name, () => tableKeyStore(tables()))
+  providerStoreContract(name, () => tableProviderStore(tables()))
+  idempotencyStoreContract(name, () => tableIdempotencyStore(tables()))
+  usageLedgerContract(name, () => tableUsageLedger(tables()))
+  lateUsageContract(name, () => tableLateUsage(tables()))
+  usageReportsContract(name, () => tableUsageReports(tables()))
+  rollUpMarksContract(name, () => tableRollUpMarks(tables()))
+  pushStoreContract(name, () => tablePushStore(tables()))
+}
