@@ -1,0 +1,253 @@
+import { describe, expect, test } from 'vitest'
+import { keysList } from '../../functions/keys-list.ts'
+import { keysValidate } from '../../functions/keys-validate.ts'
+import { usagePush } from '../../functions/usage-push.ts'
+import { managementScopes } from '../../shared/contracts/fields.ts'
+import { everyProvider, oneProvider } from '../../shared/domain/provider-scope.ts'
+import { loadEndpoints } from '../support/all-functions.ts'
+import { type CallOptions, call, type Endpoint } from '../support/call.ts'
+import { type HeldKey, makeKey, makeManager } from '../support/callers.ts'
+import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+import { type Fate, holderCallers, type MatrixCaller, matrixCallers, matrixTokens } from '../support/matrix-callers.ts'
+import { sampleCalls, sampleWorld } from '../support/sample-calls.ts'
+
+const endpoints = await loadEndpoints()
+const missingId = '01K99999999999999999999999'
+
+/** A provider `acme` with a key and a batch, and somebody who is about to call. */
+interface Stage {
+  readonly services: FakeServices
+  /** Of `acme`. */
+  readonly theirs: HeldKey
+  readonly presented: CallOptions
+  /** What there was before the call. */
+  readonly before: unknown
+}
+
+async function setStage(endpoint: Endpoint, caller: MatrixCaller): Promise<Stage> {
+  const { services, held: theirs } = await sampleWorld({ ...fakeServices(), tokens: matrixTokens })
+  const presented = await caller.present(services, isForHolders(endpoint) ? 'keys:read' : scopeOf(endpoint))
+  return { services, theirs, presented, before: await stateOf(services, theirs) }
+}
+
+/** How each endpoint names a resource: that of `acme`, or one that nobody has. */
+interface Names {
+  readonly keyId: string
+  readonly secret: string
+  readonly providerId: string
+  readonly batchId: string
+}
+type Naming = (names: Names) => CallOptions
+const inPath: Naming = ({ keyId }) => ({ params: { token_id: keyId } })
+
+const namings: Readonly<Record<string, readonly Naming[]>> = {
+  'keys-batch-validate': [({ secret }) => ({ json: { requests: [{ key: secret }, { key: secret, dry_run: true }] } })],
+  'keys-generate': [({ providerId }) => ({ json: { provider_id: providerId, environment: 'live', name: 'App' } })],
+  'keys-get': [inPath],
+  'keys-list': [
+    ({ providerId }) => ({ query: { provider_id: providerId } }),
+    ({ providerId }) => ({ query: { provider_id: providerId, owner_id: 'ann', status: 'active' } }),
+  ],
+  'keys-patch': [
+    (names) => ({ ...inPath(names), json: { name: 'Mine' } }),
+    (names) => ({ ...inPath(names), json: { ip_restrictions: ['192.0.2.7'] } }),
+  ],
+  'keys-revoke': [(names) => ({ ...inPath(names), json: {} })],
+  'keys-rotate': [(names) => ({ ...inPath(names), json: {} })],
+  'keys-usage': [inPath],
+  'keys-validate': [
+    ({ secret }) => ({ json: { key: secret } }),
+    ({ secret }) => ({ json: { key: secret, dry_run: true }, headers: { 'cache-control': 'no-cache' } }),
+  ],
+  'providers-get': [({ providerId }) => ({ params: { provider_id: providerId } })],
+  'providers-put': [({ providerId }) => ({ params: { provider_id: providerId }, json: { status: 'disabled' } })],
+  'usage-list': [({ providerId }) => ({ query: { provider_id: providerId } })],
+  'usage-push': [
+    ({ providerId, keyId }) => ({ query: { provider_id: providerId }, json: { events: [{ key_id: keyId }] } }),
+  ],
+  'usage-push-status': [
+    ({ batchId, providerId }) => ({ params: { batch_id: batchId }, query: { provider_id: providerId } }),
+  ],
+}
+
+/** Calls that are refused for their contents too, or that name no provider: these tell no more than the others. */
+const furtherNamings: Readonly<Record<string, readonly Naming[]>> = {
+  'keys-list': [({ providerId }) => ({ query: { provider_id: providerId, cursor: 'AAAA' } })],
+  'keys-patch': [
+    (names) => ({ ...inPath(names), json: { expires_at: '2000-01-01T00:00:00Z' } }),
+    (names) => ({ ...inPath(names), json: { ip_restrictions: ['1.2.3.4/0'] } }),
+  ],
+  'keys-rotate': [(names) => ({ ...inPath(names), json: { expires_at: '2000-01-01T00:00:00Z' } })],
+  'usage-push': [({ keyId }) => ({ json: { batch_id: 'batch-of-zeta', events: [{ key_id: keyId }] } })],
+  'usage-push-status': [({ batchId }) => ({ params: { batch_id: batchId } })],
+}
+
+const isPublic = ({ access }: Endpoint) => access === 'public'
+const isForHolders = ({ access }: Endpoint) => access === 'holder' || access === 'possessor'
+const isForOperators = ({ access }: Endpoint) => typeof access === 'object'
+const endpointOf = (name: string) => {
+  const endpoint = endpoints.find((one) => one.name === name)
+  if (endpoint === undefined) throw new Error(`no ${name}`)
+  return endpoint
+}
+const scopeOf = ({ access }: Endpoint) => {
+  const scope = managementScopes.find((one) => one === (typeof access === 'object' ? access.operator : access))
+  if (scope === undefined) throw new Error('no such scope')
+  return scope
+}
+
+interface Said {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
+}
+
+async function ask({ services, presented }: Stage, endpoint: Endpoint, options: CallOptions): Promise<Said> {
+  const headers = { ...options.headers, ...presented.headers, 'x-request-id': 'the-same-id' }
+  const { status, headers: answered, text } = await call(endpoint, services, { ...options, ...presented, headers })
+  return { status, headers: answered, text }
+}
+
+/**
+ * Asks about what is there, and on another stage that is alike about what is not: the answers are the same, tell nothing,
+ * and leave everything as it was. Returns the answer.
+ */
+async function askSealed(endpoint: Endpoint, caller: MatrixCaller, naming: Naming): Promise<Said> {
+  const [stage, alike] = [await setStage(endpoint, caller), await setStage(endpoint, caller)]
+  const existing = await ask(stage, endpoint, naming(theirNames(stage)))
+  expect(await ask(alike, endpoint, naming(noNames(stage.theirs.secret)))).toEqual(existing)
+  expectNoLeak(existing, stage)
+  expect(await stateOf(stage.services, stage.theirs)).toEqual(stage.before)
+  return existing
+}
+
+const theirNames = ({ theirs: { key, secret } }: Stage): Names => {
+  return { keyId: key.keyId, secret, providerId: 'acme', batchId: 'batch-0001' }
+}
+/** The secret is that of another stage: nobody's in the one that is asked. */
+const noNames = (secret: string): Names => ({ keyId: missingId, secret, providerId: 'nobody', batchId: 'batch-0002' })
+
+const callersWith = (fate: Fate) => Object.entries(matrixCallers).filter(([, caller]) => caller.fate === fate)
+
+/** Whether a reply says that the resource is not there: for a key to be validated that is a verdict. */
+function saysMissing({ status, text }: Said): boolean {
+  return status === 404 || (status === 200 && /"code":"NOT_FOUND"/.test(text) && !/"valid":true/.test(text))
+}
+
+test('every route is in the matrix: by a way to name a resource, for operators, for holders, or public', () => {
+  const named = endpoints.filter((one) => !isPublic(one) && !isForHolders(one) && !isForOperators(one))
+  expect(named.map(({ name }) => name).toSorted()).toEqual(Object.keys(namings).toSorted())
+  expect(
+    endpoints
+      .filter(isForHolders)
+      .map(({ name }) => name)
+      .toSorted(),
+  ).toEqual(['keys-me', 'keys-me-revoke'])
+  expect(endpoints.filter(isForOperators).length).toBeGreaterThan(0)
+  expect(
+    endpoints
+      .filter(isPublic)
+      .map(({ name }) => name)
+      .toSorted(),
+  ).toEqual(['health', 'health-ready'])
+})
+
+describe.each(Object.keys(namings))('%s, about a resource of acme,', (name) => {
+  const endpoint = endpointOf(name)
+  const ways = namings[name] ?? []
+
+  test.each(callersWith('allowed'))('is answered to %s', async (_, caller) => {
+    for (const naming of ways) {
+      const stage = await setStage(endpoint, caller)
+      const said = await ask(stage, endpoint, naming(theirNames(stage)))
+      expect([said.status < 300, saysMissing(said)]).toEqual([true, false])
+    }
+  })
+
+  test.each(callersWith('missing'))('has nothing to say to %s but that there is none', async (_, caller) => {
+    for (const naming of ways) expect(await askSealed(endpoint, caller, naming)).toSatisfy(saysMissing)
+  })
+
+  test.each([...callersWith('forbidden'), ...callersWith('unauthenticated')])('refuses %s', async (_, caller) => {
+    const expected = caller.fate === 'forbidden' ? 403 : 401
+    for (const naming of ways) expect((await askSealed(endpoint, caller, naming)).status).toBe(expected)
+  })
+
+  test.each((furtherNamings[name] ?? []).map((naming, index) => [index + 1, naming] as const))(
+    'in a way that is refused anyhow (%i): nothing tells whether it is there',
+    async (_, naming) => {
+      for (const [, caller] of [...callersWith('missing'), ...callersWith('forbidden')]) {
+        await askSealed(endpoint, caller, naming)
+      }
+    },
+  )
+})
+
+describe.each(endpoints.filter(isForOperators).map((endpoint) => [endpoint.name, endpoint] as const))(
+  '%s, which is for operators,',
+  (name, endpoint) => {
+    test.each(Object.entries(matrixCallers))('asked by %s', async (_, caller) => {
+      const stage = await setStage(endpoint, caller)
+      const said = await ask(stage, endpoint, sampleCalls[name]?.(stage.theirs) ?? {})
+      if (caller.operator === true) expect(said.status).toBe(200)
+      else expect(said.status).toBe(caller.fate === 'unauthenticated' ? 401 : 403)
+      if (caller.operator !== true) expectNoLeak(said, stage)
+    })
+  },
+)
+
+describe.each(endpoints.filter(isForHolders).map((endpoint) => [endpoint.name, endpoint] as const))(
+  '%s, which is for holders,',
+  (_, endpoint) => {
+    test.each(Object.entries(holderCallers))('asked by %s', async (_caller, caller) => {
+      const stage = await setStage(endpoint, caller)
+      const said = await ask(stage, endpoint, endpoint.method === 'GET' ? {} : { json: {} })
+      const mayCall = caller.fate === 'allowed' || (caller.dead === true && endpoint.access === 'possessor')
+      expect([said.status, said.text.includes(stage.theirs.key.keyId)]).toEqual([mayCall ? 200 : 401, false])
+      const { services, theirs } = stage
+      expect((await services.keys.findById(everyProvider, theirs.key.keyId))?.value).toEqual(theirs.key)
+    })
+  },
+)
+
+describe('another provider’s key', () => {
+  const strangerOf = async (services: FakeServices) => (await makeManager(services, 'zeta', managementScopes)).secret
+
+  test('is in no listing, and no cursor of theirs leads to it', async () => {
+    const { services } = await sampleWorld()
+    const stranger = await strangerOf(services)
+    await makeKey(services)
+    const { body: page } = await call(keysList, services, { query: { provider_id: 'acme', limit: '1' } })
+    const { items } = (await call(keysList, services, { key: stranger })).body
+    expect(items.map((item: { provider_id: string }) => item.provider_id)).toEqual(['zeta'])
+    const { status, body } = await call(keysList, services, { key: stranger, query: { cursor: page.next_cursor } })
+    expect([status, body.code]).toEqual([400, 'invalid_cursor'])
+  })
+
+  test('gets no use counted by a push or a validation of somebody else', async () => {
+    const { services, held: theirs } = await sampleWorld()
+    const stranger = await strangerOf(services)
+    const before = services.queue.held()
+    const pushed = await call(usagePush, services, { key: stranger, json: [{ key_id: theirs.key.keyId }] })
+    expect(pushed.body).toMatchObject({ accepted: 0, rejected: [{ index: 0, code: 'key_not_found' }] })
+    await call(keysValidate, services, { key: stranger, json: { key: theirs.secret } })
+    expect(services.queue.held()).toEqual(before)
+    await call(keysValidate, services, { json: { key: theirs.secret } })
+    expect(services.queue.held()).toHaveLength(before.length + 1)
+  })
+})
+
+function expectNoLeak({ headers, text }: Said, { theirs: { key } }: Stage): void {
+  const said = JSON.stringify(headers) + text
+  for (const known of [key.keyId, key.name, key.digest, 'Acme']) expect(said).not.toContain(known)
+}
+
+async function stateOf({ keys, providers, pushes }: FakeServices, theirs: HeldKey) {
+  const acme = oneProvider('acme')
+  return {
+    keys: await keys.page(acme, { limit: 100, after: null }),
+    provider: await providers.find(acme),
+    key: await keys.findById(acme, theirs.key.keyId),
+    batch: await pushes.find(acme, 'batch-0001'),
+  }
+}
