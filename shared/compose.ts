@@ -24,6 +24,7 @@ import { limiter } from './operations/limiter.ts'
 import { watchGauges } from './operations/watch-gauges.ts'
 import type * as ports from './ports.ts'
 import type { Services } from './services.ts'
+import { sqliteKeyReplica } from './storage/sqlite-key-replica.ts'
 import { VERSION } from './version.ts'
 
 const codec: ports.UsageCodec = {
@@ -36,7 +37,8 @@ const clock: ports.Clock = { now: () => new Date(), monotonicMs: () => performan
 const random: ports.Random = { bytes: (size) => randomBytes(size), id: () => ulid() }
 const scheduler: ports.Scheduler = {
   after(delayMs, task) {
-    const timer = setTimeout(task, delayMs)
+    // What keeps a worker alive are its calls, not what it does beside them.
+    const timer = setTimeout(task, delayMs).unref()
     return () => clearTimeout(timer)
   },
 }
@@ -51,10 +53,20 @@ export function compose(config: Config): Services {
   const jitter = Math.random
   const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
   const limits = limiter({ clock })
-  const known = knownKeys({ ...hot, digests, clock })
   const local = openLocal(config, log)
+  const known = knownKeys({
+    ...{ ...hot, digests, clock, scheduler, log, meter: metrics.meter },
+    replica: sqliteKeyReplica(() => local.database()?.database),
+  })
   const { usage, spooling } = composeUsage(config, {
-    ...{ queue: stores.queue, keys: stores.keys, knownKeys: known, codec, hashIp: digests.ofAddress },
+    ...{
+      queue: stores.queue,
+      keys: stores.keys,
+      feed: stores.feed,
+      knownKeys: known,
+      codec,
+      hashIp: digests.ofAddress,
+    },
     ...{ open: local.spool, left: local.left, clock, scheduler, random, log, jitter, meter: metrics.meter },
     instance,
   })
@@ -73,7 +85,7 @@ export function compose(config: Config): Services {
       ...{ aggregator, codec, pushLog, clock, log, meter: metrics.meter },
       leaseSeconds: config.usageLeaseSeconds,
     }),
-    background: [spooling],
+    background: [spooling, known],
     tokens: config.entra && entraTokens({ settings: config.entra, clock, scheduler, log }),
     clientIpSource: config.clientIpSource,
     readiness: readinessCheck({ ...watched, clock, scheduler, keepsLocalFiles: config.localDatabase !== undefined }),

@@ -12,6 +12,7 @@ import type { LocalSpooling } from './operations/local-spooling.ts'
 import type { BufferedRecorder } from './operations/record-usage.ts'
 import type * as ports from './ports.ts'
 import type { TokenVerifier } from './ports-access.ts'
+import type { ChangeFeed } from './ports-feed.ts'
 import type { Limiter } from './ports-limits.ts'
 import type { Breaker } from './ports-observing.ts'
 import type { PushJournal, PushStore, RollUpMarks, UsageCopies, UsageReports } from './ports-reporting.ts'
@@ -22,6 +23,8 @@ export interface Services {
   readonly keys: ports.KeyStore
   readonly providers: ports.ProviderStore
   readonly idempotency: ports.IdempotencyStore
+  /** Where every change of a key or a provider is told. */
+  readonly feed: ChangeFeed
   readonly knownKeys: KnownKeys
   readonly usage: BufferedRecorder
   /** What waits on the local disk. */

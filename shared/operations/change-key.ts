@@ -3,8 +3,9 @@ import type { Key } from '../domain/key.ts'
 import type { ProviderScope } from '../domain/provider-scope.ts'
 import type { KeyStore } from '../ports.ts'
 import type { KnownKeys } from './known-keys.ts'
+import { type PublishChangeNeeds, publishChange } from './publish-change.ts'
 
-export interface ChangeKeyNeeds {
+export interface ChangeKeyNeeds extends PublishChangeNeeds {
   readonly keys: KeyStore
   readonly knownKeys: KnownKeys
 }
@@ -13,25 +14,34 @@ const TRIES = 8
 
 /**
  * Reads a key, decides, and replaces it if nobody changed it in between; else reads and decides again. `decide` returns
- * the changed key, or the same object to leave it alone, or throws. Throws `key_not_found` for a key that is missing or
- * outside the scope, and `conflict` when others keep winning.
+ * the changed key, or the same object to leave it alone, or throws. Resolves when every instance is told, and tells again
+ * of what was left alone: an earlier try may have died before it could. Throws `key_not_found` for a key that is missing
+ * or outside the scope, and `conflict` when others keep winning.
  */
 export async function changeKey(
-  { keys, knownKeys }: ChangeKeyNeeds,
+  needs: ChangeKeyNeeds,
   scope: ProviderScope,
   keyId: string,
   decide: (key: Key) => Key,
 ): Promise<Key> {
+  const { keys, knownKeys } = needs
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const found = await keys.findById(scope, keyId)
     if (found === undefined) throw keyNotFound()
     const changed = decide(found.value)
-    if (changed === found.value) return changed
+    if (changed === found.value) return tellAll(needs, changed)
     // Also where the write fails: nobody knows then whether it was carried out.
     const written = await keys.replace(changed, found.version).finally(() => knownKeys.keyChanged(changed.digest))
-    if (written === 'replaced') return changed
+    if (written === 'replaced') return tellAll(needs, changed)
   }
   throw new AppError('conflict', 'Others keep changing this key. Try again.', { retryAfterSeconds: 1 })
+}
+
+async function tellAll(needs: ChangeKeyNeeds, key: Key): Promise<Key> {
+  const { digest, keyId, providerId, revocation } = key
+  if (revocation !== null) needs.knownKeys.revokeHere(key)
+  await publishChange(needs, { kind: 'key', digest, keyId, providerId, revocation })
+  return key
 }
 
 /** One sentence for a missing key and for another provider's: which of the two it is must not show. */

@@ -1,26 +1,27 @@
 import { AppError } from '../domain/errors.ts'
 import type { Provider } from '../domain/provider.ts'
 import type { OneProvider } from '../domain/provider-scope.ts'
-import type { Clock, ProviderStore } from '../ports.ts'
+import type { ProviderStore } from '../ports.ts'
 import type { KnownKeys } from './known-keys.ts'
+import { type PublishChangeNeeds, publishChange } from './publish-change.ts'
 
 export type ProviderSettings = Omit<Provider, 'providerId' | 'createdAt' | 'updatedAt' | 'updatedBy'>
 
-interface PutProviderNeeds {
+interface PutProviderNeeds extends PublishChangeNeeds {
   readonly providers: ProviderStore
-  readonly knownKeys: KnownKeys
-  readonly clock: Clock
+  readonly knownKeys: Pick<KnownKeys, 'providerChanged'>
 }
 
 const TRIES = 8
 
-/** Creates a provider or replaces its settings as a whole. Throws `conflict` when others keep winning. */
+/** Creates a provider or replaces its settings as a whole; resolves when every instance is told. Throws `conflict` when others keep winning. */
 export async function putProvider(
-  { providers, knownKeys, clock }: PutProviderNeeds,
+  needs: PutProviderNeeds,
   scope: OneProvider,
   settings: ProviderSettings,
   by: string,
 ): Promise<{ readonly provider: Provider; readonly created: boolean }> {
+  const { providers, knownKeys, clock } = needs
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const found = await providers.find(scope)
     const now = clock.now()
@@ -31,8 +32,13 @@ export async function putProvider(
       updatedAt: now,
       updatedBy: by,
     }
-    if ((await providers.put(scope, provider, found?.version ?? null)) === 'stored') {
-      knownKeys.providerChanged(scope.providerId)
+    const { providerId } = scope
+    const written = await providers.put(scope, provider, found?.version ?? null).finally(() => {
+      // Also where the write fails: nobody knows then whether it was carried out.
+      knownKeys.providerChanged(providerId)
+    })
+    if (written === 'stored') {
+      await publishChange(needs, { kind: 'provider', providerId })
       return { provider, created: found === undefined }
     }
   }

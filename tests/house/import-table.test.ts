@@ -29,6 +29,7 @@ const targets: Readonly<Record<string, readonly string[]>> = {
   ports: [
     'shared/ports.ts',
     'shared/ports-access.ts',
+    'shared/ports-feed.ts',
     'shared/ports-limits.ts',
     'shared/ports-observing.ts',
     'shared/ports-reporting.ts',

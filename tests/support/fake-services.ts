@@ -14,12 +14,14 @@ import { keyDigests } from '../../shared/operations/key-digests.ts'
 import { knownKeys } from '../../shared/operations/known-keys.ts'
 import { limiter } from '../../shared/operations/limiter.ts'
 import { localSpooling } from '../../shared/operations/local-spooling.ts'
+import { noReplica } from '../../shared/operations/no-replica.ts'
 import { usageRecorder } from '../../shared/operations/record-usage.ts'
 import { watchGauges } from '../../shared/operations/watch-gauges.ts'
 import type { Log, Random, UsageCodec } from '../../shared/ports.ts'
 import type { Breaker } from '../../shared/ports-observing.ts'
 import type { Services } from '../../shared/services.ts'
 import { type ManualTime, manualTime } from './manual-time.ts'
+import { memoryChangeFeed } from './memory-change-feed.ts'
 import { memoryIdempotencyStore } from './memory-idempotency-store.ts'
 import { memoryKeyStore } from './memory-key-store.ts'
 import { type MemoryMessageQueue, memoryMessageQueue } from './memory-message-queue.ts'
@@ -36,7 +38,7 @@ export interface FakeServices extends Services {
   readonly queue: MemoryMessageQueue
 }
 
-type Stores = Pick<FakeServices, 'keys' | 'providers' | 'idempotency' | 'pushes' | 'queue'>
+type Stores = Pick<FakeServices, 'keys' | 'providers' | 'feed' | 'idempotency' | 'pushes' | 'queue'>
 
 /** A store of a test's own in front of the one in memory: to count its calls, to hold them up, to let them fail. */
 type Wrap = (stores: Stores) => Partial<Stores>
@@ -65,6 +67,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const plain = {
     keys: memoryKeyStore(),
     providers: memoryProviderStore(),
+    feed: memoryChangeFeed(),
     idempotency: memoryIdempotencyStore(),
     pushes,
     queue: memoryMessageQueue(clock),
@@ -79,13 +82,14 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const log = discard
   const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
   const limits = limiter({ clock })
-  const known = knownKeys({ ...stores, digests, clock }, 1000)
   const metrics = openMetrics({ worker: 'tests' })
+  const { meter } = metrics
+  const known = knownKeys({ ...stores, replica: noReplica, digests, clock, scheduler, log, meter }, 1000)
   const spool = memorySpool()
   const spooling = localSpooling({
     ...{ ...stores, knownKeys: known, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },
     ...{ open: () => spool, left: { visit: async () => undefined } },
-    ...{ producer: 'tests.LOCAL', intervalMs: 5000, meter: metrics.meter },
+    ...{ producer: 'tests.LOCAL', intervalMs: 5000, meter },
     strict: () => {
       throw new Error('The spool in memory never fails.')
     },

@@ -10,7 +10,12 @@ interface Row {
 /** A cache over a store of rows whose every read waits to be answered with what was stored when it began. */
 function cacheUnderTest(maxEntries = 10) {
   const time = manualTime()
-  const cache = freshCache<Row>(time.clock, { maxEntries, freshMs: 8000, absentFreshMs: 5000, tagOf: ({ id }) => id })
+  let confirmedAtMs = 0
+  const cache = freshCache<Row>({
+    ...{ maxEntries, freshMs: 8000, absentFreshMs: 5000, maxAgeMs: 900_000, tagOf: ({ id }) => id },
+    elapsedMs: time.clock.monotonicMs,
+    confirmedAtMs: () => confirmedAtMs,
+  })
   const rows = new Map<string, Row>()
   const reads: (() => void)[] = []
   const load = (id: string) => () => {
@@ -23,6 +28,9 @@ function cacheUnderTest(maxEntries = 10) {
     read: (id: string) => cache.peek(id) ?? cache.read(id, load(id)),
     readAnew: (id: string) => cache.readAnew(id, load(id)),
     answer: (index: number) => reads[index]?.(),
+    confirm: (atMs = time.clock.monotonicMs()) => {
+      confirmedAtMs = atMs
+    },
   }
 }
 

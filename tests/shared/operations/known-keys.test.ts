@@ -3,11 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { generateSecret } from '../../../shared/domain/key-format.ts'
 import { everyProvider, oneProvider } from '../../../shared/domain/provider-scope.ts'
 import { keyDigests } from '../../../shared/operations/key-digests.ts'
-import { knownKeys } from '../../../shared/operations/known-keys.ts'
 import { revokeKey } from '../../../shared/operations/revoke-key.ts'
 import type { KeyStore } from '../../../shared/ports.ts'
 import { makeKey } from '../../support/callers.ts'
 import { fakeServices } from '../../support/fake-services.ts'
+import { knownKeysElsewhere } from '../../support/known-keys-elsewhere.ts'
 import { rest } from '../../support/manual-time.ts'
 
 function underTest() {
@@ -84,9 +84,9 @@ describe('a key', () => {
     if (newest === undefined || older === undefined) throw new Error('two peppers')
     const underOlder = keyDigests([older]).make(secret)
     await services.keys.create({ ...key, ...underOlder, keyId: services.random.id() })
-    const rotated = knownKeys({ ...services, digests: keyDigests(peppers) })
+    const rotated = knownKeysElsewhere(services, { digests: keyDigests(peppers) })
     expect((await rotated.find(secret, false)).value?.digest).toBe(underOlder.digest)
-    const unpeppered = knownKeys({ ...services, digests: keyDigests([newest]) })
+    const unpeppered = knownKeysElsewhere(services, { digests: keyDigests([newest]) })
     expect((await unpeppered.find(secret, false)).value).toBeUndefined()
   })
 
@@ -94,7 +94,7 @@ describe('a key', () => {
     const { services } = underTest()
     const { key } = await makeKey(services)
     const confused: KeyStore = { ...services.keys, findByDigest: async () => key }
-    const known = knownKeys({ ...services, keys: confused })
+    const known = knownKeysElsewhere(services, { keys: confused })
     expect((await known.find(generateSecret('live', randomBytes), false)).value).toBeUndefined()
   })
 })
@@ -152,7 +152,7 @@ describe('a revoked key', () => {
   test('is refused 8 s later at most by every other instance, however often it is asked there', async () => {
     const { services, revoke } = underTest()
     const { key, secret } = await makeKey(services)
-    const elsewhere = knownKeys(services)
+    const elsewhere = knownKeysElsewhere(services)
     await elsewhere.find(secret, false)
     await revoke(key.keyId)
     for (let elapsedMs = 0; elapsedMs < 8000; elapsedMs += 500) {
@@ -165,7 +165,7 @@ describe('a revoked key', () => {
   test('is refused at once everywhere when it is asked for anew', async () => {
     const { services, revoke } = underTest()
     const { key, secret } = await makeKey(services)
-    const elsewhere = knownKeys(services)
+    const elsewhere = knownKeysElsewhere(services)
     await elsewhere.find(secret, false)
     await revoke(key.keyId)
     expect((await elsewhere.find(secret, true)).value?.revocation).not.toBeNull()

@@ -5,10 +5,10 @@ import { generateSecret } from '../../../shared/domain/key-format.ts'
 import { everyProvider, oneProvider, type ProviderScope } from '../../../shared/domain/provider-scope.ts'
 import type { UsageEvent } from '../../../shared/domain/usage.ts'
 import type { KeyDigests } from '../../../shared/operations/key-digests.ts'
-import { knownKeys } from '../../../shared/operations/known-keys.ts'
 import { type ValidateKeyInput, validateKey } from '../../../shared/operations/validate-key.ts'
 import { makeKey, makeManager } from '../../support/callers.ts'
 import { fakeServices } from '../../support/fake-services.ts'
+import { knownKeysElsewhere } from '../../support/known-keys-elsewhere.ts'
 
 const requirements = { environment: null, scopes: [], anyScopes: [], clientIp: null, dryRun: false }
 const asked = { callerId: 'admin', requirements, endpoint: 'GET /orders', cost: 1, anew: false }
@@ -39,7 +39,7 @@ function underTest() {
     clock: services.clock,
     limiter: services.limiter,
     failures: services.failures,
-    knownKeys: knownKeys({ ...services, keys, digests }),
+    knownKeys: knownKeysElsewhere(services, { keys, digests }),
     usage: { record: async (event: UsageEvent) => void recorded.push(event) },
   }
   const validate = (secret: string, change: Partial<ValidateKeyInput> = {}, scope: ProviderScope = everyProvider) =>

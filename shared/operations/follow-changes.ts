@@ -1,0 +1,165 @@
+import { AppError } from '../domain/errors.ts'
+import type { Background, Clock, Log, Scheduler } from '../ports.ts'
+import type { Change, ChangeFeed, FedChange } from '../ports-feed.ts'
+import type { Meter } from '../ports-observing.ts'
+import { complainer } from './complainer.ts'
+import { JOINED_WITHIN_MS } from './fresh-cache.ts'
+
+/** Keeps polling the feed of changes for as long as somebody asks for what it is about. */
+export interface Follower extends Background {
+  /** When the last complete poll began, in elapsed time: whatever was read before and not named since was true then. */
+  confirmedAtMs(): number
+  /** How long ago that was; undefined for never. */
+  ageMs(): number | undefined
+  /** Says that somebody asks, now. After a pause the next poll begins with this. */
+  touch(): void
+  /** Polls, or joins a poll that has just begun. Resolves to whether it completed. */
+  poll(): Promise<boolean>
+}
+
+interface FollowerNeeds {
+  readonly feed: ChangeFeed
+  readonly clock: Clock
+  readonly elapsedMs: () => number
+  readonly scheduler: Scheduler
+  readonly log: Log
+  readonly meter: Meter
+}
+
+interface FollowerOptions {
+  /** Up to when, by the wall clock, the changes are known already. Asked once, with the moment since which this runs. */
+  readonly firstWatermarkMs: (madeAtMs: number) => number
+  /** Called once for every change, perhaps again where clocks were set. */
+  readonly onChange: (change: Change) => void
+  /** What was read before now can no longer be confirmed: too much time has passed since the last poll. */
+  readonly onLost: () => void
+  /** All changes up to this moment of the wall clock were told. */
+  readonly onFollowed: (watermarkMs: number) => void
+}
+
+const INTERVAL_MS = 5000
+/** A change may be acknowledged 10 s after its position was taken, by a clock that is up to 20 s behind. */
+const LOOK_BACK_MS = 30_000
+/** A longer gap between two polls is not caught up with. */
+const GAP_MS = 15 * 60_000
+const IDLE_MS = 10 * 60_000
+/** After a failed poll the callers ask the store itself for a while. */
+const FAILED_MS = 1000
+
+interface Moment {
+  readonly wallMs: number
+  readonly elapsedMs: number
+}
+
+/** Polls every 5 s while in use; pauses when nobody has asked for 10 minutes. */
+export function changeFollower(needs: FollowerNeeds, options: FollowerOptions): Follower {
+  const { elapsedMs, scheduler } = needs
+  const { poll, confirmedAtMs, settled } = changePolls(needs, options)
+  let touched = true
+  let touchedAtMs = elapsedMs()
+  let state: 'idle' | 'polling' | 'stopped' = 'idle'
+  let cancel = (): void => undefined
+
+  async function keepPolling(): Promise<void> {
+    const begunAtMs = elapsedMs()
+    if (touched) touchedAtMs = begunAtMs
+    touched = false
+    if (begunAtMs - touchedAtMs >= IDLE_MS) {
+      state = 'idle'
+      return
+    }
+    await poll()
+    if (state === 'stopped') return
+    cancel = scheduler.after(Math.max(0, begunAtMs + INTERVAL_MS - elapsedMs()), () => void keepPolling())
+  }
+
+  function touch(): void {
+    touched = true
+    if (state !== 'idle') return
+    state = 'polling'
+    void keepPolling()
+  }
+
+  return {
+    ...{ touch, poll, confirmedAtMs },
+    ageMs: () => (confirmedAtMs() === -Infinity ? undefined : elapsedMs() - confirmedAtMs()),
+    start: touch,
+    stop: async () => {
+      state = 'stopped'
+      cancel()
+      await settled()
+    },
+  }
+}
+
+/** The polls, one after the other or side by side, and how far they have come. */
+function changePolls({ feed, clock, elapsedMs, log, meter }: FollowerNeeds, options: FollowerOptions) {
+  const complain = complainer(log, clock)
+  const nowHere = (): Moment => ({ wallMs: clock.now().getTime(), elapsedMs: elapsedMs() })
+  const madeAt = nowHere()
+  let last: Moment | undefined
+  let confirmedAtMs = -Infinity
+  let failedAtMs = -Infinity
+  let seen: ReadonlySet<string> = new Set()
+  let underWay: { readonly begunAtMs: number; readonly result: Promise<boolean> } | undefined
+
+  function first(): Moment {
+    const wallMs = options.firstWatermarkMs(madeAt.wallMs)
+    return { wallMs, elapsedMs: madeAt.elapsedMs - (madeAt.wallMs - wallMs) }
+  }
+
+  async function follow(begun: Moment): Promise<void> {
+    last ??= first()
+    const isLost = begun.elapsedMs - last.elapsedMs > GAP_MS
+    // By both clocks: one that was set back has the watermark in the future.
+    const sinceMs = isLost ? begun.wallMs : Math.min(last.wallMs, begun.wallMs - (begun.elapsedMs - last.elapsedMs))
+    const found = await feed.read(new Date(sinceMs - LOOK_BACK_MS), new Date(begun.wallMs + LOOK_BACK_MS))
+    if (isLost) options.onLost()
+    tell(found)
+    if (begun.elapsedMs > confirmedAtMs) confirm(begun, found)
+  }
+
+  async function pollOnce(begun: Moment): Promise<boolean> {
+    try {
+      await follow(begun)
+      meter.count('auth_api_feed_polls_total', { outcome: 'ok' })
+      return true
+    } catch (error) {
+      failedAtMs = elapsedMs()
+      meter.count('auth_api_feed_polls_total', { outcome: 'failed' })
+      const cause = error instanceof AppError ? error.code : String(error)
+      complain('The feed of changes cannot be read: keys are read one by one.', { cause })
+      return false
+    }
+  }
+
+  function tell(found: readonly FedChange[]): void {
+    for (const { id, change } of found) {
+      if (seen.has(id)) continue
+      meter.count('auth_api_feed_changes_total', { kind: change.kind })
+      options.onChange(change)
+    }
+  }
+
+  function confirm(begun: Moment, found: readonly FedChange[]): void {
+    seen = new Set(found.map(({ id }) => id))
+    last = begun
+    confirmedAtMs = begun.elapsedMs
+    options.onFollowed(begun.wallMs)
+  }
+
+  return {
+    confirmedAtMs: () => confirmedAtMs,
+    settled: () => underWay?.result,
+    poll(): Promise<boolean> {
+      const begun = nowHere()
+      if (underWay !== undefined && begun.elapsedMs - underWay.begunAtMs < JOINED_WITHIN_MS) return underWay.result
+      if (begun.elapsedMs - failedAtMs < FAILED_MS) return Promise.resolve(false)
+      const result = pollOnce(begun).finally(() => {
+        if (underWay?.result === result) underWay = undefined
+      })
+      underWay = { begunAtMs: begun.elapsedMs, result }
+      return result
+    },
+  }
+}

@@ -1,0 +1,9 @@
+import { knownKeys } from '../../shared/operations/known-keys.ts'
+import { noReplica } from '../../shared/operations/no-replica.ts'
+import type { FakeServices } from './fake-services.ts'
+
+/** What another instance on the same stores knows. */
+export function knownKeysElsewhere(services: FakeServices, change: Partial<Parameters<typeof knownKeys>[0]> = {}) {
+  const { meter } = services.metrics
+  return knownKeys({ ...services, replica: noReplica, scheduler: services.time.scheduler, meter, ...change })
+}
