@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import manifest from '../../package.json' with { type: 'json' }
+import { ReadinessView } from '../../shared/contracts/health.ts'
 import { KeyPage, KeyView, NewKeyView, OwnKeyView } from '../../shared/contracts/keys.ts'
 import {
   KeyUsageView,
@@ -8,6 +10,7 @@ import {
   ReconciliationView,
 } from '../../shared/contracts/usage.ts'
 import { ValidationView } from '../../shared/contracts/validate.ts'
+import { gauges } from '../../shared/domain/metrics.ts'
 import { type CallOptions, callApi } from '../support/api-client.ts'
 import { startAzurite, type TestAzurite } from '../support/azurite.ts'
 import { type LocalHost, startLocalHost } from '../support/local-host.ts'
@@ -114,6 +117,19 @@ describe('the main job, on the built app in two hosts over one store', () => {
     await poll(async () => (await validate(second.baseUrl, secret)).code === 'REVOKED', deadlineMs - Date.now())
   })
 
+  it('tells of a use after the revocation: when, of what, and from which address', async () => {
+    const { keyId, secret } = await generate()
+    await validate(second.baseUrl, secret, { client_ip: '192.0.2.1' })
+    expect((await call(`POST /auth/keys/${keyId}/revoke`, { body: {} })).status).toBe(200)
+    await validate(first.baseUrl, secret, { endpoint: 'GET /orders', client_ip: '192.0.2.7' })
+
+    const usage = await usageWhenCounted(keyId, 2)
+    expect(usage.by_outcome).toEqual({ VALID: 1, REVOKED: 1 })
+    expect(usage.uses_after_revocation).toEqual({
+      ...{ count: 1, last_at: usage.last_used_at, last_client_ip: '192.0.2.7', last_endpoint: 'GET /orders' },
+    })
+  })
+
   it('counts a pushed batch once, however often it is sent', async () => {
     const { keyId } = await generate()
     const events = [
@@ -155,6 +171,19 @@ describe('the main job, on the built app in two hosts over one store', () => {
     expect((await call('GET /auth/keys?provider_id=globex')).as(KeyPage).items).toMatchObject([
       { key_id: keyId, last_used_at: usage.last_used_at },
     ])
+  })
+
+  it('shows in its metrics what it did and how it is, and is ready', async () => {
+    const { text, headers } = await call('GET /metrics')
+    expect(headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
+    expect(text).toMatch(/^auth_api_verdicts_total\{code="VALID",degraded="false",worker="\S+"\} [1-9]/m)
+    expect(text).toMatch(/^auth_api_store_calls_total\{dependency="tables_hot",outcome="ok",worker="\S+"\} [1-9]/m)
+    const shown = new Set([...text.matchAll(/^(auth_api_\w+)\{/gm)].map(([, name]) => name))
+    expect(Object.keys(gauges).filter((name) => !shown.has(name))).toEqual([])
+
+    const ready = await call('GET /health/ready')
+    expect(ready.status).toBe(200)
+    expect(ready.as(ReadinessView)).toMatchObject({ status: 'ready', version: manifest.version, wrong: [] })
   })
 
   it('reconciles: every sum agrees and nothing is missing or under way', async () => {
