@@ -52,7 +52,10 @@ export function compose(config: Config): Services {
   const log = backgroundLog
   const jitter = Math.random
   const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
-  const limits = limiter({ clock })
+  const limits = limiter({
+    ...{ store: hot.limits, clock, scheduler, meter: metrics.meter, log, jitter },
+    writer: boot.slice(-12),
+  })
   const local = openLocal(config, log)
   const known = knownKeys({
     ...{ ...hot, digests, clock, scheduler, log, meter: metrics.meter },

@@ -2,9 +2,9 @@ import type { Config } from './config.ts'
 import type { Meter } from './ports-observing.ts'
 import { accountsOf } from './storage/accounts.ts'
 import { tableAccess } from './storage/azure-tables.ts'
+import { expirySweeper } from './storage/expiry-sweeper.ts'
 import { feedSweeper } from './storage/feed-sweeper.ts'
 import { openGuards } from './storage/guards.ts'
-import { idempotencySweeper } from './storage/idempotency-sweeper.ts'
 import { ownIdentity } from './storage/own-identity.ts'
 import { pointerSweeper } from './storage/pointer-sweeper.ts'
 import { storageMessageQueue } from './storage/storage-message-queue.ts'
@@ -12,6 +12,7 @@ import { tableChangeFeed } from './storage/table-change-feed.ts'
 import { tableIdempotencyStore } from './storage/table-idempotency-store.ts'
 import { tableKeyStore } from './storage/table-key-store.ts'
 import { tableLateUsage } from './storage/table-late-usage.ts'
+import { tableLimitStore } from './storage/table-limit-store.ts'
 import { tableProviderStore } from './storage/table-provider-store.ts'
 import { tablePushStore } from './storage/table-push-store.ts'
 import { tableRollUpMarks } from './storage/table-roll-up-marks.ts'
@@ -38,6 +39,7 @@ export function openStores(config: Config, meter: Meter) {
       keys: tableKeyStore(tables.hot),
       providers: tableProviderStore(tables.hot),
       feed: tableChangeFeed(tables.hot),
+      limits: tableLimitStore(tables.hot),
     },
     keys: tableKeyStore(tables.management),
     providers: tableProviderStore(tables.management),
@@ -54,7 +56,8 @@ export function openStores(config: Config, meter: Meter) {
     queue: queue('usage-events'),
     poison: queue('usage-events-poison'),
     sweepers: {
-      idempotency: idempotencySweeper(tables.background),
+      idempotency: expirySweeper(tables.background, 'idempotency'),
+      limits: expirySweeper(tables.background, 'limits'),
       keyids: pointerSweeper(tables.background, 'keyids'),
       keysbyprovider: pointerSweeper(tables.background, 'keysbyprovider'),
       revocations: feedSweeper(tables.background),

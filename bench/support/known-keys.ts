@@ -3,11 +3,11 @@ import { ulid } from 'ulid'
 import { encodeUsageMessage, measureUsageDelta } from '../../shared/contracts/usage-message.ts'
 import type { Key } from '../../shared/domain/key.ts'
 import { generateSecret, keyHint } from '../../shared/domain/key-format.ts'
+import { openMetrics } from '../../shared/metrics.ts'
 import type { FailureLimits } from '../../shared/operations/failure-limits.ts'
 import type { KeyDigest } from '../../shared/operations/key-digests.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
 import { type KnownKeys, knownKeys } from '../../shared/operations/known-keys.ts'
-import { openMetrics } from '../../shared/metrics.ts'
 import { usageRecorder } from '../../shared/operations/record-usage.ts'
 import type { ValidateKeyInput } from '../../shared/operations/validate-key.ts'
 import type { Clock, KeyStore, ProviderStore } from '../../shared/ports.ts'
@@ -70,7 +70,7 @@ const unasked = () => {
 
 /** What validate needs of limits where no key has one, and failures are not bounded. */
 export const limitless: { readonly limiter: Limiter; readonly failures: FailureLimits } = {
-  limiter: { take: unasked, look: unasked, isSpent: unasked, release: unasked, leases: () => 0 },
+  limiter: { take: unasked, look: unasked, isSpent: unasked, release: unasked, leases: () => 0, clockSkewSeconds: () => undefined },
   failures: {
     validation: () => [],
     authentication: () => [],

@@ -1,75 +1,164 @@
-import type { Limit, LimitState, LimitWindow, Taking } from '../domain/limit.ts'
-import type { Clock } from '../ports.ts'
-import type { Limiter } from '../ports-limits.ts'
-
-interface Spending {
-  readonly atMs: number
-  readonly cost: number
-}
+import type { Limit, LimitState, Taking } from '../domain/limit.ts'
+import { freedAt } from '../domain/limit-cells.ts'
+import { heldAt } from '../domain/limit-lease.ts'
+import { freedTo } from '../domain/limit-record.ts'
+import type { Clock, Log, Scheduler } from '../ports.ts'
+import type { Limiter, LimitStore } from '../ports-limits.ts'
+import type { Meter } from '../ports-observing.ts'
+import { type LimitDesk, limitDesk, type Source } from './limit-desk.ts'
+import { type Holding, shareLeft, spendLease, spendShare, stateOf } from './limit-holding.ts'
+import { limitRefills } from './limit-refill.ts'
+import { type StoreClock, storeClock } from './store-clock.ts'
 
 interface LimiterNeeds {
+  readonly store: LimitStore
   readonly clock: Clock
+  readonly scheduler: Scheduler
+  readonly meter: Meter
+  readonly log: Log
+  /** In [0, 1). */
+  readonly jitter: () => number
+  /** This instance, for its lifetime: no two have the same. */
+  readonly writer: string
+  /** How many limits are remembered. */
+  readonly maxHoldings?: number
 }
 
-/** Holds limits within this instance alone, by a log of what was taken. */
-export function limiter({ clock }: LimiterNeeds): Limiter {
-  const logs = new Map<string, Spending[]>()
+const HOLDINGS_MAX = 20_000
+/** Others may take what came for a request that needs several limits at once; after so many rounds it gives way. */
+const ROUNDS = 10
+const GAVE_WAY_MS = 1000
+/** What was read so lately is good enough to look at. */
+const LOOK_MS = 2000
 
-  function logOf(limit: Limit, nowMs: number): Spending[] {
-    const key = `${limit.subject}|${limit.name}`
-    const log = (logs.get(key) ?? []).filter(({ atMs }) => atMs > startMs(limit.window, nowMs))
-    logs.set(key, log)
-    return log
-  }
+/** Holds limits by leased tokens; docs/decisions/leased-ring.md has the proof that they hold. */
+export function limiter(needs: LimiterNeeds): Limiter {
+  const { store, clock, scheduler, meter, log, maxHoldings = HOLDINGS_MAX } = needs
+  const storeTime = storeClock({ tellTime: store.tellTime, clock, scheduler })
+  const refills = limitRefills({ ...needs, storeTime })
+  const desk = limitDesk({ refills, storeTime, scheduler, log, maxHoldings })
+  const limiting: Limiting = { desk, storeTime, meter }
 
-  function stateOf(limit: Limit, nowMs: number, cost: number): LimitState {
-    const log = logOf(limit, nowMs)
-    const used = log.reduce((sum, spending) => sum + spending.cost, 0)
-    const resetAtMs =
-      limit.window.kind === 'sliding' ? resetOfLog(log, limit.window, nowMs) : endMs(limit.window, nowMs)
-    return { limit, remaining: limit.limit - used - cost, resetAtMs }
-  }
-
-  function look(limits: readonly Limit[], cost: number): Taking {
-    const nowMs = clock.now().getTime()
-    const states = limits.map((limit) => stateOf(limit, nowMs, cost))
-    const by = states.find(({ remaining }) => remaining < 0)
-    if (by === undefined) return { kind: 'taken', states }
-    const refused = (state: LimitState) => ({ ...state, remaining: Math.max(0, state.remaining + cost) })
-    return { kind: 'refused', states: states.map(refused), by: refused(by), retryAfterMs: by.resetAtMs - nowMs }
+  function leases(): number {
+    const nowMs = storeTime.now()
+    return desk.all().filter((holding) => heldAt(holding.leases, nowMs) > 0).length
   }
 
   return {
-    take(limits, cost) {
-      const taking = look(limits, cost)
-      const atMs = clock.now().getTime()
-      if (taking.kind === 'taken') for (const limit of limits) logOf(limit, atMs).push({ atMs, cost })
-      return taking
+    take: (limits, cost) => take(limiting, limits, cost),
+    look: (limits, cost) => look(limiting, limits, cost),
+    isSpent(limit) {
+      const holding = desk.known(limit)
+      return holding !== undefined && desk.sourceOf(holding, 1, false) === 'short'
     },
-    look,
-    isSpent: (limit) => stateOf(limit, clock.now().getTime(), 1).remaining < 0,
-    release: () => Promise.resolve(),
-    leases: () => 0,
+    release: () => desk.giveBackAll(),
+    leases,
+    clockSkewSeconds: () => storeTime.skewSeconds(),
   }
 }
 
-function startMs(window: LimitWindow, nowMs: number): number {
-  const now = new Date(nowMs)
-  if (window.kind === 'sliding') return nowMs - window.seconds * 1000
-  if (window.kind === 'month') return Date.UTC(now.getUTCFullYear(), now.getUTCMonth()) - 1
-  return nowMs - (nowMs % lengthMs(window)) - 1
+interface Limiting {
+  readonly desk: LimitDesk
+  readonly storeTime: StoreClock
+  readonly meter: Meter
 }
 
-function endMs(window: LimitWindow, nowMs: number): number {
-  const now = new Date(nowMs)
-  if (window.kind === 'month') return Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1)
-  return nowMs - (nowMs % lengthMs(window)) + lengthMs(window)
+function take(limiting: Limiting, limits: readonly Limit[], cost: number): Taking | Promise<Taking> {
+  const { desk } = limiting
+  const holdings = limits.map((limit) => desk.holdingOf(limit))
+  const sources = holdings.map((holding) => desk.sourceOf(holding, cost, false))
+  const taking = conclude(limiting, { holdings, sources, cost })
+  for (const holding of holdings) desk.keepUp(holding)
+  return taking ?? takeFromStore(limiting, holdings, cost)
 }
 
-function lengthMs(window: LimitWindow): number {
-  return 'seconds' in window ? window.seconds * 1000 : 86_400_000
+interface Asked {
+  readonly holdings: readonly Holding[]
+  /** One per holding. */
+  readonly sources: readonly Source[]
+  readonly cost: number
 }
 
-function resetOfLog(log: readonly Spending[], window: { readonly seconds: number }, nowMs: number): number {
-  return (log[0]?.atMs ?? nowMs) + window.seconds * 1000
+/** Spends from all or from none; undefined while the store must be asked. Waits for nothing, so nobody comes between. */
+function conclude(limiting: Limiting, asked: Asked, leased: 'lease' | 'store' = 'lease'): Taking | undefined {
+  const { storeTime, meter } = limiting
+  const { holdings, sources, cost } = asked
+  const short = holdings[sources.indexOf('short')]
+  if (short !== undefined) return refuse(limiting, holdings, short, cost)
+  if (sources.includes('ask')) return undefined
+  const nowMs = storeTime.now()
+  for (const [index, holding] of holdings.entries()) {
+    const isShare = sources[index] === 'share'
+    if (isShare) spendShare(holding, nowMs, cost)
+    else spendLease(holding, nowMs, cost)
+    meter.count('auth_api_limit_decisions_total', { result: 'granted', source: isShare ? 'local' : leased })
+  }
+  return { kind: 'taken', states: holdings.map((holding) => stateFrom(limiting, holding)) }
+}
+
+async function takeFromStore(limiting: Limiting, holdings: readonly Holding[], cost: number): Promise<Taking> {
+  const { desk } = limiting
+  const waitsFor = new Set<Holding>()
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      const sources = holdings.map((holding) => desk.sourceOf(holding, cost, waitsFor.has(holding)))
+      const taking = conclude(limiting, { holdings, sources, cost }, 'store')
+      if (taking !== undefined) return taking
+      const missing = holdings.filter((_, index) => sources[index] === 'ask')
+      for (const holding of missing) {
+        if (!waitsFor.has(holding)) holding.waiting.push(cost)
+        waitsFor.add(holding)
+      }
+      await Promise.all(missing.map((holding) => desk.ask(holding)))
+    }
+    return giveWay(limiting, holdings, cost)
+  } finally {
+    for (const { waiting } of waitsFor) waiting.splice(waiting.indexOf(cost), 1)
+  }
+}
+
+function giveWay(limiting: Limiting, holdings: readonly Holding[], cost: number): Taking {
+  const states = holdings.map((holding) => stateFrom(limiting, holding))
+  const by = holdings.findIndex((holding) => limiting.desk.sourceOf(holding, cost, true) !== 'lease')
+  const state = states[by] ?? states[0]
+  if (state === undefined) return { kind: 'taken', states }
+  limiting.meter.count('auth_api_limit_decisions_total', { result: 'refused', source: 'store' })
+  return { kind: 'refused', states, by: state, retryAfterMs: GAVE_WAY_MS }
+}
+
+async function look(limiting: Limiting, limits: readonly Limit[], cost: number): Promise<Taking> {
+  const { desk, storeTime } = limiting
+  const holdings = limits.map((limit) => desk.holdingOf(limit))
+  const old = holdings.filter(({ readAtMs }) => readAtMs < storeTime.now() - LOOK_MS)
+  await Promise.all(old.map((holding) => desk.look(holding)))
+  const states = holdings.map((holding) => stateFrom(limiting, holding))
+  const short = holdings.find((_, index) => (states[index]?.remaining ?? 0) < cost)
+  if (short !== undefined) return refuse(limiting, holdings, short, cost)
+  return { kind: 'taken', states: states.map((state) => ({ ...state, remaining: state.remaining - cost })) }
+}
+
+function refuse(limiting: Limiting, holdings: readonly Holding[], short: Holding, cost: number): Taking {
+  const { desk, storeTime, meter } = limiting
+  meter.count('auth_api_limit_decisions_total', { result: 'refused', source: desk.isApart() ? 'local' : 'lease' })
+  const retryAfterMs = Math.max(1, retryAt(limiting, short, cost) - storeTime.now())
+  const states = holdings.map((holding) => stateFrom(limiting, holding))
+  return { kind: 'refused', states, by: stateFrom(limiting, short), retryAfterMs }
+}
+
+function retryAt({ desk, storeTime }: Limiting, holding: Holding, cost: number): number {
+  const { limit, cells, stored, share, leases, short } = holding
+  const nowMs = storeTime.now()
+  if (cost > limit.limit) return nowMs + cells.windowMs
+  if (cells.behind === 0) return cells.endMs(cells.indexAt(nowMs))
+  if (desk.isApart()) return share.size === 0 ? nowMs + cells.windowMs : freedAt(cells, Math.min(...share.keys()))
+  const enough = limit.limit - cost + heldAt(leases, nowMs)
+  const freedMs = stored === undefined ? nowMs : freedTo(stored.record, cells, nowMs, enough)
+  return Math.max(freedMs, Math.min(short?.untilMs ?? nowMs, nowMs + GAVE_WAY_MS))
+}
+
+function stateFrom({ desk, storeTime }: Limiting, holding: Holding): LimitState {
+  const nowMs = storeTime.now()
+  const state = stateOf(holding, nowMs)
+  if (!desk.isApart()) return state
+  return { ...state, remaining: Math.min(state.remaining, shareLeft(holding, nowMs) + heldAt(holding.leases, nowMs)) }
 }

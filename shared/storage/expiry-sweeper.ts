@@ -6,9 +6,9 @@ import type { TableAccess } from './azure-tables.ts'
 const PAGE = 500
 const AT_ONCE = 16
 
-/** Removes the records of Idempotency-Keys that have expired. */
-export function idempotencySweeper(tables: TableAccess): Sweeper {
-  const table = tables.table('idempotency')
+/** Removes the rows of a table whose `expiresAt` has passed. */
+export function expirySweeper(tables: TableAccess, name: 'idempotency' | 'limits'): Sweeper {
+  const table = tables.table(name)
   return {
     async step(now, after) {
       const filter = odata`expiresAt lt ${now.toISOString()}`

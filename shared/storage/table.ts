@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { TableClient, TableEntityResult, TransactionAction } from '@azure/data-tables'
+import type { StoreInstant } from '../domain/store-time.ts'
 import type { Page } from '../ports.ts'
 import { fromSdk, statusOf, unavailable } from './sdk-errors.ts'
+import { serverInstant } from './server-instant.ts'
 import { checkRow, isStorableKey, type Row, rowBytes, type StoredRow } from './table-row.ts'
 
 interface RowQuery {
@@ -22,6 +24,11 @@ type TransactResult =
   | { readonly kind: 'committed'; readonly etags: readonly string[] }
   | { readonly kind: 'exists' | 'stale' }
 
+/** `at`: when the server wrote it. `found`: the row that stood against it, undefined where there is none. */
+type PutResult =
+  | { readonly kind: 'written'; readonly etag: string; readonly at: StoreInstant | undefined }
+  | { readonly kind: 'stale'; readonly found: StoredRow | undefined }
+
 /**
  * One table of Azure Table Storage or Cosmos DB for Table, made on the first write to it; a table that is not there reads
  * as empty. Every method throws `store_unavailable` when the store cannot be asked, and then says nothing of whether a
@@ -34,6 +41,8 @@ export interface Table {
   create(row: Row): Promise<'created' | 'exists'>
   /** Survives lost replies as `create` does. A missing row is `stale`. */
   replace(row: Row, etag: string): Promise<'replaced' | 'stale'>
+  /** Replaces the row at `etag`, or creates it where that is undefined, for who goes on from there. Survives lost replies. */
+  put(row: Row, etag: string | undefined): Promise<PutResult>
   /** Writes the row whatever is there. */
   upsert(row: Row): Promise<void>
   /** Removes the row if it is still at `etag`; one that is gone already counts as removed. */
@@ -80,6 +89,7 @@ export function openTable(client: TableClient, name: string): Table {
       const found = await get(row.partitionKey, row.rowKey)
       return found?.writeId === entity.writeId ? 'replaced' : 'stale'
     },
+    put: (row, etag) => put(client, name, row, etag),
     async upsert(row) {
       checkRow(name, row)
       await translating(name, () => makingTable(client, () => client.upsertEntity({ ...row }, 'Replace')))
@@ -98,6 +108,25 @@ export function openTable(client: TableClient, name: string): Table {
     },
     transact: (actions) => transact(client, name, actions),
   }
+}
+
+async function put(client: TableClient, name: string, row: Row, etag: string | undefined): Promise<PutResult> {
+  checkRow(name, row)
+  const entity = { ...row, writeId: randomUUID() }
+  const write = () =>
+    etag === undefined
+      ? makingTable(client, () => client.createEntity(entity))
+      : client.updateEntity(entity, 'Replace', { etag })
+  try {
+    const reply = await write()
+    if (reply.etag !== undefined)
+      return { kind: 'written', etag: reply.etag, at: serverInstant(reply.etag, reply.date) }
+  } catch (error) {
+    if (![404, 409, 412].includes(statusOf(error) ?? 0)) throw fromSdk(`Table ${name}`, error)
+  }
+  const found = await translating(name, () => readRow(client, row.partitionKey, row.rowKey))
+  if (found?.writeId !== entity.writeId) return { kind: 'stale', found }
+  return { kind: 'written', etag: found.etag, at: serverInstant(found.etag, undefined) }
 }
 
 async function readRow(client: TableClient, partitionKey: string, rowKey: string): Promise<StoredRow | undefined> {

@@ -24,6 +24,7 @@ import { type ManualTime, manualTime } from './manual-time.ts'
 import { memoryChangeFeed } from './memory-change-feed.ts'
 import { memoryIdempotencyStore } from './memory-idempotency-store.ts'
 import { memoryKeyStore } from './memory-key-store.ts'
+import { memoryLimitStore } from './memory-limit-store.ts'
 import { type MemoryMessageQueue, memoryMessageQueue } from './memory-message-queue.ts'
 import { memoryProviderStore } from './memory-provider-store.ts'
 import { memoryPushStore } from './memory-push-store.ts'
@@ -81,8 +82,11 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const jitter = () => 1
   const log = discard
   const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
-  const limits = limiter({ clock })
   const metrics = openMetrics({ worker: 'tests' })
+  const limits = limiter({
+    ...{ store: memoryLimitStore(clock), clock, scheduler, meter: metrics.meter, log, jitter },
+    writer: 'tests',
+  })
   const { meter } = metrics
   const known = knownKeys({ ...stores, replica: noReplica, digests, clock, scheduler, log, meter }, 1000)
   const spool = memorySpool()

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { everyProvider } from '../../../shared/domain/provider-scope.ts'
 import type { Sweeper } from '../../../shared/ports.ts'
 import { type TableAccess, tableAccess } from '../../../shared/storage/azure-tables.ts'
-import { idempotencySweeper } from '../../../shared/storage/idempotency-sweeper.ts'
+import { expirySweeper } from '../../../shared/storage/expiry-sweeper.ts'
 import { pointerSweeper } from '../../../shared/storage/pointer-sweeper.ts'
 import { tableIdempotencyStore } from '../../../shared/storage/table-idempotency-store.ts'
 import { tableKeyStore } from '../../../shared/storage/table-key-store.ts'
@@ -40,12 +40,12 @@ test('the sweep of Idempotency-Keys removes every record past its end, and none 
     sampleRecord({ expiresAt: new Date(now.getTime() + (index - 10) * 1000) }),
   )
   for (const record of records) await store.insert(record)
-  expect(await sweepAll(idempotencySweeper(tables), now)).toEqual({ looked: 10, removed: 10 })
+  expect(await sweepAll(expirySweeper(tables, 'idempotency'), now)).toEqual({ looked: 10, removed: 10 })
   for (const record of records) {
     const found = await store.find(record.callerId, record.keyDigest)
     expect(found?.value).toEqual(record.expiresAt < now ? undefined : record)
   }
-  expect(await sweepAll(idempotencySweeper(tables), now)).toEqual({ looked: 0, removed: 0 })
+  expect(await sweepAll(expirySweeper(tables, 'idempotency'), now)).toEqual({ looked: 0, removed: 0 })
 })
 
 test('the sweep of Idempotency-Keys leaves a record that a new try took over meanwhile', async () => {
@@ -62,8 +62,8 @@ test('the sweep of Idempotency-Keys leaves a record that a new try took over mea
     },
   })
   // The first page of a shuffled query is empty.
-  const { next } = await idempotencySweeper(tables).step(new Date('2021-01-01'), null)
-  const step = await idempotencySweeper(racing).step(new Date('2021-01-01'), next)
+  const { next } = await expirySweeper(tables, 'idempotency').step(new Date('2021-01-01'), null)
+  const step = await expirySweeper(racing, 'idempotency').step(new Date('2021-01-01'), next)
   expect(step).toMatchObject({ looked: 1, removed: 0 })
   expect((await store.find(record.callerId, record.keyDigest))?.value).toEqual(renewed)
 })

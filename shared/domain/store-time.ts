@@ -1,0 +1,50 @@
+/** When the store did something, by its own clock: at `fromMs` or later, before `toMs`. */
+export interface StoreInstant {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+/** One thing that the store did, with the machine's times around it. */
+export interface TimeSample {
+  readonly sentMs: number
+  readonly heardMs: number
+  readonly at: StoreInstant
+}
+
+/** How far the store's clock is ahead of the machine's: between the two, as of `asOfMs` by the machine's. */
+export interface ClockOffset {
+  readonly lowMs: number
+  readonly highMs: number
+  readonly asOfMs: number
+}
+
+/** How fast two clocks may part. Crystals differ by 100 ppm at most; this leaves room for a clock that is being slewed. */
+const DRIFT = 200e-6
+
+export function offsetOf({ sentMs, heardMs, at }: TimeSample): ClockOffset {
+  return { lowMs: at.fromMs - heardMs, highMs: at.toMs - sentMs, asOfMs: heardMs }
+}
+
+/** What both know. Where they contradict each other, one of the clocks was set: then only the new one counts. */
+export function narrow(known: ClockOffset, sample: TimeSample): ClockOffset {
+  const now = offsetOf(sample)
+  const before = agedOffset(known, now.asOfMs)
+  const both = { ...now, lowMs: Math.max(now.lowMs, before.lowMs), highMs: Math.min(now.highMs, before.highMs) }
+  return both.lowMs <= both.highMs ? both : now
+}
+
+/** The offset as it is known at a later instant. */
+export function agedOffset({ lowMs, highMs, asOfMs }: ClockOffset, nowMs: number): ClockOffset {
+  const widening = Math.abs(nowMs - asOfMs) * DRIFT
+  return { lowMs: lowMs - widening, highMs: highMs + widening, asOfMs: nowMs }
+}
+
+/** The best guess, and how far off it can be. */
+export function guessOffset({ lowMs, highMs }: ClockOffset): { readonly offsetMs: number; readonly errorMs: number } {
+  return { offsetMs: (lowMs + highMs) / 2, errorMs: (highMs - lowMs) / 2 }
+}
+
+/** Until when, by the machine's clock, the guess is off by no more than `errorMs`. */
+export function knownUntil({ lowMs, highMs, asOfMs }: ClockOffset, errorMs: number): number {
+  return asOfMs + (errorMs - (highMs - lowMs) / 2) / DRIFT
+}
