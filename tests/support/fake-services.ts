@@ -83,11 +83,8 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const log = discard
   const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
   const metrics = openMetrics({ worker: 'tests' })
-  const limits = limiter({
-    ...{ store: memoryLimitStore(clock), clock, scheduler, meter: metrics.meter, log, jitter },
-    writer: 'tests',
-  })
   const { meter } = metrics
+  const limits = limiter({ store: memoryLimitStore(clock), clock, scheduler, meter, log, jitter, writer: 'tests' })
   const known = knownKeys({ ...stores, replica: noReplica, digests, clock, scheduler, log, meter }, 1000)
   const spool = memorySpool()
   const spooling = localSpooling({
