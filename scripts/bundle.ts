@@ -44,22 +44,28 @@ const settings = {
   logLevel: 'warning',
 } as const satisfies BuildOptions
 
-/** Of what most deployments never use, in a file of its own: beside the bundle, and read when it is first needed. */
-const IDENTITY_FILE = 'identity.cjs'
+/** What no start needs: each in a file of its own beside the bundle, read when it is first asked for. */
+const apart = [
+  { module: '@azure/identity', file: 'identity.cjs', used: 'DefaultAzureCredential' },
+  { module: 'prom-client', file: 'metrics.cjs', used: 'AggregatorRegistry' },
+]
 
-const identityApart: Plugin = {
-  name: 'identity-apart',
+const keptApart: Plugin = {
+  name: 'kept-apart',
   setup({ onResolve }) {
-    onResolve({ filter: /^@azure\/identity$/ }, ({ kind }) =>
-      kind === 'dynamic-import' ? { path: `./${IDENTITY_FILE}`, external: true } : undefined,
-    )
+    for (const { module, file } of apart) {
+      onResolve({ filter: new RegExp(`^${module}$`) }, ({ kind }) =>
+        kind === 'dynamic-import' ? { path: `./${file}`, external: true } : undefined,
+      )
+    }
   },
 }
 
 /**
  * Builds one CommonJS bundle with every file of functions/. `@azure/functions-core` stays a `require`: the worker injects
  * it, and a bundle that inlined it, or imported it, would register nothing and say so to nobody. `change` is for tests.
- * Beside it goes `identity.cjs`, which it requires where the settings name an account without a key.
+ * Beside it go `identity.cjs`, which it requires where the settings name an account without a key, and `metrics.cjs`, which
+ * it requires when somebody asks for the metrics.
  */
 export async function bundleApp(outfile: string, change: BuildOptions = {}): Promise<{ readonly functions: number }> {
   const functions = readdirSync(join(root, 'functions'))
@@ -80,13 +86,15 @@ export async function bundleApp(outfile: string, change: BuildOptions = {}): Pro
     sourcesContent: false,
     // A dynamic import of a CommonJS file would have its exports guessed; `require` knows them.
     supported: { 'dynamic-import': false },
-    plugins: [englishOnly, identityApart],
+    plugins: [englishOnly, keptApart],
     ...change,
   })
-  await build({
-    ...settings,
-    stdin: { contents: `export { DefaultAzureCredential } from '@azure/identity'`, resolveDir: root, loader: 'ts' },
-    outfile: join(dirname(outfile), IDENTITY_FILE),
-  })
+  for (const { module, file, used } of apart) {
+    await build({
+      ...settings,
+      stdin: { contents: `export { ${used} } from '${module}'`, resolveDir: root, loader: 'ts' },
+      outfile: join(dirname(outfile), file),
+    })
+  }
   return { functions: functions.length }
 }

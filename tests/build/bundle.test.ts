@@ -103,14 +103,17 @@ describe('the bundle', () => {
     expect((await stat(join(folder, 'main.cjs'))).size / 1024).toBeLessThan(largestKiB)
   })
 
-  test('keeps identity.cjs beside it unread until an account without a key asks for it', async () => {
+  test.each([
+    ['identity.cjs', 'an account without a key asks for it', 'DefaultAzureCredential'],
+    ['metrics.cjs', 'somebody asks for the metrics', 'AggregatorRegistry'],
+  ])('keeps %s beside it unread until %s', async (file, _, used) => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       '--print',
-      `Object.keys(require(${JSON.stringify(join(folder, 'identity.cjs'))})).join()`,
+      `Object.keys(require(${JSON.stringify(join(folder, file))})).join()`,
     ])
-    expect(stdout.trim()).toBe('DefaultAzureCredential')
+    expect(stdout.trim()).toBe(used)
     const text = await readFile(join(folder, 'main.cjs'), 'utf8')
-    expect(text).toContain('require("./identity.cjs")')
+    expect(text).toContain(`require("./${file}")`)
     expect(app.filesRead.filter((file) => file.endsWith('.cjs'))).toEqual(['main.cjs'])
   })
 
