@@ -8,7 +8,7 @@ import { fuzz } from '../support/fuzz/fuzz.ts'
 const endpoints = await loadEndpoints()
 
 test('20,000 requests make no endpoint fail, leave its contract, answer what is not documented, or show a secret', {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async () => {
   const { failure, requests, answers } = await fuzz(endpoints, { sequences: 1600 })
   expect(failure).toBeUndefined()

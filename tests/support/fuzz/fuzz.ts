@@ -19,6 +19,8 @@ export interface FuzzReport {
   readonly requests: number
   /** `<endpoint> <status>` to how many. */
   readonly answers: ReadonlyMap<string, number>
+  /** The one that took longest, and how long. */
+  readonly slowest: { readonly answer: string; readonly durationMs: number }
   /** The shortest sequence found whose last request was answered badly, and in what way. */
   readonly failure: string | undefined
 }
@@ -29,14 +31,21 @@ const SEQUENCE_LENGTH = 30
 export async function fuzz(endpoints: readonly Endpoint[], options: FuzzOptions): Promise<FuzzReport> {
   const send = sender(endpoints)
   const answers = new Map<string, number>()
+  let slowest = { answer: '', durationMs: 0 }
   const drawn = fc.array(fc.oneof(...endpoints.map(drawRequest)), {
     ...{ minLength: 1, maxLength: SEQUENCE_LENGTH, size: 'max' },
   })
   const property = fc.asyncProperty(drawn, async (requests) => {
     const world = await fuzzWorld()
     for (const request of requests) {
+      const startedAtMs = performance.now()
       const sent = await send(world, request)
-      if (sent !== undefined) hold(world, sent, answers)
+      const durationMs = performance.now() - startedAtMs
+      if (sent === undefined) continue
+      const answer = `${sent.endpoint.name} ${sent.answered.status}`
+      answers.set(answer, (answers.get(answer) ?? 0) + 1)
+      if (durationMs > slowest.durationMs) slowest = { answer, durationMs }
+      hold(world, sent, answer)
     }
   })
   const run = await fc.check(property, {
@@ -48,14 +57,13 @@ export async function fuzz(endpoints: readonly Endpoint[], options: FuzzOptions)
     seed: run.seed,
     requests: [...answers.values()].reduce((sum, count) => sum + count, 0),
     answers,
+    slowest,
     failure: run.failed ? failure : undefined,
   }
 }
 
-/** Counts the answer; throws what is wrong with it. */
-function hold(world: FuzzWorld, { endpoint, answered }: Sent, answers: Map<string, number>): void {
-  const answer = `${endpoint.name} ${answered.status}`
-  answers.set(answer, (answers.get(answer) ?? 0) + 1)
+/** Throws what is wrong with the answer. */
+function hold(world: FuzzWorld, { endpoint, answered }: Sent, answer: string): void {
   const shown = `${JSON.stringify(answered.headers)}${answered.text}`
   const faults = [
     ...(answered.status >= 500 ? ['a fault of ours'] : []),
