@@ -8,6 +8,7 @@ const seed = Number(process.argv[2] ?? Date.now() % 1_000_000)
 const options: KillRunOptions = {
   seed,
   hosts: 3,
+  durability: 'local',
   loadMs: 150_000,
   killEveryMs: 2500,
   validators: 16,

@@ -43,6 +43,7 @@ export interface Numbering {
 }
 
 interface SpoolFill {
+  /** What is loose counts as one. */
   readonly batches: number
   /** Of batches and of loose uses. */
   readonly bytes: number

@@ -40,11 +40,11 @@ interface Opened extends Spool {
   readonly recorder: BufferedRecorder
 }
 
-const ADOPT_EVERY_MS = 60_000
+const ADOPT_EVERY_MS = 30_000
 
 /**
  * From the start on, what an earlier process left is in force again and on its way: first the revocations, then the uses.
- * Files that nobody has are emptied too, now and every minute.
+ * Files that nobody has are emptied too, now and every half minute.
  */
 export function localSpooling(needs: LocalSpoolingNeeds): LocalSpooling {
   const opened = once(() => openSpool(needs))

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, constants, fchmodSync, lstatSync, mkdirSync, openSync, renameSync } from 'node:fs'
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, renameSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
@@ -132,13 +132,18 @@ function openFile(file: string, slot: number): LocalDatabase {
   }
 }
 
-/** Before SQLite does, which would take the mode from the process's mask; a link that someone planted is refused. */
+/**
+ * Before SQLite does, which would take the mode from the process's mask; a link that someone planted is refused. A file that
+ * is there is not opened: to close it again would end the locks that this process may have on it (POSIX ties them to the
+ * file, not to the descriptor).
+ */
 function createPrivately(file: string): void {
-  const descriptor = openSync(file, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o600)
   try {
-    fchmodSync(descriptor, 0o600)
-  } finally {
-    closeSync(descriptor)
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (!lstatSync(file).isFile()) throw new Error('Something that is no file is in the place of a local database.')
+    chmodSync(file, 0o600)
   }
 }
 

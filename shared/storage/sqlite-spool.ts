@@ -25,22 +25,23 @@ export function sqliteSpool(database: DatabaseSync, bytesMax: number = SPOOL_BYT
 
 function usageSpool(database: DatabaseSync, bytesMax: number): UsageSpool {
   const rows = usageRows(database)
-  let { batches, bytes } = rows.measure()
+  let { batches, looseBytes, batchBytes } = rows.measure()
   let oldestMadeAtMs = rows.oldestMadeAtMs()
 
   return {
     append: (producer, events) => {
       const text = JSON.stringify(events)
       const size = Buffer.byteLength(text)
-      if (bytes + size > bytesMax || !fits(() => rows.append(producer, text))) return 'full'
-      bytes += size
+      if (looseBytes + batchBytes + size > bytesMax || !fits(() => rows.append(producer, text))) return 'full'
+      looseBytes += size
       return 'kept'
     },
     loose: () => rows.loose(),
     seal: (producer, sealed) => {
       const freed = rows.looseBytes(producer)
       if (!fits(() => inTransaction(database, () => rows.seal(producer, sealed)))) return 'full'
-      bytes += sealed.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0) - freed
+      looseBytes -= freed
+      batchBytes += sealed.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0)
       batches += sealed.length
       oldestMadeAtMs ??= sealed[0]?.madeAtMs
       return 'sealed'
@@ -50,10 +51,14 @@ function usageSpool(database: DatabaseSync, bytesMax: number): UsageSpool {
     remove: (batch) => {
       if (!rows.remove(batch)) return
       batches--
-      bytes -= Buffer.byteLength(batch.body)
+      batchBytes -= Buffer.byteLength(batch.body)
       oldestMadeAtMs = rows.oldestMadeAtMs()
     },
-    fill: () => ({ batches, bytes, oldestMadeAtMs }),
+    fill: () => ({
+      batches: batches + (looseBytes > 0 ? 1 : 0),
+      bytes: looseBytes + batchBytes,
+      oldestMadeAtMs,
+    }),
   }
 }
 
@@ -84,9 +89,9 @@ function usageRows(database: DatabaseSync) {
     'SELECT made_at AS madeAtMs FROM usage_batches ORDER BY position LIMIT 1',
   )
   const deleteBatch = database.prepare('DELETE FROM usage_batches WHERE producer = ? AND number = ?')
-  const measure = one<{ batches: number; bytes: number }>(
-    `SELECT count(*) AS batches, coalesce(sum(octet_length(body)), 0)
-      + (SELECT coalesce(sum(octet_length(events)), 0) FROM usage_loose) AS bytes FROM usage_batches`,
+  const measure = one<{ batches: number; batchBytes: number; looseBytes: number }>(
+    `SELECT count(*) AS batches, coalesce(sum(octet_length(body)), 0) AS batchBytes,
+      (SELECT coalesce(sum(octet_length(events)), 0) FROM usage_loose) AS looseBytes FROM usage_batches`,
   )
   return {
     append: (producer: string, text: string) => insertLoose.run(producer, text),

@@ -9,6 +9,8 @@ export interface Fleet {
   /** SIGKILLs one of those that serve, and starts another in its place. Undefined when none can be spared. */
   killOne(draw: number): Promise<void> | undefined
   kills(): number
+  /** Those that serve now. */
+  hosts(): readonly RunningHost[]
   /** Lets all of them finish their work; resolves to their exit codes. */
   stop(): Promise<readonly (number | NodeJS.Signals)[]>
 }
@@ -39,6 +41,7 @@ export async function startFleet(size: number, env: Readonly<Record<string, stri
       return back
     },
     kills: () => kills,
+    hosts: () => running,
     stop: async () => {
       await Promise.allSettled(returning)
       for (const host of running) host.kill('SIGTERM')

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { NewKeyView } from '../../shared/contracts/keys.ts'
 import { KeyUsageView, PushStatusView, PushView, ReconciliationView } from '../../shared/contracts/usage.ts'
@@ -8,6 +11,7 @@ import { type FaultRates, noFaults } from './fault-proxy.ts'
 import { type Fleet, startFleet } from './fleet.ts'
 import { poll } from './poll.ts'
 import { seededRandom } from './random.ts'
+import { spooledBytes } from './spooled-bytes.ts'
 import { roughWeather, startStorageProxies } from './storage-proxies.ts'
 import { countMessages } from './store-contents.ts'
 import { makeTestSettings } from './test-settings.ts'
@@ -16,6 +20,7 @@ import { type Comparison, type UseLedger, useLedger } from './use-ledger.ts'
 export interface KillRunOptions {
   readonly seed: number
   readonly hosts: number
+  readonly durability: 'strict' | 'local'
   /** How long uses are made and hosts are killed. */
   readonly loadMs: number
   /** The pause between two kills, about. */
@@ -51,6 +56,9 @@ interface TestKey {
 interface Run {
   readonly options: KillRunOptions
   readonly fleet: Fleet
+  /** The folder of the SQLite files, which all hosts share. */
+  readonly disk: string
+  readonly adminKey: string
   readonly ledger: UseLedger
   readonly random: () => number
   readonly call: (request: `${string} /${string}`, options?: CallOptions) => Promise<Reply>
@@ -71,10 +79,12 @@ const REDRIVE_EVERY_MS = 5000
 export async function runKillTest(options: KillRunOptions): Promise<KillReport> {
   const azurite = await startAzurite()
   const proxies = await startStorageProxies(azurite, options.seed)
-  const settings = makeTestSettings('strict')
+  const settings = makeTestSettings(options.durability)
+  const disk = await mkdtemp(join(tmpdir(), 'auth-api-disk-'))
   const fleet = await startFleet(options.hosts, {
     ...settings,
     AZURE_STORAGE_CONNECTION_STRING: proxies.connectionString,
+    DB_PATH: disk,
     LOCAL_QUEUE_LEASE_SECONDS: LEASE_SECONDS,
     USAGE_LEASE_SECONDS: LEASE_SECONDS,
   })
@@ -87,7 +97,16 @@ export async function runKillTest(options: KillRunOptions): Promise<KillReport> 
         ...callOptions,
       })
     const [validated, pushed, both] = await Promise.all([makeKeys(call), makeKeys(call), makeKeys(call)])
-    const run: Run = { options, fleet, ledger: useLedger(), random, call, endsAtMs: Date.now() + options.loadMs }
+    const run: Run = {
+      options,
+      fleet,
+      disk,
+      adminKey: settings.ADMIN_KEY,
+      ledger: useLedger(),
+      random,
+      call,
+      endsAtMs: Date.now() + options.loadMs,
+    }
 
     proxies.setRates(roughWeather)
     const batchIds = await underFire(run, [...validated, ...both], [...pushed, ...both])
@@ -115,6 +134,7 @@ export async function runKillTest(options: KillRunOptions): Promise<KillReport> 
     await fleet.stop()
     await proxies.close()
     await azurite.stop()
+    await rm(disk, { recursive: true, force: true })
   }
 }
 
@@ -209,8 +229,9 @@ async function countWrongPushes({ call, options }: Run, batchIds: readonly strin
   return wrong
 }
 
-/** Until no queue holds a message. What was delivered too often, to hosts that died of it, is given another try. */
-async function drain({ call, options }: Run, connectionString: string): Promise<number> {
+/** Until no spool holds a use and no queue a message. What was delivered too often, to hosts that died of it, is given another try. */
+async function drain(run: Run, connectionString: string): Promise<number> {
+  const { call, options, fleet, disk, adminKey } = run
   const startedAtMs = Date.now()
   let redrivenAtMs = 0
   await poll(async () => {
@@ -218,7 +239,7 @@ async function drain({ call, options }: Run, connectionString: string): Promise<
       await call('POST /admin/functions/usage-poison-redrive')
       redrivenAtMs = Date.now()
     }
-    return (await countMessages(connectionString)) === 0
+    return (await spooledBytes(fleet.hosts(), disk, adminKey)) === 0 && (await countMessages(connectionString)) === 0
   }, options.drainMs)
   return Date.now() - startedAtMs
 }

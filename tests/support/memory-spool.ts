@@ -38,7 +38,11 @@ export function memorySpool(roomFor = Infinity): Spool {
       remove: ({ producer, number }) => {
         batches = batches.filter((batch) => batch.producer !== producer || batch.number !== number)
       },
-      fill: () => ({ batches: batches.length, bytes: bytes(), oldestMadeAtMs: batches[0]?.madeAtMs }),
+      fill: () => ({
+        batches: batches.length + (loose.size > 0 ? 1 : 0),
+        bytes: bytes(),
+        oldestMadeAtMs: batches[0]?.madeAtMs,
+      }),
     },
     revocations: {
       put: (key) => {

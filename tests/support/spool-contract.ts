@@ -120,8 +120,8 @@ function countingContract(name: string, makeSpool: MakeSpool): void {
     test('measures what it holds, to nothing when it is empty again', () => {
       const { spool, reopen } = makeSpool()
       spool.usage.append('host.A', [sampleUse()])
-      const { bytes } = spool.usage.fill()
-      expect(bytes).toBe(Buffer.byteLength(JSON.stringify([sampleUse()])))
+      const { batches, bytes } = spool.usage.fill()
+      expect([batches, bytes]).toEqual([1, Buffer.byteLength(JSON.stringify([sampleUse()]))])
       spool.usage.seal('host.A', [sampleBatch(1), sampleBatch(2)])
       const sealed = { batches: 2, bytes: 2 * Buffer.byteLength(sampleBatch(1).body), oldestMadeAtMs: at.getTime() + 1 }
       expect(spool.usage.fill()).toEqual(sealed)

@@ -51,7 +51,7 @@ describe('the drain', () => {
     const { boot, setQueue, sent, time } = spoolWorld()
     setQueue('lost')
     await boot().recorder.record(sampleUse())
-    await time.advance(60_000)
+    await time.advance(30_000)
     const before = sent.length
     await time.advance(5000)
     expect(sent.length).toBeGreaterThan(before)
@@ -99,7 +99,7 @@ describe('after a SIGKILL', () => {
     expect(gaps()).toEqual([])
   })
 
-  test('files that nobody has are emptied at the start and every minute, in their own names', async () => {
+  test('files that nobody has are emptied at the start and every half minute, in their own names', async () => {
     const left = memorySpool()
     left.usage.append('gone.BOOT', [sampleUse()])
     const { boot, batches, time } = spoolWorld({ left: [left] })
@@ -107,7 +107,7 @@ describe('after a SIGKILL', () => {
     await rest()
     expect(batches().map(({ batchId }) => batchId)).toEqual(['gone.BOOT.1'])
     left.usage.append('gone.LATER', [sampleUse()])
-    await time.advance(60_000)
+    await time.advance(30_000)
     expect(batches().map(({ batchId }) => batchId)).toEqual(['gone.BOOT.1', 'gone.LATER.1'])
     expect([left.usage.loose(), left.usage.oldest(1)]).toEqual([[], []])
   })
@@ -120,7 +120,7 @@ describe('after a SIGKILL', () => {
     boot().start()
     await time.advance(1000)
     setQueue('up')
-    await time.advance(60_000)
+    await time.advance(30_000)
     expect(sent).toEqual([sampleBatch(1).body])
     expect(left.usage.oldest(1)).toEqual([])
   })

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, readdir, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, stat, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
   type LocalDatabase,
@@ -86,8 +86,20 @@ test('opens what is left only where a file is and nobody has it', () => {
   left?.close()
 })
 
+test('stays this process’s alone when it looks through the files for those that are left', async () => {
+  const { file } = open()
+  expect(openLeftDatabase(options(), 0)).toBeUndefined()
+  const child = spawnWriter(folder)
+  await once(child.stdout ?? child, 'data')
+  child.kill('SIGKILL')
+  await once(child, 'close')
+  expect((await readdir(folder)).filter((name) => name.endsWith('.db')).sort()).toEqual([
+    basename(file),
+    'auth-api-abc-1.db',
+  ])
+})
+
 test('keeps what another process committed before its SIGKILL, for whoever opens the same slot next', async () => {
-  await chmod(folder, 0o700)
   const child = spawnWriter(folder)
   const [line] = await once(child.stdout ?? child, 'data')
   expect(openLeftDatabase(options(), 0)).toBeUndefined()
