@@ -9,8 +9,9 @@ type Noted = NonNullable<Answer['trace']>
 export function observeValidation(meter: Counts, validation: Validation): Noted {
   countVerdict(meter, validation)
   if (!('verdict' in validation)) return { verdict: validation.code }
-  const { code, key, cacheAgeMs, degraded } = validation
-  return { verdict: code, keyId: key.keyId, providerId: key.providerId, cacheAgeMs: Math.round(cacheAgeMs), degraded }
+  const { code, key, source, cacheAgeMs, degraded } = validation
+  const { keyId, providerId } = key
+  return { verdict: code, keyId, providerId, source, cacheAgeMs: Math.round(cacheAgeMs), degraded }
 }
 
 /** The same for many at once: how many of them got which verdict. */

@@ -9,6 +9,7 @@ import { judge, type Requirements, type Verdict } from '../domain/verdict.ts'
 import type { Clock, UsageRecorder } from '../ports.ts'
 import type { Limiter } from '../ports-limits.ts'
 import { type FailureLimits, tooManyFailures } from './failure-limits.ts'
+import type { Fresh } from './fresh-cache.ts'
 import type { KnownKeys } from './known-keys.ts'
 
 export interface ValidateKeyInput {
@@ -33,6 +34,8 @@ export type Validation =
       readonly key: Key
       readonly provider: Provider | undefined
       readonly cacheAgeMs: number
+      /** Where the key was found. */
+      readonly source: Fresh<Key>['source']
       /** Judged by what was known before the store stopped answering. */
       readonly degraded: boolean
     }
@@ -87,7 +90,7 @@ async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: Va
   if (prefix === undefined) return failed(needs, input, 'MALFORMED')
   if (!isEnvironment(prefix)) return failed(needs, input, 'NOT_FOUND')
   const found = knownKeys.find(input.secret, input.anew)
-  const { value: key, ageMs, degraded } = found instanceof Promise ? await found : found
+  const { value: key, ageMs, degraded, source } = found instanceof Promise ? await found : found
   if (key === undefined || !covers(scope, key.providerId)) return failed(needs, input, 'NOT_FOUND')
   const foundProvider = knownKeys.findProvider(key.providerId, input.anew)
   const provider = foundProvider instanceof Promise ? await foundProvider : foundProvider
@@ -102,6 +105,7 @@ async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: Va
     key,
     provider: provider.value,
     cacheAgeMs: Math.max(ageMs, provider.ageMs),
+    source,
     degraded: degraded || provider.degraded,
   }
 }

@@ -92,9 +92,11 @@ describe('the log line of a request', () => {
     const json = { key: held.secret, endpoint: '/orders', client_ip: '192.0.2.7' }
     const line = await lineOf(keysValidate, services, { json })
     expect(line?.fields).toMatchObject({
-      ...{ verdict: 'VALID', keyId: held.key.keyId, providerId: 'acme', cacheAgeMs: 0, degraded: false },
+      ...{ verdict: 'VALID', keyId: held.key.keyId, providerId: 'acme' },
+      ...{ source: 'store', cacheAgeMs: 0, degraded: false },
     })
     expect(JSON.stringify(line)).not.toMatch(/orders|192\.0\.2\.7/)
+    expect((await lineOf(keysValidate, services, { json }))?.fields).toMatchObject({ source: 'memory' })
     expect((await lineOf(keysValidate, services, { json: { key: 'none' } }))?.fields).toMatchObject({
       verdict: 'MALFORMED',
     })
