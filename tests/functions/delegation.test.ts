@@ -1,0 +1,77 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { keysGenerate } from '../../functions/keys-generate.ts'
+import { keysPatch } from '../../functions/keys-patch.ts'
+import { keysRotate } from '../../functions/keys-rotate.ts'
+import { managementScopes } from '../../shared/contracts/fields.ts'
+import { everyProvider } from '../../shared/domain/provider-scope.ts'
+import { call } from '../support/call.ts'
+import { makeManager } from '../support/callers.ts'
+import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+
+let services: FakeServices
+
+beforeEach(() => {
+  services = fakeServices()
+})
+
+describe('a management key', () => {
+  const wider = { kind: 'management', name: 'Wider', scopes: ['keys:write', 'keys:read'] }
+
+  test('cannot create one with a scope that it lacks itself, or over more providers', async () => {
+    const { secret } = await makeManager(services, 'acme', ['keys:write'])
+    const generate = async (change: object) => {
+      const { status, body } = await call(keysGenerate, services, { key: secret, json: { ...wider, ...change } })
+      return [status, body.code]
+    }
+    expect(await generate({})).toEqual([403, 'forbidden'])
+    expect(await generate({ scopes: ['keys:write'], provider_id: '*' })).toEqual([403, 'forbidden'])
+    expect(await generate({ scopes: ['keys:write'], provider_id: 'zeta' })).toEqual([404, 'provider_not_found'])
+    expect((await generate({ scopes: ['keys:write'] }))[0]).toBe(201)
+  })
+
+  test('cannot give one more than it has itself by patching it, nor touch one that has more', async () => {
+    const { secret } = await makeManager(services, 'acme', ['keys:write'])
+    const narrow = (await makeManager(services, 'acme', ['keys:write'])).key.keyId
+    const wide = (await makeManager(services, 'acme', managementScopes)).key.keyId
+    const patch = async (keyId: string, json: object) =>
+      (await call(keysPatch, services, { key: secret, params: { token_id: keyId }, json })).status
+    expect(await patch(narrow, { scopes: ['keys:write', 'keys:read'] })).toBe(403)
+    expect(await patch(wide, { name: 'Mine' })).toBe(403)
+    expect(await patch(wide, { scopes: ['keys:write'] })).toBe(403)
+    expect(await patch(narrow, { name: 'Mine' })).toBe(200)
+  })
+
+  test('cannot come by the secret of one that has more, by rotating it', async () => {
+    const { secret } = await makeManager(services, 'acme', ['keys:write'])
+    const wide = (await makeManager(services, 'acme', managementScopes)).key
+    const rotate = (keyId: string) => call(keysRotate, services, { key: secret, params: { token_id: keyId }, json: {} })
+    const { status, text } = await rotate(wide.keyId)
+    expect(status).toBe(403)
+    expect(text).not.toMatch(/permas_/)
+    expect((await services.keys.findById(everyProvider, wide.keyId))?.value).toEqual(wide)
+    const equal = (await makeManager(services, 'acme', ['keys:write'])).key
+    expect((await rotate(equal.keyId)).status).toBe(201)
+  })
+
+  test('of one provider does not see those over all providers', async () => {
+    const { secret } = await makeManager(services, 'acme', managementScopes)
+    const over = (await makeManager(services, '*', ['keys:read'])).key
+    expect((await call(keysRotate, services, { key: secret, params: { token_id: over.keyId }, json: {} })).status).toBe(
+      404,
+    )
+  })
+
+  test('cannot be given a rule that nothing holds, nor a scope that does not exist, by anyone', async () => {
+    const { key } = await makeManager(services, 'acme', ['keys:write'])
+    const faultsOf = async (json: object) => {
+      const { status, body } = await call(keysPatch, services, { params: { token_id: key.keyId }, json })
+      return [status, ...(body.errors ?? []).map(({ pointer }: { pointer: string }) => pointer)]
+    }
+    const limit = { name: 'burst', limit: 1, window_seconds: 1 }
+    expect(await faultsOf({ rate_limits: [limit] })).toEqual([400, '#/rate_limits'])
+    expect(await faultsOf({ quota: { limit: 1, period: 'day' } })).toEqual([400, '#/quota'])
+    expect(await faultsOf({ scopes: ['keys:read', '*', 'orders:read'] })).toEqual([400, '#/scopes/1', '#/scopes/2'])
+    expect(await faultsOf({ scopes: null })).toEqual([400, '#/scopes'])
+    expect((await services.keys.findById(everyProvider, key.keyId))?.value).toEqual(key)
+  })
+})
