@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { azuriteConnectionString } from '../../../local/azurite.ts'
+import { tableAccess } from '../../../shared/storage/azure-tables.ts'
+import { type Guard, openGuard } from '../../../shared/storage/guard.ts'
+import { storageMessageQueue } from '../../../shared/storage/storage-message-queue.ts'
+import { startAzurite, type TestAzurite } from '../../support/azurite.ts'
+import { startFaultProxy } from '../../support/fault-proxy.ts'
+import { outages } from '../../support/outage.ts'
+import { poll } from '../../support/poll.ts'
+
+let azurite: TestAzurite
+beforeAll(async () => {
+  azurite = await startAzurite()
+})
+afterAll(() => azurite.stop())
+
+/** As a validation has it, but for a breaker that closes sooner. */
+const patience = { tryMs: 400, totalMs: 800, retries: 1, firstDelayMs: 50, openMs: 2000, concurrency: 50 }
+
+type Ask = () => Promise<unknown>
+
+/** Something that is kept behind a proxy and asked through a guard. */
+interface Sick {
+  readonly code: string
+  readonly portOf: (azurite: TestAzurite) => number
+  readonly open: (port: number, guard: Guard) => Ask
+}
+
+const dependencies: Readonly<Record<string, Sick>> = {
+  tables: {
+    code: 'store_unavailable',
+    portOf: ({ tablePort }) => tablePort,
+    open(port, guard) {
+      const connectionString = azuriteConnectionString({ blob: 1, queue: 1, table: port })
+      const table = tableAccess({ connectionString, guard }).table('things')
+      return () => table.get('p', 'r')
+    },
+  },
+  queue: {
+    code: 'usage_unavailable',
+    portOf: ({ queuePort }) => queuePort,
+    open(port, guard) {
+      const connectionString = azuriteConnectionString({ blob: 1, queue: port, table: 1 })
+      const queue = storageMessageQueue({ connectionString, name: 'things', guards: { send: guard, rest: guard } })
+      return () => queue.send('x')
+    },
+  },
+}
+
+async function sick({ portOf, open }: Sick) {
+  const proxy = await startFaultProxy({ targetPort: portOf(azurite), nameOf: () => 'request' })
+  onTestFinished(proxy.close)
+  const guard = openGuard({ name: 'sick', patience })
+  return { proxy, guard, ask: open(proxy.port, guard) }
+}
+
+const cases = Object.keys(dependencies).flatMap((name) => outages.map((outage) => [name, outage] as const))
+
+describe.concurrent('an outage', () => {
+  test.for(cases)(
+    'of %s (%s) costs a caller two tries, then none, and is over when it is over',
+    async ([name, outage]) => {
+      const dependency = dependencies[name]
+      if (dependency === undefined) throw new Error('no such dependency')
+      const { proxy, guard, ask } = await sick(dependency)
+      await ask()
+      await proxy.setOutage(outage)
+      await expect(ask()).rejects.toMatchObject({ code: dependency.code })
+      expect(proxy.broken()).toBeLessThanOrEqual(2)
+
+      await Promise.allSettled(Array.from({ length: 40 }, ask))
+      expect(guard.state()).toBe('open')
+      const broken = proxy.broken()
+      const spared = await Promise.allSettled([ask(), ask(), ask()])
+      for (const result of spared) expect(result).toMatchObject({ reason: { code: dependency.code } })
+      expect(proxy.broken()).toBe(broken)
+
+      await proxy.setOutage(null)
+      await poll(async () => {
+        await ask().catch(() => undefined)
+        return guard.state() === 'closed'
+      })
+      await ask()
+    },
+  )
+})
