@@ -157,3 +157,92 @@ describe('a value that was changed here', () => {
     expect(cache.peek('a')?.value?.text).toBe('one')
   })
 })
+
+describe('a confirmed value', () => {
+  test('is as young as its confirmation, until it was read 15 minutes ago', async () => {
+    const { cache, time, put, readAnew, answer, confirm } = cacheUnderTest()
+    put('a', 'one')
+    const first = readAnew('a')
+    answer(0)
+    await first
+    await time.advance(899_000)
+    expect(cache.peek('a')).toBeUndefined()
+    confirm()
+    expect(cache.peek('a')).toMatchObject({ ageMs: 0 })
+    await time.advance(999)
+    expect(cache.peek('a')).toMatchObject({ ageMs: 999 })
+    await time.advance(1)
+    expect(cache.peek('a')).toBeUndefined()
+    expect(cache.isConfirmable('a')).toBe(false)
+    expect(cache.kept('a')).toMatchObject({ value: { text: 'one' }, ageMs: 1000, isOutdated: false })
+  })
+
+  test('that was changed since is not confirmed by anything', async () => {
+    const { cache, time, confirm } = cacheUnderTest()
+    await cache.read('a', async () => ({ id: 'a', text: 'one' }))
+    cache.outdate('a')
+    await time.advance(1)
+    confirm()
+    expect(cache.peek('a')).toBeUndefined()
+    expect(cache.isConfirmable('a')).toBe(false)
+    expect(cache.kept('a')?.isOutdated).toBe(true)
+  })
+
+  test('is not that there is none: what was just made would not be seen', async () => {
+    const { cache, time, confirm } = cacheUnderTest()
+    await cache.read('a', async () => undefined)
+    await time.advance(5000)
+    confirm()
+    expect(cache.peek('a')).toBeUndefined()
+    expect(cache.isConfirmable('a')).toBe(false)
+  })
+
+  test('is none at all before the first confirmation, however fresh its read', async () => {
+    const { cache, confirm } = cacheUnderTest()
+    confirm(-Infinity)
+    await cache.read('a', async () => ({ id: 'a', text: 'one' }))
+    expect(cache.peek('a')).toBeUndefined()
+    expect(cache.isConfirmable('a')).toBe(true)
+  })
+})
+
+describe('a read that takes as long as a value is fresh', () => {
+  test('is made once more, and then given up', async () => {
+    const { cache, time } = cacheUnderTest()
+    let reads = 0
+    const slow = async () => {
+      reads++
+      await time.advance(8000)
+      return { id: 'a', text: 'old by now' }
+    }
+    await expect(cache.read('a', slow)).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(reads).toBe(2)
+  })
+
+  test('is joined by nobody who comes 2 s after its beginning or later: the process may have been stopped meanwhile', async () => {
+    const { cache, time, put, read, answer, reads } = cacheUnderTest()
+    put('a', 'one')
+    const early = read('a')
+    await time.advance(1999)
+    const joined = read('a')
+    await time.advance(1)
+    put('a', 'two')
+    const late = read('a')
+    expect(reads).toHaveLength(2)
+    answer(1)
+    expect((await late).value?.text).toBe('two')
+    answer(0)
+    expect((await joined).value?.text).toBe('one')
+    await early
+    expect(cache.peek('a')?.value?.text).toBe('two')
+  })
+})
+
+test('after more changes than are remembered everything counts as changed, and nothing that is read then', async () => {
+  const { cache } = cacheUnderTest()
+  await cache.read('a', async () => ({ id: 'a', text: 'one' }))
+  for (let change = 0; change <= 50_000; change++) cache.outdate(`other ${change}`)
+  expect(cache.peek('a')).toBeUndefined()
+  await cache.read('a', async () => ({ id: 'a', text: 'two' }))
+  expect(cache.peek('a')?.value?.text).toBe('two')
+})
