@@ -19,7 +19,8 @@ const failures: readonly OutageStep[] = [
   { name: 'queue alone', tables: null, queues: 'blackhole', lastsMs: down.lastsMs },
   { name: 'Azurite stopped', tables: null, queues: null, stopped: true, ...down },
 ]
-const matrix = failures.flatMap((step) => [step, well])
+const healthy: OutageStep = { ...well, name: 'healthy' }
+const matrix = [healthy, ...failures.flatMap((step) => [step, well])]
 
 const options = { seed: 20_261_122, perKind: 3, callers: 6, drainMs: 150_000 } as const
 
@@ -37,7 +38,7 @@ describe.concurrent('while the store is down', () => {
     timeout: TIMEOUT_MS,
   }, async () => {
     const step: OutageStep = { name: 'minute', tables: 'refuse', queues: 'refuse', lastsMs: 60_000, revokes: true }
-    const report = await runOutage({ ...options, steps: [{ ...step, killed: true }], expireAfterMs: 45_000 })
+    const report = await runOutage({ ...options, steps: [healthy, { ...step, killed: true }], expireAfterMs: 45_000 })
     print('a minute without a store', report)
     expectRightAnswers(report)
     expectExactCounts(report)
@@ -74,7 +75,7 @@ function print(name: string, { steps, ...report }: OutageReport): void {
     const { latenciesMs, ...rest } = seen
     const sorted = latenciesMs.toSorted((a, b) => a - b)
     const p99Ms = sorted[Math.floor(sorted.length * 0.99)]
-    return `  ${step}: ${JSON.stringify({ ...rest, unknown: [...seen.unknown], strangers: [...seen.strangers], p99Ms })}`
+    return `  ${step}: ${JSON.stringify({ ...rest, unknown: [...seen.unknown], malformed: [...seen.malformed], strangers: [...seen.strangers], p99Ms })}`
   })
   process.stdout.write(`${name}: ${JSON.stringify(report)}\n${lines.join('\n')}\n`)
 }

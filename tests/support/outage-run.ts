@@ -121,8 +121,8 @@ async function runIn(world: World, options: OutageRunOptions): Promise<OutageRep
   const steps: { name: string; seen: Seen }[] = []
   const revocations: OutageReport['revocations'][number][] = []
   let lasts = true
-  const seen = () => steps.at(-1)?.seen ?? nothingSeen()
-  steps.push({ name: 'healthy', seen: nothingSeen() })
+  const before = nothingSeen()
+  const seen = () => steps.at(-1)?.seen ?? before
   const load = runLoad({ call, keys, ledger, random, seen, lasts: () => lasts }, options.callers)
   const revoked: string[] = []
   for (const step of options.steps) {
