@@ -6,16 +6,19 @@ import { join } from 'node:path'
 import { callApi } from '../tests/support/api-client.ts'
 import { startLocalHost } from '../tests/support/local-host.ts'
 import { makeTestSettings } from '../tests/support/test-settings.ts'
-import { type LoadJob, type LoadReport, pinToCore, sendLoad } from './support/load.ts'
+import { readCpuTimeUs } from './support/cpu-time.ts'
+import { COUNTED_SHARE, type LoadJob, type LoadReport, pinToCore, sendLoad } from './support/load.ts'
 import { median, print, reportGoal, round } from './support/report.ts'
 
 // Validation through the local host against a function in the same host that does nothing, and that against bare
-// node:http. The server has one core, the load the other; the contestants take turns. `node bench/http.ts [seconds]
-// [rounds]` of each turn. Run `npm run build` before.
+// node:http. The server has one core, the load the other; the contestants take turns. Beside the requests per second it
+// prints the CPU time of a request, which other users of the machine change less. `node bench/http.ts [seconds] [rounds]`
+// of each turn. Run `npm run build` before.
 
 const [seconds = 4, rounds = 7] = process.argv.slice(2).map(Number)
 const CONNECTIONS = 64
 const KEYS = 200
+const VALIDATE = '/auth/keys/validate'
 const BAD_SHARE_MAX = 0.01
 const REPOSITORY = join(import.meta.dirname, '..')
 const EMPTY_FUNCTION = `require('@azure/functions').app.http('empty', {
@@ -28,10 +31,10 @@ try {
   const usual = await startApp({})
   const relaxed = await startApp({ USAGE_DURABILITY: 'relaxed' })
   const contestants = {
-    bare: jobFor(bare, '/', ['x']),
-    empty: jobFor(usual.baseUrl, '/empty', usual.bodies),
-    validate: jobFor(usual.baseUrl, '/auth/keys/validate', usual.bodies, usual.adminKey),
-    relaxed: jobFor(relaxed.baseUrl, '/auth/keys/validate', relaxed.bodies, relaxed.adminKey),
+    bare: { pid: bare.pid, job: jobFor(bare.baseUrl, '/', ['x']) },
+    empty: { pid: usual.pid, job: jobFor(usual.baseUrl, '/empty', usual.bodies) },
+    validate: { pid: usual.pid, job: jobFor(usual.baseUrl, VALIDATE, usual.bodies, usual.adminKey) },
+    relaxed: { pid: relaxed.pid, job: jobFor(relaxed.baseUrl, VALIDATE, relaxed.bodies, relaxed.adminKey) },
   }
   const medians = await compare(contestants)
   reportGoal({ name: 'http-host', value: medians.empty / medians.bare, unit: 'x-bare-http', atLeast: 0.5 })
@@ -41,28 +44,50 @@ try {
   for (const stop of stops.reverse()) await stop()
 }
 
+interface Contestant {
+  readonly pid: number
+  readonly job: LoadJob
+}
+
+interface Turn extends LoadReport {
+  readonly cpuUsPerRequest: number
+}
+
 /** Requests per second of each: the median over the rounds, after one that only warms up. */
-async function compare<Name extends string>(jobs: Readonly<Record<Name, LoadJob>>): Promise<Record<Name, number>> {
-  const entries = Object.entries(jobs) as [Name, LoadJob][]
-  const reports = new Map<Name, LoadReport[]>(entries.map(([name]) => [name, []]))
-  for (let turn = 0; turn <= rounds; turn++) {
-    for (const [name, job] of entries) {
-      const report = await sendLoad(job)
-      if (turn === 0) continue
-      holdGood(name, report)
-      reports.get(name)?.push(report)
+async function compare<Name extends string>(
+  contestants: Readonly<Record<Name, Contestant>>,
+): Promise<Record<Name, number>> {
+  const entries = Object.entries(contestants) as [Name, Contestant][]
+  const turns = new Map<Name, Turn[]>(entries.map(([name]) => [name, []]))
+  for (let round = 0; round <= rounds; round++) {
+    for (const [name, contestant] of entries) {
+      const turn = await takeTurn(contestant)
+      if (round === 0) continue
+      holdGood(name, turn)
+      turns.get(name)?.push(turn)
     }
   }
-  const result = entries.map(([name]) => {
-    const [perSecond, p50, p99] = [
-      median((reports.get(name) ?? []).map((report) => report.perSecond)),
-      median((reports.get(name) ?? []).map(({ latencyMs }) => latencyMs.p50)),
-      median((reports.get(name) ?? []).map(({ latencyMs }) => latencyMs.p99)),
-    ]
-    print(`${name}: ${Math.round(perSecond)} per second, p50 ${round(p50)} ms, p99 ${round(p99)} ms`)
-    return [name, perSecond]
-  })
-  return Object.fromEntries(result)
+  return Object.fromEntries(entries.map(([name]) => [name, summarize(name, turns.get(name) ?? [])])) as Record<
+    Name,
+    number
+  >
+}
+
+async function takeTurn({ pid, job }: Contestant): Promise<Turn> {
+  const before = readCpuTimeUs(pid)
+  const report = await sendLoad(job)
+  return { ...report, cpuUsPerRequest: ((readCpuTimeUs(pid) - before) / report.replies) * COUNTED_SHARE }
+}
+
+function summarize(name: string, turns: readonly Turn[]): number {
+  const perSecond = median(turns.map((turn) => turn.perSecond))
+  const cpuUs = round(median(turns.map((turn) => turn.cpuUsPerRequest)))
+  const [p50, p99] = [
+    round(median(turns.map(({ latencyMs }) => latencyMs.p50))),
+    round(median(turns.map(({ latencyMs }) => latencyMs.p99))),
+  ]
+  print(`${name}: ${Math.round(perSecond)} per second, ${cpuUs} µs of CPU each, p50 ${p50} ms, p99 ${p99} ms`)
+  return perSecond
 }
 
 /** On a machine that is busy with other things a store may answer too late for a use or two. */
@@ -84,7 +109,7 @@ function jobFor(baseUrl: string, path: string, bodies: readonly string[], adminK
   }
 }
 
-async function startBareServer(): Promise<string> {
+async function startBareServer() {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'support/processes/bare-server.ts')], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -94,8 +119,9 @@ async function startBareServer(): Promise<string> {
     await ended
   })
   const [line] = await once(child.stdout, 'data')
-  pinToCore(child.pid ?? 0, 0)
-  return String(line).trim()
+  const pid = child.pid ?? 0
+  pinToCore(pid, 0)
+  return { pid, baseUrl: String(line).trim() }
 }
 
 /** The built app and the empty function in one host, and bodies that validate good keys. */
@@ -113,7 +139,7 @@ async function startApp(settings: Readonly<Record<string, string>>) {
     const reply = await callApi(host.baseUrl, 'POST /auth/keys/generate', { credential: ADMIN_KEY, body })
     bodies.push(JSON.stringify({ key: JSON.parse(reply.text).key, environment: 'live', client_ip: '203.0.113.7' }))
   }
-  return { baseUrl: host.baseUrl, adminKey: ADMIN_KEY, bodies }
+  return { pid: host.pid, baseUrl: host.baseUrl, adminKey: ADMIN_KEY, bodies }
 }
 
 async function makeApp(): Promise<string> {

@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 
+export const COUNTED_SHARE = 0.8
+
 /** Requests that are sent over and over: one path, the bodies in turn, over connections that are kept. */
 export interface LoadJob {
   /** With a port; no TLS. */
@@ -12,7 +14,7 @@ export interface LoadJob {
   readonly bodies: readonly string[]
   /** Each sends its next request when it has the reply to the last one. */
   readonly connections: number
-  /** Of this the first fifth only warms up and is not counted. */
+  /** Of this only the last `COUNTED_SHARE` is counted; what comes before warms up. */
   readonly durationMs: number
 }
 

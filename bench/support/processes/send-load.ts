@@ -1,11 +1,10 @@
 import { connect, type Socket } from 'node:net'
 import { json } from 'node:stream/consumers'
-import type { LoadJob, LoadReport } from '../load.ts'
+import { COUNTED_SHARE, type LoadJob, type LoadReport } from '../load.ts'
 
 // Sends the load that standard input describes, and prints what came of it. On bare sockets: `node:http` as a client
 // costs as much per request as the server that is to be measured.
 
-const WARM_UP_SHARE = 0.2
 const HEAD_END = '\r\n\r\n'
 
 const job = (await json(process.stdin)) as LoadJob
@@ -19,10 +18,10 @@ let counting = false
 let done = false
 
 const sockets = Array.from({ length: job.connections }, open)
-await after(job.durationMs * WARM_UP_SHARE)
+await after(job.durationMs * (1 - COUNTED_SHARE))
 counting = true
 const startedAtMs = performance.now()
-await after(job.durationMs * (1 - WARM_UP_SHARE))
+await after(job.durationMs * COUNTED_SHARE)
 const seconds = (performance.now() - startedAtMs) / 1000
 done = true
 for (const socket of sockets) socket.destroy()
