@@ -4,6 +4,7 @@ import type { Log } from './ports.ts'
 const secrets: readonly (readonly [RegExp, string])[] = [
   [/permas_[a-z]{2,12}_\w{4,}/g, 'permas_[redacted]'],
   [/(Bearer\s+)[^\s"',]+/gi, '$1[redacted]'],
+  [/\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, '[redacted]'],
   [/((?:sig|AccountKey|SharedAccessSignature)=)[^\s"'&;]+/gi, '$1[redacted]'],
 ]
 

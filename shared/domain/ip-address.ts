@@ -25,8 +25,9 @@ export function parseBareAddress(text: string): Address | undefined {
 
 /** The one way to write the address that `parseAddress` reads from a text (RFC 5952 for IPv6), or null. */
 export function canonicalAddress(text: string): string | null {
-  if (ipv4.test(text)) return text
-  const address = parseAddress(text)
+  const bare = ipv4.test(text) ? text : withoutPort(text.trim())
+  if (ipv4.test(bare)) return bare
+  const address = parseBareAddress(bare)
   if (address === undefined) return null
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString()
 }

@@ -23,6 +23,7 @@ describe('redaction', () => {
   test.each([
     ['Authorization: Bearer eyJhbGciOi.J9.x-y_z', 'eyJ'],
     ['bearer   s3cr3t-token"', 's3cr3t'],
+    ['token eyJhbGciOiJSUzI1NiJ9.eyJvaWQiOiJ4In0.c2ln was refused', 'eyJ'],
     ['https://x/t?sv=1&sig=abc%2Bdef%3D&se=2', 'abc%2B'],
     ['AccountName=a;AccountKey=Zm9vYmFy==;TableEndpoint=x', 'Zm9v'],
     ['SharedAccessSignature=sv=2021&sig=abc', 'sv=2021'],
