@@ -9,7 +9,7 @@ import { tableKeyStore } from '../shared/storage/table-key-store.ts'
 import { tableProviderStore } from '../shared/storage/table-provider-store.ts'
 import { startAzurite } from '../tests/support/azurite.ts'
 import { startStorageProxies } from '../tests/support/storage-proxies.ts'
-import { limitless, makeKey, validateInput } from './support/known-keys.ts'
+import { limitless, makeKey, unchanging, validateInput } from './support/known-keys.ts'
 import { print, reportGoal } from './support/report.ts'
 import { systemClock } from './support/usage-messages.ts'
 
@@ -28,7 +28,7 @@ try {
   const stores = { keys: tableKeyStore(tables), providers: tableProviderStore(tables) }
   const needs = {
     ...limitless,
-    knownKeys: knownKeys({ ...stores, digests, clock: systemClock }),
+    knownKeys: knownKeys({ ...unchanging, ...stores, digests, clock: systemClock }),
     usage: { record: async () => {} },
     clock: systemClock,
   }

@@ -8,6 +8,7 @@ import type { FailureLimits } from '../../shared/operations/failure-limits.ts'
 import type { KeyDigest } from '../../shared/operations/key-digests.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
 import { type KnownKeys, knownKeys } from '../../shared/operations/known-keys.ts'
+import { noReplica } from '../../shared/operations/no-replica.ts'
 import { usageRecorder } from '../../shared/operations/record-usage.ts'
 import type { ValidateKeyInput } from '../../shared/operations/validate-key.ts'
 import type { Clock, KeyStore, ProviderStore } from '../../shared/ports.ts'
@@ -81,7 +82,20 @@ export const limitless: { readonly limiter: Limiter; readonly failures: FailureL
 }
 
 /** Real clocks, read as often as the service reads them, but nothing in a cache ever turns too old. */
-export const ageless: Clock = { now: () => new Date(), monotonicMs: () => performance.now() * 1e-9 }
+export const ageless: Clock = {
+  now: () => new Date(startedAtMs + (Date.now() - startedAtMs) * 1e-9),
+  monotonicMs: () => performance.now() * 1e-9,
+}
+const startedAtMs = Date.now()
+
+/** What `knownKeys` needs besides stores and a clock: nothing ever changes, and nothing is kept on a disk. */
+export const unchanging: Pick<Parameters<typeof knownKeys>[0], 'feed' | 'replica' | 'scheduler' | 'log' | 'meter'> = {
+  feed: { append: async () => {}, read: async () => [] },
+  replica: noReplica,
+  scheduler: systemScheduler,
+  log: () => {},
+  meter: openMetrics({ worker: 'bench' }).meter,
+}
 
 export interface WarmCache {
   readonly knownKeys: KnownKeys
@@ -95,7 +109,7 @@ const noProviders: ProviderStore = { find: async () => undefined, put: async () 
 export async function fillCache(size: number): Promise<WarmCache> {
   let next: Key | undefined
   const keys = { findByDigest: async () => next } as unknown as KeyStore
-  const cache = knownKeys({ keys, providers: noProviders, digests, clock: ageless }, size)
+  const cache = knownKeys({ ...unchanging, keys, providers: noProviders, digests, clock: ageless }, size)
   const secrets: string[] = []
   for (let index = 0; index < size; index++) {
     const secret = generateSecret('live', randomBytes)
