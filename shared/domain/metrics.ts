@@ -12,7 +12,7 @@ export const counters = {
   },
   auth_api_verdicts_total: { help: 'Verdicts of validate.', labels: ['code', 'degraded'] },
   auth_api_key_lookups_total: {
-    help: 'Keys looked up, by where they were found: memory, store, stale memory, replica, or none.',
+    help: 'Keys looked up, by where they were found: memory, store, stale (memory in an outage), replica, or none.',
     labels: ['source'],
   },
   auth_api_authentication_failures_total: {

@@ -79,6 +79,7 @@ async function useKeys(): Promise<string> {
   await call('POST /auth/keys/batch/usage?provider_id=acme', { body: { batch_id: 'batch-0001', events } })
   await call('POST /auth/keys/me/revoke', { credential: rotated.secret, body: {} })
   await call('GET /auth/keys/me', { credential: rotated.secret })
+  await call('POST /auth/keys/validate', { body: { key: rotated.secret, client_ip: secret } })
   return keyId
 }
 
@@ -150,6 +151,7 @@ beforeAll(async () => {
   await poll(async () => (await call('GET /auth/usage?provider_id=acme')).text.includes(MARKER), 20_000)
   await call(`GET /auth/keys/${keyId}/usage`)
   await call('GET /auth/usage/reconciliation')
+  await call('GET /metrics')
   await stopHost(consumer)
 
   places.push(...(await readTables(azurite.connectionString)))
