@@ -131,6 +131,7 @@ describe('a revocation', () => {
     await rest()
     await revoke(key.keyId)
     suspendedMs = MINUTE_MS
+    await time.advance(1)
     expect((await here.find(secret, false)).value?.revocation).not.toBeNull()
   })
 
