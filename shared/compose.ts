@@ -19,6 +19,7 @@ import { readinessCheck } from './operations/check-readiness.ts'
 import { usageConsumer } from './operations/consume-usage.ts'
 import { failureLimits } from './operations/failure-limits.ts'
 import { keyDigests } from './operations/key-digests.ts'
+import { keyQuotas } from './operations/key-quotas.ts'
 import { knownKeys } from './operations/known-keys.ts'
 import { limiter } from './operations/limiter.ts'
 import { watchGauges } from './operations/watch-gauges.ts'
@@ -82,6 +83,7 @@ export function compose(config: Config): Services {
     limiter: limits,
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }),
     managementLimit: config.managementLimit,
+    keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
     ...{ usage, spooling, pendingRevocations: spooling.pendingRevocations },
     consumer: usageConsumer({
       ...stores,

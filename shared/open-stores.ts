@@ -10,6 +10,7 @@ import { pointerSweeper } from './storage/pointer-sweeper.ts'
 import { storageMessageQueue } from './storage/storage-message-queue.ts'
 import { tableChangeFeed } from './storage/table-change-feed.ts'
 import { tableIdempotencyStore } from './storage/table-idempotency-store.ts'
+import { tableKeyCountStore } from './storage/table-key-count-store.ts'
 import { tableKeyStore } from './storage/table-key-store.ts'
 import { tableLateUsage } from './storage/table-late-usage.ts'
 import { tableLimitStore } from './storage/table-limit-store.ts'
@@ -45,6 +46,7 @@ export function openStores(config: Config, meter: Meter) {
     providers: tableProviderStore(tables.management),
     feed: tableChangeFeed(tables.management),
     idempotency: tableIdempotencyStore(tables.management),
+    keyCounts: tableKeyCountStore(tables.management),
     ledger: tableUsageLedger(tables.background),
     late: tableLateUsage(tables.background),
     marks: tableRollUpMarks(tables.background),

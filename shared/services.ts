@@ -7,6 +7,7 @@ import type { ReadinessCheck } from './operations/check-readiness.ts'
 import type { UsageConsumer } from './operations/consume-usage.ts'
 import type { FailureLimits } from './operations/failure-limits.ts'
 import type { KeyDigests } from './operations/key-digests.ts'
+import type { KeyQuotas } from './operations/key-quotas.ts'
 import type { KnownKeys } from './operations/known-keys.ts'
 import type { LocalSpooling } from './operations/local-spooling.ts'
 import type { BufferedRecorder } from './operations/record-usage.ts'
@@ -32,6 +33,7 @@ export interface Services {
   readonly pendingRevocations: Pick<RevocationSpool, 'put'>
   readonly limiter: Limiter
   readonly failures: FailureLimits
+  readonly keyQuotas: KeyQuotas
   /** What each caller may call of each endpoint of the management API. */
   readonly managementLimit: Omit<RateLimit, 'name'>
   readonly aggregator: UsageAggregator

@@ -5,6 +5,7 @@ import { generateSecret, keyHint } from '../domain/key-format.ts'
 import { oneProvider } from '../domain/provider-scope.ts'
 import type { Clock, KeyStore, Random } from '../ports.ts'
 import type { KeyDigests } from './key-digests.ts'
+import type { KeyQuotas } from './key-quotas.ts'
 
 export interface GenerateKeyInput extends KeyPolicy {
   /** A ULID. A second call with the same id makes no second key. */
@@ -22,6 +23,7 @@ export interface NewKeyNeeds {
   readonly digests: KeyDigests
   readonly clock: Clock
   readonly random: Random
+  readonly keyQuotas: KeyQuotas
 }
 
 /** The key, and its secret: this once. null where an earlier call with the same id had made the key. */
@@ -30,10 +32,23 @@ export interface NewKey {
   readonly secret: string | null
 }
 
-/** Makes a key. The secret leaves in the return value; only its digest is stored. */
+/**
+ * Makes a key. The secret leaves in the return value; only its digest is stored. Throws `key_quota_exceeded` and
+ * `rate_limited` where the provider's quotas allow no more keys; one that a rotation makes takes the old one's place.
+ */
 export async function generateKey(needs: NewKeyNeeds, input: GenerateKeyInput): Promise<NewKey> {
+  const { kind, providerId, keyId, rotatedFrom } = input
   const now = needs.clock.now()
   refuseFaults([...faultsOfRules(input.ipRestrictions), ...faultsOfTimes(input, now)])
+  const purpose = rotatedFrom === null ? 'generate' : 'rotate'
+  return needs.keyQuotas.admit(
+    { kind, providerId, keyId, purpose },
+    () => makeKey(needs, input, now),
+    ({ secret }) => secret !== null,
+  )
+}
+
+async function makeKey(needs: NewKeyNeeds, input: GenerateKeyInput, now: Date): Promise<NewKey> {
   const secret = generateSecret(input.environment ?? 'mgmt', (size) => needs.random.bytes(size))
   const key: Key = {
     ...input,

@@ -32,6 +32,7 @@ const targets: Readonly<Record<string, readonly string[]>> = {
     'shared/ports-feed.ts',
     'shared/ports-limits.ts',
     'shared/ports-observing.ts',
+    'shared/ports-quotas.ts',
     'shared/ports-reporting.ts',
   ],
   operations: ['shared/operations/get-key.ts'],

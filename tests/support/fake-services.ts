@@ -11,6 +11,7 @@ import { readinessCheck } from '../../shared/operations/check-readiness.ts'
 import { usageConsumer } from '../../shared/operations/consume-usage.ts'
 import { failureLimits } from '../../shared/operations/failure-limits.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
+import { keyQuotas } from '../../shared/operations/key-quotas.ts'
 import { knownKeys } from '../../shared/operations/known-keys.ts'
 import { limiter } from '../../shared/operations/limiter.ts'
 import { localSpooling } from '../../shared/operations/local-spooling.ts'
@@ -23,6 +24,7 @@ import type { Services } from '../../shared/services.ts'
 import { type ManualTime, manualTime } from './manual-time.ts'
 import { memoryChangeFeed } from './memory-change-feed.ts'
 import { memoryIdempotencyStore } from './memory-idempotency-store.ts'
+import { memoryKeyCountStore } from './memory-key-count-store.ts'
 import { memoryKeyStore } from './memory-key-store.ts'
 import { memoryLimitStore } from './memory-limit-store.ts'
 import { type MemoryMessageQueue, memoryMessageQueue } from './memory-message-queue.ts'
@@ -70,6 +72,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     providers: memoryProviderStore(),
     feed: memoryChangeFeed(),
     idempotency: memoryIdempotencyStore(),
+    keyCounts: memoryKeyCountStore(),
     pushes,
     queue: memoryMessageQueue(clock),
   }
@@ -103,6 +106,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
     knownKeys: known,
     limiter: limits,
+    keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }, NO_BUDGET),
     managementLimit: { limit: NO_BUDGET.perCaller, windowSeconds: 60, strategy: 'sliding_window' },
     spooling,
