@@ -116,23 +116,16 @@ interface Gate {
   readonly deadlineMs: number
 }
 
-/** Runs the try in its turn. The breaker is asked before the wait and after it: it may have opened meanwhile. */
+/**
+ * Runs the try in its turn: first come, first served, so that whoever is before it has given up by its own deadline. The
+ * breaker is asked again, as it may have opened meanwhile.
+ */
 async function takePlace<T extends Judged>({ places, circuit, deadlineMs }: Gate, work: () => Promise<T>): Promise<T> {
-  circuit.admit()
   if (places.executionSlots === 0 && places.queueSlots === 0) throw new NotAsked('too many requests wait for it', 1)
-  if (places.executionSlots > 0) return places.execute(() => circuit.run(work))
-  const { promise: timeUp, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(waitedTooLong()), deadlineMs - performance.now())
-  const turn = places.execute(() => {
-    clearTimeout(timer)
-    if (performance.now() >= deadlineMs) throw waitedTooLong()
+  return places.execute(() => {
+    if (performance.now() >= deadlineMs) throw new NotAsked('it was too busy for too long', 1)
     return circuit.run(work)
   })
-  return Promise.race([turn, timeUp])
-}
-
-function waitedTooLong(): NotAsked {
-  return new NotAsked('it was too busy for too long', 1)
 }
 
 /** Gives up when the time is over, whether or not `ask` heeds its signal. */

@@ -147,11 +147,13 @@ describe('the bulkhead of a guard', () => {
 
   test('lets nobody wait for a place longer than a request may take', async () => {
     const slow = () => new Promise((resolve) => setTimeout(resolve, 390, 'row'))
-    const { many, counted } = guarded(slow, { concurrency: 1 })
+    const { many, counted, asked } = guarded(slow, { concurrency: 1 })
     const answers = await many(10, 800)
     expect(answers.filter((answer) => answer === 'row')).toHaveLength(2)
     expect(answers.filter((answer) => answer === 'NotAsked: it was too busy for too long')).toHaveLength(7)
     expect(counted.rejected).toBe(7)
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(asked()).toBe(3)
   })
 
   test('turns away at once what finds 20 times as many waiting', async () => {
@@ -190,6 +192,8 @@ describe('the circuit breaker of a guard', () => {
     const { many, asked } = guarded(moody, { retries: 0 })
     await many(20)
     expect(new Set(await many(100, 0))).toEqual(new Set([open]))
+    await vi.advanceTimersByTimeAsync(3999)
+    expect(await many(1, 0)).toEqual([open])
     expect(asked()).toBe(20)
   })
 
@@ -207,13 +211,19 @@ describe('the circuit breaker of a guard', () => {
   })
 
   test('opens again with the first of the 3 that fails', async () => {
-    const { guard, many, asked } = guarded(moody, { retries: 0 })
+    const { guard, many, asked } = guarded((n) => (n === 20 || n === 22 ? row() : failure(503)), { retries: 0 })
     await many(20)
     await vi.advanceTimersByTimeAsync(5000)
     await many(10)
-    expect(asked()).toBeLessThanOrEqual(23)
+    expect(asked()).toBe(23)
     expect(guard.state()).toBe('open')
     expect(await many(1, 0)).toEqual([open])
+  })
+
+  test('lets nobody wait for a retry that it would refuse', async () => {
+    const { many, asked } = guarded(moody)
+    expect(await many(20)).toContain('RestError: no')
+    expect(asked()).toBe(20)
   })
 
   test('turns away who waits for a place, as soon as it opens', async () => {

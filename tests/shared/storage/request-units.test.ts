@@ -39,6 +39,12 @@ test('never more than a second’s worth, and what was saved up, is let through'
   )
 })
 
+test('what was not spent for long is no more than a second’s worth', async () => {
+  const units = requestUnits(100)
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(await spendAll(units, [100, 1], 0)).toEqual([0, null])
+})
+
 test('what costs more than a second’s worth goes when a second’s worth is there, and is owed', async () => {
   const units = requestUnits(100)
   expect(await spendAll(units, [250], 0)).toEqual([0])
