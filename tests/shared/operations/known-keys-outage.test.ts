@@ -167,11 +167,11 @@ describe('an instance that starts while the store is down', () => {
 
   test('goes on without a disk that fails', async () => {
     const { services, secret, here, disk, outage, time } = await keyAndOutage({ disk: true })
+    const { secret: unseen } = await makeKey(services)
     disk?.close()
     await time.advance(MINUTE_MS)
     expect(await here.find(secret, false)).toMatchObject({ degraded: false })
     outage(true)
-    const { secret: unseen } = await makeKey(services)
     await expect(here.find(unseen, false)).rejects.toMatchObject(unavailable)
   })
 })
