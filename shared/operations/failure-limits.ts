@@ -33,7 +33,7 @@ interface FailureLimitsNeeds {
   readonly log: Log
 }
 
-const WATCHED_MAX = 10_000
+const SPENT_MAX = 10_000
 const window = { kind: 'sliding', seconds: 60 } as const
 
 export function failureLimits(
@@ -41,32 +41,33 @@ export function failureLimits(
   { perCaller, perAddress }: FailureBudgets = { perCaller: 600, perAddress: 60 },
 ): FailureLimits {
   const complain = complainer(log, clock)
-  /** The budgets that were found spent: only these are asked about again. */
-  const watched = new Map<string, Limit>()
+  /** The budgets that were found spent, by subject, and until when. */
+  const spentUntilMs = new Map<string, number>()
 
   const byAddress = (subject: string, clientIp: string | null): Limit[] =>
     clientIp === null
       ? []
       : [{ subject: `${subject}:${hashIp(clientNetwork(clientIp))}`, name: 'client_ip', limit: perAddress, window }]
 
-  function watch(taking: Taking): void {
+  function notice(taking: Taking): void {
     if (taking.kind === 'taken') return
     const { subject, name } = taking.by.limit
-    if (watched.size >= WATCHED_MAX) watched.clear()
-    watched.set(subject, taking.by.limit)
-    complain('Somebody fails too often: of this budget only known keys are let through.', { subject, budget: name })
+    if (spentUntilMs.size >= SPENT_MAX) spentUntilMs.clear()
+    spentUntilMs.set(subject, clock.monotonicMs() + taking.retryAfterMs)
+    complain('Somebody fails too often: only keys that are known here are let through.', { subject, budget: name })
   }
 
   function isSpent({ subject }: Limit): boolean {
-    const limit = watched.get(subject)
-    if (limit === undefined) return false
-    if (!limiter.isSpent(limit)) watched.delete(subject)
-    return watched.has(subject)
+    const untilMs = spentUntilMs.get(subject)
+    if (untilMs === undefined) return false
+    if (clock.monotonicMs() < untilMs) return true
+    spentUntilMs.delete(subject)
+    return false
   }
 
   async function take(budget: Limit): Promise<void> {
     try {
-      watch(await limiter.take([budget], 1))
+      notice(await limiter.take([budget], 1))
     } catch (error) {
       complain('A failure could not be counted.', { cause: error instanceof AppError ? error.code : 'unknown' })
     }
@@ -79,8 +80,8 @@ export function failureLimits(
       ...byAddress(`failed:${callerId}`, clientIp),
     ],
     authentication: (clientIp) => byAddress('unauthenticated', clientIp),
-    areAnySpent: () => watched.size > 0,
-    areSpent: (budgets) => watched.size > 0 && budgets.some(isSpent),
+    areAnySpent: () => spentUntilMs.size > 0,
+    areSpent: (budgets) => budgets.some(isSpent),
     count(budgets) {
       for (const budget of budgets) void take(budget)
     },

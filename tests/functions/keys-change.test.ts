@@ -15,8 +15,8 @@ beforeEach(async () => {
   services = fakeServices()
   held = await makeKey(services, {
     ...{ description: 'd', ownerId: 'ann', scopes: ['a'], ipRestrictions: ['192.0.2.1'], metadata: { a: 1 } },
-    ...{ expiresAt: new Date('2027-01-01'), quota: { limit: 1, period: 'day' as const } },
-    rateLimits: [{ name: 'burst', limit: 1, windowSeconds: 1, strategy: 'fixed_window' }],
+    ...{ expiresAt: new Date('2027-01-01'), quota: { limit: 9, period: 'day' as const } },
+    rateLimits: [{ name: 'burst', limit: 9, windowSeconds: 1, strategy: 'fixed_window' }],
   })
 })
 
