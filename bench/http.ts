@@ -142,11 +142,12 @@ async function startApp(settings: Readonly<Record<string, string>>) {
   return { pid: host.pid, baseUrl: host.baseUrl, adminKey: ADMIN_KEY, bodies }
 }
 
+/** The built app comes last: so it is its copy of @azure/functions that makes the requests of both. */
 async function makeApp(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'auth-api-bench-'))
   stops.push(() => rm(folder, { recursive: true }))
   for (const name of ['node_modules', 'dist', 'host.json']) await symlink(join(REPOSITORY, name), join(folder, name))
-  await writeFile(join(folder, 'package.json'), JSON.stringify({ main: '{dist/main,empty}.cjs' }))
-  await writeFile(join(folder, 'empty.cjs'), EMPTY_FUNCTION)
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ main: '{bench-empty,dist/main}.cjs' }))
+  await writeFile(join(folder, 'bench-empty.cjs'), EMPTY_FUNCTION)
   return folder
 }
