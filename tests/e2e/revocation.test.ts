@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest'
+import { histogram, PROMISED_MS, type RevocationReport, runRevocations } from '../support/revocation-run.ts'
+
+const TIMEOUT_MS = 180_000
+const options = { seed: 20_261_122, hosts: 3, keys: 300, revokesPerSecond: 25, bystanders: 4, stoppedMs: 0 } as const
+
+describe('a revoked key, used at three instances, half of them resting from before the revocation on', () => {
+  it('is accepted by none 10 s after the reply to the revocation', { timeout: TIMEOUT_MS }, async () => {
+    expectKept('three instances', await runRevocations(options))
+  })
+
+  it('nor by one that was stopped for 15 s meanwhile and goes on', { timeout: TIMEOUT_MS }, async () => {
+    expectKept('one of three stopped', await runRevocations({ ...options, stoppedMs: 15_000 }))
+  })
+})
+
+function expectKept(name: string, report: RevocationReport): void {
+  const { lastAcceptedMs, ...rest } = report
+  process.stdout.write(`${name}: last accepted use after the reply\n${histogram(report)}\n${JSON.stringify(rest)}\n`)
+  expect(rest).toMatchObject({ revoked: options.keys, tooLate: 0, failures: {} })
+  expect(rest.restingUses).toBe((options.keys / 2) * options.hosts)
+  expect(Math.max(...lastAcceptedMs)).toBeLessThanOrEqual(PROMISED_MS)
+  // Other instances do serve from memory for a while: else this would show nothing.
+  expect(Math.max(...lastAcceptedMs)).toBeGreaterThan(0)
+}
