@@ -1,5 +1,7 @@
 import type { TableAccess } from '../../shared/storage/azure-tables.ts'
+import { tableChangeFeed } from '../../shared/storage/table-change-feed.ts'
 import { tableIdempotencyStore } from '../../shared/storage/table-idempotency-store.ts'
+import { tableKeyCountStore } from '../../shared/storage/table-key-count-store.ts'
 import { tableKeyStore } from '../../shared/storage/table-key-store.ts'
 import { tableLateUsage } from '../../shared/storage/table-late-usage.ts'
 import { tableProviderStore } from '../../shared/storage/table-provider-store.ts'
@@ -7,7 +9,9 @@ import { tablePushStore } from '../../shared/storage/table-push-store.ts'
 import { tableRollUpMarks } from '../../shared/storage/table-roll-up-marks.ts'
 import { tableUsageLedger } from '../../shared/storage/table-usage-ledger.ts'
 import { tableUsageReports } from '../../shared/storage/table-usage-reports.ts'
+import { changeFeedContract } from './change-feed-contract.ts'
 import { idempotencyStoreContract } from './idempotency-store-contract.ts'
+import { keyCountStoreContract } from './key-count-store-contract.ts'
 import { keyStoreContract } from './key-store-contract.ts'
 import { providerStoreContract } from './provider-store-contract.ts'
 import { pushStoreContract } from './push-store-contract.ts'
@@ -24,4 +28,14 @@ export function tableContracts(name: string, tables: () => TableAccess): void {
   usageReportsContract(name, () => tableUsageReports(tables()))
   rollUpMarksContract(name, () => tableRollUpMarks(tables()))
   pushStoreContract(name, () => tablePushStore(tables()))
+  keyCountStoreContract(name, () => tableKeyCountStore(tables()))
+  changeFeedContract(name, () => tableChangeFeed(unused(tables())))
+}
+
+let copies = 0
+
+/** Every table under a name that it has for the first time. */
+function unused(tables: TableAccess): TableAccess {
+  const copy = ++copies
+  return { table: (name) => tables.table(`${name}${copy}`) }
 }
