@@ -197,4 +197,16 @@ describe('the main job, on the built app in two hosts over one store', () => {
     expect(hours.flat().every((count) => count === 0)).toBe(true)
     expect(found.hours.reduce((sum, hour) => sum + hour.applied + hour.pushed.counted, 0)).toBeGreaterThan(40)
   })
+
+  it('knows who called by the connection, and not by what the caller says of itself', async () => {
+    const manager = { kind: 'management', name: 'office', scopes: ['keys:read'], provider_id: 'acme' }
+    const statusOf = async (rule: string, headers: Readonly<Record<string, string>> = {}) => {
+      const body = { ...manager, ip_restrictions: [rule] }
+      const secret = (await call('POST /auth/keys/generate', { body })).as(NewKeyView).key ?? ''
+      return (await call('GET /auth/keys', { credential: secret, headers })).status
+    }
+    const forged = { 'x-forwarded-for': '192.0.2.7', 'client-ip': '192.0.2.7', 'x-azure-clientip': '192.0.2.7' }
+    expect([await statusOf('127.0.0.0/8'), await statusOf('127.0.0.1', forged)]).toEqual([200, 200])
+    expect([await statusOf('192.0.2.7'), await statusOf('192.0.2.7', forged)]).toEqual([401, 401])
+  })
 })
