@@ -3,6 +3,7 @@ import { currentKeyView } from '../shared/http/current-key-view.ts'
 import { refuseEscalation, refuseUnenforced } from '../shared/http/delegation.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toKeyChanges } from '../shared/http/key-changes.ts'
+import { traceKey } from '../shared/http/trace-key.ts'
 import { patchKey } from '../shared/operations/patch-key.ts'
 
 /** `PATCH /auth/keys/{token_id}`: what is absent stays, `null` clears. */
@@ -20,6 +21,6 @@ export const keysPatch = endpoint({
       refuseEscalation(caller, after)
       refuseUnenforced(after)
     })
-    return { body: await currentKeyView(services, key) }
+    return { body: await currentKeyView(services, key), trace: traceKey(key) }
   },
 })

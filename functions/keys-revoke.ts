@@ -2,6 +2,7 @@ import { KeyParams, RevokeKeyBody } from '../shared/contracts/keys.ts'
 import { currentKeyView } from '../shared/http/current-key-view.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toRevokePendingView } from '../shared/http/revoke-pending-view.ts'
+import { traceKey } from '../shared/http/trace-key.ts'
 import { revokeAnyhow } from '../shared/operations/revoke-anyhow.ts'
 
 /**
@@ -19,7 +20,8 @@ export const keysRevoke = endpoint({
   async handle({ params, body: { reason, text, replaced_by }, caller, services }) {
     const input = { keyId: params.token_id, reason, text, replacedBy: replaced_by, by: caller.id }
     const { kind, key } = await revokeAnyhow(services, caller.scope, input)
-    if (kind === 'pending') return { status: 202, body: toRevokePendingView(key) }
-    return { body: await currentKeyView(services, key) }
+    const trace = traceKey(key)
+    if (kind === 'pending') return { status: 202, body: toRevokePendingView(key), trace }
+    return { body: await currentKeyView(services, key), trace }
   },
 })

@@ -1,6 +1,7 @@
 import type { NewKey } from '../operations/generate-key.ts'
 import type { Answer } from './endpoint-spec.ts'
 import { toKeyView } from './key-view.ts'
+import { traceKey } from './trace-key.ts'
 
 /** The answer that carries a secret, this once: a replay of it shows null in its place. */
 export function toNewKeyAnswer({ key, secret }: NewKey, now: Date): Answer {
@@ -10,5 +11,6 @@ export function toNewKeyAnswer({ key, secret }: NewKey, now: Date): Answer {
     headers: { location: `/auth/keys/${key.keyId}` },
     body: { key: secret, ...view },
     replayBody: { key: null, ...view },
+    trace: traceKey(key),
   }
 }

@@ -2,6 +2,9 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { health } from '../../functions/health.ts'
 import { keysBatchValidate } from '../../functions/keys-batch-validate.ts'
 import { keysGet } from '../../functions/keys-get.ts'
+import { keysPatch } from '../../functions/keys-patch.ts'
+import { keysRevoke } from '../../functions/keys-revoke.ts'
+import { keysRotate } from '../../functions/keys-rotate.ts'
 import { keysValidate } from '../../functions/keys-validate.ts'
 import { metrics } from '../../functions/metrics.ts'
 import { call } from '../support/call.ts'
@@ -100,6 +103,17 @@ describe('the log line of a request', () => {
     expect((await lineOf(keysValidate, services, { json: { key: 'none' } }))?.fields).toMatchObject({
       verdict: 'MALFORMED',
     })
+  })
+
+  test('of a change names the key, so that the log tells who changed what', async () => {
+    const params = { token_id: held.key.keyId }
+    const known = { caller: 'admin', providerId: 'acme' }
+    const rotated = await lineOf(keysRotate, services, { params, json: { grace_period_seconds: 60 } })
+    expect(rotated?.fields).toMatchObject({ ...known, keyId: expect.any(String), rotatedFrom: held.key.keyId })
+    const patched = await lineOf(keysPatch, services, { params, json: { name: 'New' } })
+    expect(patched?.fields).toMatchObject({ ...known, keyId: held.key.keyId })
+    const revoked = await lineOf(keysRevoke, services, { params, json: {} })
+    expect(revoked?.fields).toMatchObject({ ...known, keyId: held.key.keyId })
   })
 
   test('of a batch says how many got which verdict', async () => {
