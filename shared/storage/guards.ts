@@ -15,6 +15,13 @@ export interface Guards {
 
 const gaugeOf: Readonly<Record<BreakerState, number>> = { closed: 0, half_open: 1, open: 2 }
 
+/** One request serves all who wait for a token; a managed identity may take seconds over its first. */
+const PATIENCE_WITH_TOKENS: Patience = {
+  ...{ tryMs: 5000, totalMs: 10_000 },
+  ...{ retries: 1, firstDelayMs: 100 },
+  ...{ openMs: 5000, concurrency: 2 },
+}
+
 /** A guard for each class of calls to each dependency, so that what is slow for one is not closed for another. */
 export function openGuards(config: Config, meter: Meter): Guards {
   const patience = patienceOf(config)
@@ -27,7 +34,7 @@ export function openGuards(config: Config, meter: Meter): Guards {
     background: open('tables', 'background'),
   }
   const queue = { hot: open('queue', 'hot'), background: open('queue', 'background') }
-  const identity = openGuard({ name: 'identity', meter })
+  const identity = openGuard({ name: 'identity', patience: PATIENCE_WITH_TOKENS, meter })
   const all = [...Object.values(tables), ...Object.values(queue), identity]
   meter.watch('auth_api_breaker_state', () =>
     all.map((guard) => ({ labels: { dependency: guard.name }, value: gaugeOf[guard.state()] })),

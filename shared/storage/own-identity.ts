@@ -3,15 +3,16 @@ import type { Guard } from './guard.ts'
 import { NoReply } from './guard-errors.ts'
 import { ANSWERED } from './sort-outcome.ts'
 
-/** A token is renewed when it is within this of its end. */
+/** A token is renewed from this long before its end on, and serves until this long before it. */
 const RENEW_MS = 5 * 60_000
+const SPENT_MS = 30_000
 
 type Token = Awaited<ReturnType<TokenCredential['getToken']>>
 
 /**
  * The identity that the app runs as: a managed identity in Azure (that of AZURE_CLIENT_ID where it is set), a developer's
  * own elsewhere. @azure/identity is loaded with the first request, as most deployments never need it. Callers who want a
- * token at once share one request, which nobody's haste ends; a token is kept until shortly before its end.
+ * token at once share one request, which nobody's haste ends. A token is renewed before its end, and nobody waits for that.
  */
 export function ownIdentity(guard: Guard, load: () => Promise<TokenCredential> = loadDefault): TokenCredential {
   let loaded: Promise<TokenCredential> | undefined
@@ -45,12 +46,19 @@ export function ownIdentity(guard: Guard, load: () => Promise<TokenCredential> =
     async getToken(scopes) {
       const scope = String(scopes)
       const known = tokens.get(scope)
-      if (known && known.expiresOnTimestamp - RENEW_MS > Date.now()) return known
+      if (known && leftMs(known) > RENEW_MS) return known
       const renewed = underWay.get(scope) ?? renew(scope)
       underWay.set(scope, renewed)
-      return renewed
+      if (!known || leftMs(known) <= SPENT_MS) return renewed
+      // One that fails is begun again by the next request, and counted by the guard.
+      renewed.catch(() => undefined)
+      return known
     },
   }
+}
+
+function leftMs({ expiresOnTimestamp }: NonNullable<Token>): number {
+  return expiresOnTimestamp - Date.now()
 }
 
 async function loadDefault(): Promise<TokenCredential> {

@@ -36,13 +36,31 @@ test('nothing is loaded before a token is asked for, and then once', async () =>
   expect(loads()).toBe(1)
 })
 
-test('a token serves until 5 minutes before its end, and callers at once share one request', async () => {
+test('callers at once share one request, and its token serves until 5 minutes before its end', async () => {
   const { token } = identity()
   expect(await Promise.all([token(), token()])).toEqual(['token-1', 'token-1'])
   await vi.advanceTimersByTimeAsync(hour - 5 * 60_000 - 1)
+  expect([await token(), await token()]).toEqual(['token-1', 'token-1'])
+})
+
+test('a token near its end is renewed, and nobody waits for that', async () => {
+  const { token } = identity()
+  await token()
+  await vi.advanceTimersByTimeAsync(hour - 5 * 60_000)
+  expect(await token()).toBe('token-1')
+  await vi.advanceTimersByTimeAsync(0)
+  expect(await token()).toBe('token-2')
+})
+
+test('while nobody gives out tokens the last one serves almost to its end, and no longer', async () => {
+  const { token } = identity((asked) => (asked === 1 ? Promise.resolve() : Promise.reject(new Error('IMDS is away'))))
+  await token()
+  await vi.advanceTimersByTimeAsync(hour - 30_001)
   expect(await token()).toBe('token-1')
   await vi.advanceTimersByTimeAsync(1)
-  expect(await token()).toBe('token-2')
+  const spent = token().catch((error: unknown) => error)
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(await spent).toMatchObject({ name: 'NoReply' })
 })
 
 test('tokens of two scopes are two', async () => {
