@@ -1,7 +1,5 @@
 import type { LimitWindow } from './limit.ts'
-
-/** How far apart the clocks of two instances may be: tokens of a sliding window die this long before their cell ends. */
-export const GUARD_MS = 250
+import type { Moment } from './store-time.ts'
 
 /** How time is divided for a limit. A token is charged to the last cell in which it may be spent. */
 export interface Cells {
@@ -11,8 +9,6 @@ export interface Cells {
   readonly windowMs: number
   /** How many cells before the current one still count. */
   readonly behind: number
-  /** How long before the end of its cell a token dies. */
-  readonly guardMs: number
   indexAt(atMs: number): number
   /** The first instant after the cell. */
   endMs(index: number): number
@@ -37,19 +33,21 @@ export function cellsNamed(name: string): Cells | undefined {
   return kind === 'f' && count === undefined ? fixedCells(Number(lengthMs)) : undefined
 }
 
-/** The first cell in which a token that is spent now may be charged. */
-export function chargeable(cells: Cells, nowMs: number): number {
-  return cells.indexAt(nowMs + cells.guardMs)
+/** The first cell that counts. */
+export function lowestCounted(cells: Cells, { earlyMs }: Moment): number {
+  return cells.indexAt(earlyMs) - cells.behind
 }
 
-/** Until when a token charged to this cell may be spent. */
-export function spendableUntil(cells: Cells, index: number): number {
-  return cells.endMs(index) - cells.guardMs
+/** The first cell that a token may be charged to that is spent now. */
+export function chargeable(cells: Cells, { lateMs }: Moment): number {
+  return cells.indexAt(lateMs)
 }
 
-/** The first cell that counts now. */
-export function lowestCounted(cells: Cells, nowMs: number): number {
-  return cells.indexAt(nowMs) - cells.behind
+/** Fixed windows, days and months go by the likeliest time: which of two a use at their border belongs to matters little. */
+export function momentFor({ behind }: Cells, moment: Moment): Moment {
+  if (behind > 0) return moment
+  const likelyMs = Math.floor((moment.earlyMs + moment.lateMs) / 2)
+  return { earlyMs: likelyMs, lateMs: likelyMs }
 }
 
 /** When what is charged to this cell counts no more. */
@@ -62,7 +60,6 @@ function slidingCells(windowMs: number, count: number): Cells {
     name: `s${windowMs}/${count}`,
     windowMs,
     behind: count,
-    guardMs: GUARD_MS,
     indexAt: (atMs) => Math.floor((Math.floor(atMs) * count) / windowMs),
     endMs: (index) => Math.ceil(((index + 1) * windowMs) / count),
   }
@@ -73,7 +70,6 @@ function fixedCells(lengthMs: number): Cells {
     name: `f${lengthMs}`,
     windowMs: lengthMs,
     behind: 0,
-    guardMs: 0,
     indexAt: (atMs) => Math.floor(atMs / lengthMs),
     endMs: (index) => (index + 1) * lengthMs,
   }
@@ -85,7 +81,6 @@ const monthCells: Cells = {
   name: 'month',
   windowMs: 30 * 86_400_000,
   behind: 0,
-  guardMs: 0,
   indexAt: (atMs) => {
     const at = new Date(atMs)
     return at.getUTCFullYear() * 12 + at.getUTCMonth()

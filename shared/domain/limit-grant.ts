@@ -1,6 +1,7 @@
 import type { Limit } from './limit.ts'
-import { type Cells, chargeable, spendableUntil } from './limit-cells.ts'
+import { type Cells, chargeable } from './limit-cells.ts'
 import { chargedAfter, fleetOf, type LimitRecord, usedOf } from './limit-record.ts'
+import type { Moment } from './store-time.ts'
 
 /** What an instance asks of a limit's record. */
 export interface Wish {
@@ -30,28 +31,32 @@ const AHEAD_MS = 300
 /** No lease lasts longer, so that what an instance holds idle is soon back. */
 export const LEASE_MS_MAX = 5 * 60_000
 
+/** What is to be decided: `cells` are those of the limit and of the record. */
+interface Question {
+  readonly record: LimitRecord
+  readonly limit: Limit
+  readonly cells: Cells
+  readonly moment: Moment
+  readonly wish: Wish
+}
+
 /** Decides what a record grants. It never grants beyond the limit, whatever is wished. */
-export function decideGrant(record: LimitRecord, limit: Limit, cells: Cells, nowMs: number, wish: Wish): Decision {
-  const available = Math.max(0, limit.limit - usedOf(record, cells, nowMs))
+export function decideGrant({ record, limit, cells, moment, wish }: Question): Decision {
+  const available = Math.max(0, limit.limit - usedOf(record, cells, moment))
   if (available < Math.max(1, wish.least)) return { grants: [], left: available }
   const needed = Math.min(available, wish.needed)
   const rest = available - needed
   const extra = cells.behind === 0 ? ofPeriod : ofRing
-  const { tokens, forMs } = extra({ record, limit, cells, nowMs, wish, rest })
+  const { tokens, forMs } = extra({ record, limit, cells, moment, wish, rest })
   const granted = [
-    { cell: chargeable(cells, nowMs), tokens: needed },
-    { cell: chargeable(cells, nowMs + forMs), tokens },
+    { cell: chargeable(cells, moment), tokens: needed },
+    { cell: cells.indexAt(moment.lateMs + forMs), tokens },
   ].filter((grant) => grant.tokens > 0)
-  const untilMs = (cell: number) => Math.min(spendableUntil(cells, cell), nowMs + LEASE_MS_MAX)
+  const untilMs = (cell: number) => Math.min(cells.endMs(cell), moment.lateMs + LEASE_MS_MAX)
   return { grants: granted.map((grant) => ({ ...grant, untilMs: untilMs(grant.cell) })), left: rest - tokens }
 }
 
-interface Situation {
-  readonly record: LimitRecord
-  readonly limit: Limit
-  readonly cells: Cells
-  readonly nowMs: number
-  readonly wish: Wish
+interface Situation extends Question {
   /** What is left after those who wait. */
   readonly rest: number
 }
@@ -67,28 +72,33 @@ interface Extra {
  * while there is plenty.
  */
 function ofRing(situation: Situation): Extra {
-  const { limit, cells, nowMs, rest } = situation
-  const long = rest >= limit.limit * (3 / 4) ? longLease(situation) : undefined
-  if (long !== undefined) return long
+  const { limit, cells, moment, rest } = situation
+  if (rest >= limit.limit / 4) {
+    const long = longLease(
+      situation,
+      rest >= limit.limit * (3 / 4) ? LEASE_MS_MAX : Math.min(LEASE_MS_MAX, cells.windowMs),
+    )
+    if (long !== undefined) return long
+  }
   const forMs = Math.min(LEASE_MS_MAX, Math.max(AHEAD_MS, cells.windowMs / 20))
-  const untilMs = spendableUntil(cells, chargeable(cells, nowMs + forMs))
-  return { tokens: block(situation, untilMs - nowMs), forMs }
+  const untilMs = cells.endMs(cells.indexAt(moment.lateMs + forMs))
+  return { tokens: block(situation, untilMs - moment.lateMs), forMs }
 }
 
 /** All that is charged ahead stays within an eighth of the limit; undefined where that leaves nothing to lease. */
-function longLease({ record, limit, cells, nowMs, wish: { pace } }: Situation): Extra | undefined {
-  const room = Math.floor(limit.limit / 8) - chargedAfter(record, chargeable(cells, nowMs))
+function longLease({ record, limit, cells, moment, wish: { pace } }: Situation, longestMs: number): Extra | undefined {
+  const room = Math.floor(limit.limit / 8) - chargedAfter(record, chargeable(cells, moment))
   const most = Math.ceil(Math.min(room / 2, limit.limit / 32))
-  const tokens = pace === undefined ? most : Math.min(most, Math.ceil(pace * LEASE_MS_MAX))
+  const tokens = pace === undefined ? most : Math.min(most, Math.ceil(pace * longestMs))
   if (tokens < 1) return undefined
   // What is used up sooner need not be charged so far ahead: twice the time that it will last is enough.
-  const lastsMs = pace === undefined ? LEASE_MS_MAX : Math.max(1000, (2 * tokens) / pace)
-  return { tokens, forMs: Math.min(LEASE_MS_MAX, lastsMs) }
+  const lastsMs = pace === undefined ? longestMs : Math.max(1000, (2 * tokens) / pace)
+  return { tokens, forMs: Math.min(longestMs, lastsMs) }
 }
 
 /** A fair share of what is left, a twentieth of the limit at most, and no more than will be spent. */
-function block({ record, limit, nowMs, cells, wish: { pace }, rest }: Situation, lastingMs: number): number {
-  const fair = rest / (2 * fleetOf(record, nowMs, fleetSpanMs(cells)))
+function block({ record, limit, moment, cells, wish: { pace }, rest }: Situation, lastingMs: number): number {
+  const fair = rest / (2 * fleetOf(record, moment.earlyMs, fleetSpanMs(cells)))
   return Math.floor(Math.min(fair, Math.max(1, limit.limit / 20), (pace ?? 0) * lastingMs))
 }
 

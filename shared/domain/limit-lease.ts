@@ -1,6 +1,7 @@
 import { type Cells, chargeable } from './limit-cells.ts'
 import type { Grant } from './limit-grant.ts'
 import type { Charges } from './limit-record.ts'
+import type { Moment } from './store-time.ts'
 
 /** Tokens that an instance holds, charged to one cell of the record. */
 export interface Lease {
@@ -15,39 +16,40 @@ export function leaseOf({ cell, tokens, untilMs }: Grant): Lease {
   return { cell, untilMs, left: tokens, spent: new Map() }
 }
 
-/** The tokens that may be spent at this instant. */
-export function heldAt(leases: readonly Lease[], atMs: number): number {
+/** The tokens that may be spent while it may be as late as that. */
+export function heldAt(leases: readonly Lease[], lateMs: number): number {
   let held = 0
-  for (const { left, untilMs } of leases) if (untilMs > atMs) held += left
+  for (const { left, untilMs } of leases) if (untilMs > lateMs) held += left
   return held
 }
 
-/** Spends tokens that are held, those that die first before the others. */
-export function spend(leases: readonly Lease[], cells: Cells, nowMs: number, cost: number): void {
-  const cell = chargeable(cells, nowMs)
+/** Spends tokens that are held at this moment, those that die first before the others. */
+export function spend(leases: readonly Lease[], cells: Cells, moment: Moment, cost: number): void {
+  const cell = chargeable(cells, moment)
   let rest = cost
   for (const lease of leases) {
-    if (lease.untilMs <= nowMs || lease.left === 0) continue
+    if (lease.untilMs <= moment.lateMs || lease.left === 0) continue
     const tokens = Math.min(lease.left, rest)
     lease.left -= tokens
     rest -= tokens
     if (cell < lease.cell) lease.spent.set(cell, (lease.spent.get(cell) ?? 0) + tokens)
     if (rest === 0) return
   }
+  if (rest > 0) throw new Error('More was spent of a limit than is held.')
 }
 
 /**
  * What the next write should set right, added to `charges`: spent tokens go to the cells in which they were spent, and
  * tokens that have died are taken away. Returns the leases that go on.
  */
-export function settle(leases: readonly Lease[], charges: Map<number, number>, nowMs: number): Lease[] {
+export function settle(leases: readonly Lease[], charges: Map<number, number>, { lateMs }: Moment): Lease[] {
   for (const lease of leases) {
     for (const [cell, tokens] of lease.spent) {
       add(charges, cell, tokens)
       add(charges, lease.cell, -tokens)
     }
     lease.spent.clear()
-    if (lease.untilMs > nowMs) continue
+    if (lease.untilMs > lateMs) continue
     add(charges, lease.cell, -lease.left)
     lease.left = 0
   }

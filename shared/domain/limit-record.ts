@@ -1,4 +1,5 @@
 import { type Cells, cellsNamed, freedAt, lowestCounted } from './limit-cells.ts'
+import type { Moment } from './store-time.ts'
 
 /** What is stored of one limit: how many tokens are charged to which cell, and who wrote it. */
 export interface LimitRecord {
@@ -29,8 +30,8 @@ export const emptyRecord = (cells: Cells): LimitRecord => ({
 })
 
 /** The tokens that count now: those of cells yet to come as well. */
-export function usedOf(record: LimitRecord, cells: Cells, nowMs: number): number {
-  const lowest = lowestCounted(cells, nowMs)
+export function usedOf(record: LimitRecord, cells: Cells, moment: Moment): number {
+  const lowest = lowestCounted(cells, moment)
   let used = 0
   for (const [index, tokens] of record.cells) if (index >= lowest) used += tokens
   return used
@@ -44,18 +45,18 @@ export function chargedAfter(record: LimitRecord, index: number): number {
 }
 
 /** When fewer tokens will count than do now; undefined when none count. */
-export function nextFreedAt(record: LimitRecord, cells: Cells, nowMs: number): number | undefined {
-  const lowest = lowestCounted(cells, nowMs)
+export function nextFreedAt(record: LimitRecord, cells: Cells, moment: Moment): number | undefined {
+  const lowest = lowestCounted(cells, moment)
   const counted = [...record.cells].filter(([index, tokens]) => index >= lowest && tokens > 0).map(([index]) => index)
   return counted.length === 0 ? undefined : freedAt(cells, Math.min(...counted))
 }
 
 /** When no more than `most` tokens will count, if nobody takes any. */
-export function freedTo(record: LimitRecord, cells: Cells, nowMs: number, most: number): number {
-  let used = usedOf(record, cells, nowMs)
-  const lowest = lowestCounted(cells, nowMs)
+export function freedTo(record: LimitRecord, cells: Cells, moment: Moment, most: number): number {
+  let used = usedOf(record, cells, moment)
+  const lowest = lowestCounted(cells, moment)
   const counted = [...record.cells].filter(([index]) => index >= lowest).sort(([a], [b]) => a - b)
-  let atMs = nowMs
+  let atMs = moment.earlyMs
   for (const [index, tokens] of counted) {
     if (used <= most) return atMs
     used -= tokens
@@ -81,16 +82,16 @@ export function inDivision(record: LimitRecord, cells: Cells): LimitRecord {
 export function written(
   record: LimitRecord,
   cells: Cells,
-  change: { readonly charges: Charges; readonly writer: string; readonly write: number; readonly nowMs: number },
+  change: { readonly charges: Charges; readonly writer: string; readonly write: number; readonly moment: Moment },
 ): LimitRecord {
-  const { charges, writer, write, nowMs } = change
+  const { charges, writer, write, moment } = change
   // One cell more than counts: the clock of another instance may be behind.
-  const oldest = lowestCounted(cells, nowMs) - 1
+  const oldest = lowestCounted(cells, moment) - 1
   const charged = new Map([...record.cells].filter(([index]) => index >= oldest))
   for (const [index, tokens] of charges) if (index >= oldest) add(charged, index, tokens)
-  const writers = new Map([...record.writers].filter(([, { atMs }]) => atMs > nowMs - WRITER_KEPT_MS))
+  const writers = new Map([...record.writers].filter(([, { atMs }]) => atMs > moment.earlyMs - WRITER_KEPT_MS))
   writers.delete(writer)
-  writers.set(writer, { write, atMs: nowMs })
+  writers.set(writer, { write, atMs: moment.earlyMs })
   return { division: cells.name, cells: charged, writers: new Map([...writers].slice(-WRITERS_MAX)) }
 }
 

@@ -4,6 +4,12 @@ export interface StoreInstant {
   readonly toMs: number
 }
 
+/** What the store's clock may show now: `earlyMs` at the least, `lateMs` at the most. */
+export interface Moment {
+  readonly earlyMs: number
+  readonly lateMs: number
+}
+
 /** One thing that the store did, with the machine's times around it. */
 export interface TimeSample {
   readonly sentMs: number
@@ -37,14 +43,4 @@ export function narrow(known: ClockOffset, sample: TimeSample): ClockOffset {
 export function agedOffset({ lowMs, highMs, asOfMs }: ClockOffset, nowMs: number): ClockOffset {
   const widening = Math.abs(nowMs - asOfMs) * DRIFT
   return { lowMs: lowMs - widening, highMs: highMs + widening, asOfMs: nowMs }
-}
-
-/** The best guess, and how far off it can be. */
-export function guessOffset({ lowMs, highMs }: ClockOffset): { readonly offsetMs: number; readonly errorMs: number } {
-  return { offsetMs: (lowMs + highMs) / 2, errorMs: (highMs - lowMs) / 2 }
-}
-
-/** Until when, by the machine's clock, the guess is off by no more than `errorMs`. */
-export function knownUntil({ lowMs, highMs, asOfMs }: ClockOffset, errorMs: number): number {
-  return asOfMs + (errorMs - (highMs - lowMs) / 2) / DRIFT
 }

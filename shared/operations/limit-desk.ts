@@ -2,7 +2,9 @@ import { LRUCache } from 'lru-cache'
 import pLimit from 'p-limit'
 import { AppError } from '../domain/errors.ts'
 import type { Limit } from '../domain/limit.ts'
+import { momentFor } from '../domain/limit-cells.ts'
 import { heldAt } from '../domain/limit-lease.ts'
+import type { Moment } from '../domain/store-time.ts'
 import type { Log, Scheduler } from '../ports.ts'
 import { adoptLimit, emptyHolding, type Holding, runsLow, shareLeft, spareOf } from './limit-holding.ts'
 import type { Refills } from './limit-refill.ts'
@@ -20,21 +22,29 @@ interface DeskNeeds {
   readonly maxHoldings: number
 }
 
+/** What a request wants of a limit, at a moment as it is for that limit. */
+interface Want {
+  readonly cost: number
+  /** Whether the request is among those that tokens are kept for. */
+  readonly waits: boolean
+  readonly moment: Moment
+  readonly isTimeKnown: boolean
+}
+
 /** What this instance holds of every limit, and whether it can get more. */
 export interface LimitDesk {
   holdingOf(limit: Limit): Holding
   /** undefined for a limit that was not asked for lately. */
   known(limit: Limit): Holding | undefined
   all(): readonly Holding[]
-  /** `waits`: the request is among those that tokens are kept for. */
-  sourceOf(holding: Holding, cost: number, waits: boolean): Source
+  sourceOf(holding: Holding, want: Want): Source
   /** Gets more from the store, or finds that there is no way to. Throws `store_unavailable` for a limit by day or month. */
   ask(holding: Holding): Promise<void>
   /** Learns what the store has, without writing. Throws as `ask` does. */
   look(holding: Holding): Promise<void>
   /** Gets more ahead of need, and looks after the store while it is away: behind the callers. */
   keepUp(holding: Holding): void
-  /** Whether no lease can be had, for want of the store or of a clock. */
+  /** Whether no lease can be had, for want of the store. */
   isApart(): boolean
   giveBackAll(): Promise<void>
 }
@@ -72,7 +82,7 @@ export function limitDesk(needs: DeskNeeds): LimitDesk {
     },
     known: (limit) => holdings.get(keyOf(limit)),
     all: () => [...holdings.values()],
-    sourceOf: (holding, cost, waits) => sourceOf(storeTime, reach, { holding, cost, waits }),
+    sourceOf: (holding, want) => sourceOf(reach, holding, want),
     async ask(holding) {
       await reach.use(holding, () => refills.refill(holding))
       if (isWorthReturning(holding)) planSweep()
@@ -80,7 +90,7 @@ export function limitDesk(needs: DeskNeeds): LimitDesk {
     look: (holding) => reach.use(holding, () => refills.look(holding)),
     keepUp(holding) {
       if (reach.isApart()) reach.probe(holding)
-      else if (isRenewable(holding, storeTime.now())) reach.behind(this.ask(holding))
+      else if (isRenewable(holding, momentFor(holding.cells, storeTime.read()))) reach.behind(this.ask(holding))
     },
     isApart: reach.isApart,
     giveBackAll: () =>
@@ -91,19 +101,12 @@ export function limitDesk(needs: DeskNeeds): LimitDesk {
   }
 }
 
-interface Want {
-  readonly holding: Holding
-  readonly cost: number
-  readonly waits: boolean
-}
-
-function sourceOf(storeTime: StoreClock, reach: StoreReach, { holding, cost, waits }: Want): Source {
-  const nowMs = storeTime.now()
+function sourceOf(reach: StoreReach, holding: Holding, { cost, waits, moment, isTimeKnown }: Want): Source {
   const isMoney = isByCalendar(holding.limit)
-  const spare = waits ? heldAt(holding.leases, nowMs) : spareOf(holding, nowMs)
-  if (spare >= cost && (isMoney || storeTime.isTrusted())) return 'lease'
-  if (!isMoney && reach.isApart()) return shareLeft(holding, nowMs) >= cost ? 'share' : 'short'
-  return isShort(holding, spare, cost, nowMs) ? 'short' : 'ask'
+  const spare = waits ? heldAt(holding.leases, moment.lateMs) : spareOf(holding, moment)
+  if (spare >= cost && (isMoney || isTimeKnown)) return 'lease'
+  if (!isMoney && reach.isApart()) return shareLeft(holding, moment) >= cost ? 'share' : 'short'
+  return isShort(holding, spare, cost, moment) ? 'short' : 'ask'
 }
 
 /** Whether the store can be had, found out by use. */
@@ -118,37 +121,31 @@ interface StoreReach {
 }
 
 function storeReach({ refills, storeTime, log }: DeskNeeds): StoreReach {
-  let apart: { readonly isAway: boolean; readonly untilMs: number } | undefined
+  let restsUntilMs: number | undefined
   let isProbing = false
 
-  const isResting = () => apart !== undefined && storeTime.now() < apart.untilMs
-  const stayApart = (isAway: boolean) => {
-    apart = { isAway, untilMs: storeTime.now() + PROBE_EVERY_MS }
-  }
+  const isResting = () => restsUntilMs !== undefined && storeTime.now() < restsUntilMs
 
   async function reach(work: () => Promise<void>): Promise<void> {
     try {
       await storeTime.settle()
       await work()
     } catch (error) {
-      if (isUnavailable(error)) stayApart(true)
+      if (isUnavailable(error)) restsUntilMs = storeTime.now() + PROBE_EVERY_MS
       throw error
     }
-    if (storeTime.isTrusted()) apart = undefined
-    else stayApart(false)
+    restsUntilMs = undefined
   }
 
   async function useForMoney(work: () => Promise<void>): Promise<void> {
-    if (apart?.isAway && isResting()) throw unavailable()
+    if (isResting()) throw unavailable()
     await reach(work)
   }
 
   async function useForWindow(work: () => Promise<void>): Promise<void> {
     if (isResting()) return
     try {
-      await reach(async () => {
-        if (storeTime.isTrusted()) await work()
-      })
+      await reach(work)
     } catch (error) {
       if (!isUnavailable(error)) throw error
     }
@@ -175,7 +172,7 @@ function storeReach({ refills, storeTime, log }: DeskNeeds): StoreReach {
   return {
     use,
     behind,
-    isApart: () => apart !== undefined,
+    isApart: () => restsUntilMs !== undefined,
     probe(holding) {
       if (!isProbing && !isResting()) behind(probe(holding))
     },
@@ -198,17 +195,24 @@ function idleSweep(needs: DeskNeeds, reach: StoreReach, all: () => readonly Hold
   }
 }
 
+/** What cannot be given back lapses. */
 async function giveBack(refills: Refills, holdings: readonly Holding[]): Promise<void> {
-  await pLimit(RETURNS_AT_ONCE).map(holdings, (holding) => refills.giveBack(holding))
+  await pLimit(RETURNS_AT_ONCE).map(holdings, async (holding) => {
+    try {
+      await refills.giveBack(holding)
+    } catch (error) {
+      if (!isUnavailable(error)) throw error
+    }
+  })
 }
 
-function isRenewable(holding: Holding, nowMs: number): boolean {
-  return holding.refilling === undefined && !isShort(holding, 0, 1, nowMs) && runsLow(holding, nowMs, RENEW_AHEAD_MS)
+function isRenewable(holding: Holding, moment: Moment): boolean {
+  return holding.refilling === undefined && !isShort(holding, 0, 1, moment) && runsLow(holding, moment, RENEW_AHEAD_MS)
 }
 
 /** Known without asking: the store has less than is wanted. */
-function isShort({ short, limit }: Holding, spare: number, cost: number, nowMs: number): boolean {
-  return cost > limit.limit || (short !== undefined && nowMs < short.untilMs && spare + short.left < cost)
+function isShort({ short, limit }: Holding, spare: number, cost: number, { earlyMs }: Moment): boolean {
+  return cost > limit.limit || (short !== undefined && earlyMs < short.untilMs && spare + short.left < cost)
 }
 
 function isWorthReturning({ leases, cells }: Holding): boolean {

@@ -3,6 +3,7 @@ import { type Cells, cellsOf, chargeable, lowestCounted } from '../domain/limit-
 import { fleetSpanMs } from '../domain/limit-grant.ts'
 import { heldAt, type Lease, spend } from '../domain/limit-lease.ts'
 import { fleetOf, inDivision, nextFreedAt, usedOf } from '../domain/limit-record.ts'
+import type { Moment } from '../domain/store-time.ts'
 import type { StoredLimit } from '../ports-limits.ts'
 
 /** What this instance knows of one limit, and holds of it. */
@@ -31,7 +32,7 @@ export interface Holding {
   /** Uses since an instant: the newer ones weigh more. */
   readonly pace: { count: number; sinceMs: number; isKnown: boolean }
   lastUseMs: number
-  /** How many tokens came with the last grant, and how long they were to last. */
+  /** How many tokens came with the last grant beyond those that were waited for, and how long they were to last. */
   lastGrant: { readonly tokens: number; readonly forMs: number }
   /** What `stored` says, worked out once per cell. */
   view: {
@@ -84,82 +85,82 @@ function isSameWindow(a: LimitWindow, b: LimitWindow): boolean {
 }
 
 /** What may be spent now beyond what was promised to those who wait. */
-export function spareOf({ leases, waiting }: Holding, nowMs: number): number {
-  const held = leases.length === 0 ? 0 : heldAt(leases, nowMs)
+export function spareOf({ leases, waiting }: Holding, { lateMs }: Moment): number {
+  const held = leases.length === 0 ? 0 : heldAt(leases, lateMs)
   return waiting.length === 0 ? held : held - waiting.reduce((sum, cost) => sum + cost, 0)
 }
 
-export function spendLease(holding: Holding, nowMs: number, cost: number): void {
-  spend(holding.leases, holding.cells, nowMs, cost)
-  use(holding, nowMs, cost)
+export function spendLease(holding: Holding, moment: Moment, cost: number): void {
+  spend(holding.leases, holding.cells, moment, cost)
+  use(holding, moment, cost)
 }
 
 /** How many requests this instance lets through per window by itself. */
-export function shareOf({ limit, cells, stored }: Holding, nowMs: number): number {
-  return Math.ceil(limit.limit / fleetOf(stored?.record, nowMs, fleetSpanMs(cells)))
+export function shareOf({ limit, cells, stored }: Holding, { earlyMs }: Moment): number {
+  return Math.ceil(limit.limit / fleetOf(stored?.record, earlyMs, fleetSpanMs(cells)))
 }
 
 /** What is left of this instance's own share; forgets what counts no more. */
-export function shareLeft(holding: Holding, nowMs: number): number {
-  const lowest = lowestCounted(holding.cells, nowMs)
+export function shareLeft(holding: Holding, moment: Moment): number {
+  const lowest = lowestCounted(holding.cells, moment)
   let used = 0
   for (const [cell, tokens] of holding.share) {
     if (cell < lowest) holding.share.delete(cell)
     else used += tokens
   }
-  return Math.max(0, shareOf(holding, nowMs) - used)
+  return Math.max(0, shareOf(holding, moment) - used)
 }
 
 /** Lets a request through without the store. The first write after charges it. */
-export function spendShare(holding: Holding, nowMs: number, cost: number): void {
-  const cell = chargeable(holding.cells, nowMs)
+export function spendShare(holding: Holding, moment: Moment, cost: number): void {
+  const cell = chargeable(holding.cells, moment)
   holding.share.set(cell, (holding.share.get(cell) ?? 0) + cost)
   holding.owed.set(cell, (holding.owed.get(cell) ?? 0) + cost)
-  use(holding, nowMs, cost)
+  use(holding, moment, cost)
 }
 
-function use(holding: Holding, nowMs: number, cost: number): void {
+function use(holding: Holding, { earlyMs }: Moment, cost: number): void {
   holding.pace.isKnown ||= holding.pace.count > 0
   holding.pace.count += cost
-  holding.lastUseMs = nowMs
+  holding.lastUseMs = earlyMs
 }
 
 /** Tokens per ms, by the last half minute; undefined after a single use. */
-export function paceOf({ pace: { count, sinceMs, isKnown } }: Holding, nowMs: number): number | undefined {
-  return !isKnown ? undefined : count / Math.max(PACE_MS_LEAST, nowMs - sinceMs)
+export function paceOf({ pace: { count, sinceMs, isKnown } }: Holding, { earlyMs }: Moment): number | undefined {
+  return !isKnown ? undefined : count / Math.max(PACE_MS_LEAST, earlyMs - sinceMs)
 }
 
 /** Lets old uses weigh less. */
-export function agePace(holding: Holding, nowMs: number): void {
-  const spanMs = nowMs - holding.pace.sinceMs
+export function agePace(holding: Holding, { earlyMs }: Moment): void {
+  const spanMs = earlyMs - holding.pace.sinceMs
   if (spanMs <= PACE_MS_MOST) return
   const keptMs = PACE_MS_MOST / 2
   holding.pace.count *= keptMs / spanMs
-  holding.pace.sinceMs = nowMs - keptMs
+  holding.pace.sinceMs = earlyMs - keptMs
 }
 
 /** Whether it will be asked for more than it holds, soon enough to get more before. */
-export function runsLow(holding: Holding, nowMs: number, aheadMs: number): boolean {
+export function runsLow(holding: Holding, moment: Moment, aheadMs: number): boolean {
   const { leases, lastGrant } = holding
-  if (heldAt(leases, nowMs + aheadMs) > lastGrant.tokens * 0.3) return false
-  const pace = paceOf(holding, nowMs)
+  if (heldAt(leases, moment.lateMs + aheadMs) > lastGrant.tokens * 0.3) return false
+  const pace = paceOf(holding, moment)
   return pace !== undefined && pace * Math.max(aheadMs, lastGrant.forMs) >= 1
 }
 
 /** What is known of the limit, without asking anybody. */
-export function stateOf(holding: Holding, nowMs: number): LimitState {
+export function stateOf(holding: Holding, moment: Moment): LimitState {
   const { limit, cells, stored } = holding
-  const lowest = lowestCounted(cells, nowMs)
+  const lowest = lowestCounted(cells, moment)
   if (holding.view.of !== stored || holding.view.lowest !== lowest) {
-    const left = Math.max(0, limit.limit - (stored === undefined ? 0 : usedOf(stored.record, cells, nowMs)))
-    holding.view = { of: stored, lowest, left, resetAtMs: resetOf(holding, nowMs) }
+    const left = Math.max(0, limit.limit - (stored === undefined ? 0 : usedOf(stored.record, cells, moment)))
+    holding.view = { of: stored, lowest, left, resetAtMs: resetOf(holding, moment) }
   }
   const { left, resetAtMs } = holding.view
-  const remaining = Math.min(limit.limit, heldAt(holding.leases, nowMs) + left)
+  const remaining = Math.min(limit.limit, heldAt(holding.leases, moment.lateMs) + left)
   return { limit, remaining, resetAtMs }
 }
 
-function resetOf({ cells, stored }: Holding, nowMs: number): number {
-  if (cells.behind === 0) return cells.endMs(cells.indexAt(nowMs))
-  return (stored && nextFreedAt(stored.record, cells, nowMs)) ?? nowMs + cells.windowMs
+function resetOf({ cells, stored }: Holding, moment: Moment): number {
+  if (cells.behind === 0) return cells.endMs(cells.indexAt(moment.earlyMs))
+  return (stored && nextFreedAt(stored.record, cells, moment)) ?? moment.earlyMs + cells.windowMs
 }

@@ -1,7 +1,8 @@
-import type { Cells } from '../domain/limit-cells.ts'
+import { type Cells, momentFor } from '../domain/limit-cells.ts'
 import { decideGrant, type Wish } from '../domain/limit-grant.ts'
 import { heldAt, settle, sumCharges, withGrants } from '../domain/limit-lease.ts'
 import { type Charges, emptyRecord, expiryOf, inDivision, nextFreedAt, written } from '../domain/limit-record.ts'
+import type { Moment } from '../domain/store-time.ts'
 import type { Scheduler } from '../ports.ts'
 import type { LimitStore, StoredLimit } from '../ports-limits.ts'
 import type { Meter } from '../ports-observing.ts'
@@ -75,47 +76,53 @@ async function tryRefill(writing: Writing, holding: Holding): Promise<boolean> {
   const startMs = writing.storeTime.now()
   if (!holding.isFresh || holding.isShared) await read(writing, holding)
   if (decide(writing, holding).grants.length === 0 && holding.readAtMs < startMs) await read(writing, holding)
-  const { wish, grants, left, nowMs } = decide(writing, holding)
   const { cells } = holding
-  const granted = sumCharges(...grants.map(({ cell, tokens }) => new Map([[cell, tokens]])))
-  if (grants.length > 0 && !(await put(writing, holding, granted))) return false
+  const decision = decide(writing, holding)
+  const granted = new Map<number, number>()
+  for (const { cell, tokens } of decision.grants) granted.set(cell, (granted.get(cell) ?? 0) + tokens)
+  if (granted.size > 0 && !(await put(writing, holding, granted))) return false
   // A limit that was edited meanwhile counts in other cells: what was granted in the old ones stays charged, unspent.
   if (holding.cells !== cells) return false
-  holding.leases = withGrants(holding.leases, grants)
-  const tokens = grants.reduce((sum, grant) => sum + grant.tokens, 0)
-  const untilMs = Math.max(nowMs, ...grants.map((grant) => grant.untilMs))
-  if (tokens > 0) holding.lastGrant = { tokens, forMs: untilMs - nowMs }
-  holding.short = left === 0 || tokens < wish.needed || tokens === 0 ? shortage(holding, left, nowMs) : undefined
+  keep(holding, decision)
   return true
 }
 
-function decide({ storeTime, writer, writes }: Writing, holding: Holding) {
-  const nowMs = storeTime.now()
-  agePace(holding, nowMs)
-  holding.leases = settle(holding.leases, holding.owed, nowMs)
-  const { limit, cells, owed } = holding
-  const settled = written(recordOf(holding), cells, { charges: owed, writer, write: writes, nowMs })
-  const wish = wishOf(holding, nowMs)
-  return { ...decideGrant(settled, limit, cells, nowMs, wish), wish, nowMs }
+function keep(holding: Holding, { grants, left, wish, moment }: ReturnType<typeof decide>): void {
+  holding.leases = withGrants(holding.leases, grants)
+  const tokens = grants.reduce((sum, grant) => sum + grant.tokens, 0)
+  const extra = tokens > wish.needed ? grants.at(-1) : undefined
+  holding.lastGrant = { tokens: extra?.tokens ?? 0, forMs: extra === undefined ? 0 : extra.untilMs - moment.lateMs }
+  const isAll = left === 0 || tokens === 0 || tokens < wish.needed
+  holding.short = isAll ? shortage(holding, left, moment) : undefined
 }
 
-function wishOf(holding: Holding, nowMs: number): Wish {
+function decide({ storeTime, writer, writes }: Writing, holding: Holding) {
+  const moment = momentFor(holding.cells, storeTime.read())
+  agePace(holding, moment)
+  holding.leases = settle(holding.leases, holding.owed, moment)
+  const { limit, cells, owed } = holding
+  const settled = written(recordOf(holding), cells, { charges: owed, writer, write: writes, moment })
+  const wish = wishOf(holding, moment)
+  return { ...decideGrant({ record: settled, limit, cells, moment, wish }), wish, moment }
+}
+
+function wishOf(holding: Holding, moment: Moment): Wish {
   const { waiting, leases } = holding
-  const held = heldAt(leases, nowMs)
+  const held = heldAt(leases, moment.lateMs)
   const needed = Math.max(0, waiting.reduce((sum, cost) => sum + cost, 0) - held)
   const least = waiting.length === 0 ? 1 : Math.min(...waiting) - held
-  return { needed, least, pace: paceOf(holding, nowMs) }
+  return { needed, least, pace: paceOf(holding, moment) }
 }
 
-function shortage({ cells, stored }: Holding, left: number, nowMs: number) {
-  const freedMs = (stored && nextFreedAt(stored.record, cells, nowMs)) ?? nowMs
-  const askMs = nowMs + Math.min(SHORT_MS_MOST, Math.max(SHORT_MS_LEAST, cells.windowMs / 20))
+function shortage({ cells, stored }: Holding, left: number, moment: Moment) {
+  const freedMs = (stored && nextFreedAt(stored.record, cells, moment)) ?? moment.earlyMs
+  const askMs = moment.earlyMs + Math.min(SHORT_MS_MOST, Math.max(SHORT_MS_LEAST, cells.windowMs / 20))
   return { untilMs: Math.min(freedMs, askMs), left }
 }
 
 async function giveBack(writing: Writing, holding: Holding): Promise<void> {
   for (const lease of holding.leases) lease.untilMs = Number.NEGATIVE_INFINITY
-  holding.leases = settle(holding.leases, holding.owed, writing.storeTime.now())
+  holding.leases = settle(holding.leases, holding.owed, momentFor(holding.cells, writing.storeTime.read()))
   for (let attempt = 0; attempt < TRIES && holding.owed.size > 0; attempt++) {
     if (!holding.isFresh) await read(writing, holding)
     if (holding.owed.size === 0 || (await put(writing, holding, new Map()))) return
@@ -154,20 +161,20 @@ const recordOf = ({ stored, cells }: Holding) => stored?.record ?? emptyRecord(c
 async function put(writing: Writing, holding: Holding, granted: Charges): Promise<boolean> {
   const { store, storeTime, meter, writer } = writing
   const { limit, cells, stored } = holding
-  const nowMs = storeTime.now()
+  const moment = momentFor(cells, storeTime.read())
   const write = ++writing.writes
   // What becomes owed while the write is under way is for the next one.
   const owed = new Map(holding.owed)
   holding.owed.clear()
-  const record = written(recordOf(holding), cells, { charges: sumCharges(owed, granted), writer, write, nowMs })
+  const record = written(recordOf(holding), cells, { charges: sumCharges(owed, granted), writer, write, moment })
   try {
     const result = await storeTime.learnFrom(
-      () => store.write(limit, record, stored?.version, new Date(expiryOf(record, cells, nowMs))),
+      () => store.write(limit, record, stored?.version, new Date(expiryOf(record, cells, moment.earlyMs))),
       (done) => (done.kind === 'written' ? done.at : undefined),
     )
     const isWritten = result.kind === 'written' || lastWriteOf(result.found, writer) === write
     meter.count('auth_api_limit_writes_total', { outcome: isWritten ? 'written' : 'stale' })
-    if (isWritten) holding.readAtMs = nowMs
+    if (isWritten) holding.readAtMs = moment.earlyMs
     if (result.kind === 'written') adopt(holding, { record, version: result.version }, writer)
     else adoptAfterLoss(holding, result.found, owed, { writer, write, cells })
     return isWritten

@@ -1,7 +1,8 @@
 import type { Limit, LimitState, Taking } from '../domain/limit.ts'
-import { freedAt } from '../domain/limit-cells.ts'
+import { freedAt, momentFor } from '../domain/limit-cells.ts'
 import { heldAt } from '../domain/limit-lease.ts'
 import { freedTo } from '../domain/limit-record.ts'
+import type { Moment } from '../domain/store-time.ts'
 import type { Clock, Log, Scheduler } from '../ports.ts'
 import type { Limiter, LimitStore } from '../ports-limits.ts'
 import type { Meter } from '../ports-observing.ts'
@@ -34,14 +35,14 @@ const LOOK_MS = 2000
 /** Holds limits by leased tokens; docs/decisions/leased-ring.md has the proof that they hold. */
 export function limiter(needs: LimiterNeeds): Limiter {
   const { store, clock, scheduler, meter, log, maxHoldings = HOLDINGS_MAX } = needs
-  const storeTime = storeClock({ tellTime: store.tellTime, clock, scheduler })
+  const storeTime = storeClock({ tellTime: store.tellTime, clock })
   const refills = limitRefills({ ...needs, storeTime })
   const desk = limitDesk({ refills, storeTime, scheduler, log, maxHoldings })
   const limiting: Limiting = { desk, storeTime, meter }
 
   function leases(): number {
-    const nowMs = storeTime.now()
-    return desk.all().filter((holding) => heldAt(holding.leases, nowMs) > 0).length
+    const { lateMs } = storeTime.read()
+    return desk.all().filter((holding) => heldAt(holding.leases, lateMs) > 0).length
   }
 
   return {
@@ -49,7 +50,7 @@ export function limiter(needs: LimiterNeeds): Limiter {
     look: (limits, cost) => look(limiting, limits, cost),
     isSpent(limit) {
       const holding = desk.known(limit)
-      return holding !== undefined && desk.sourceOf(holding, 1, false) === 'short'
+      return holding !== undefined && sourcesOf(limiting, [holding], 1).sources[0] === 'short'
     },
     release: () => desk.giveBackAll(),
     leases,
@@ -63,53 +64,69 @@ interface Limiting {
   readonly meter: Meter
 }
 
-function take(limiting: Limiting, limits: readonly Limit[], cost: number): Taking | Promise<Taking> {
-  const { desk } = limiting
-  const holdings = limits.map((limit) => desk.holdingOf(limit))
-  const sources = holdings.map((holding) => desk.sourceOf(holding, cost, false))
-  const taking = conclude(limiting, { holdings, sources, cost })
-  for (const holding of holdings) desk.keepUp(holding)
-  return taking ?? takeFromStore(limiting, holdings, cost)
-}
-
+/** One request, at one instant. */
 interface Asked {
   readonly holdings: readonly Holding[]
-  /** One per holding. */
+  /** The instant, as it is for each of them. */
+  readonly moments: readonly Moment[]
+  /** Where the tokens of each would come from. */
   readonly sources: readonly Source[]
   readonly cost: number
 }
 
+function sourcesOf(
+  { desk, storeTime }: Limiting,
+  holdings: readonly Holding[],
+  cost: number,
+  waitsFor?: ReadonlySet<Holding>,
+): Asked {
+  const now = storeTime.read()
+  const isTimeKnown = storeTime.isKnown()
+  const moments = holdings.map(({ cells }) => momentFor(cells, now))
+  const sources = holdings.map((holding, index) => {
+    const waits = waitsFor?.has(holding) ?? false
+    return desk.sourceOf(holding, { cost, waits, moment: moments[index] ?? now, isTimeKnown })
+  })
+  return { holdings, moments, sources, cost }
+}
+
+function take(limiting: Limiting, limits: readonly Limit[], cost: number): Taking | Promise<Taking> {
+  const { desk } = limiting
+  const holdings = limits.map((limit) => desk.holdingOf(limit))
+  const taking = conclude(limiting, sourcesOf(limiting, holdings, cost), 'lease')
+  for (const holding of holdings) desk.keepUp(holding)
+  return taking ?? takeFromStore(limiting, holdings, cost)
+}
+
 /** Spends from all or from none; undefined while the store must be asked. Waits for nothing, so nobody comes between. */
-function conclude(limiting: Limiting, asked: Asked, leased: 'lease' | 'store' = 'lease'): Taking | undefined {
-  const { storeTime, meter } = limiting
-  const { holdings, sources, cost } = asked
+function conclude(limiting: Limiting, asked: Asked, leased: 'lease' | 'store'): Taking | undefined {
+  const { holdings, moments, sources, cost } = asked
   const short = holdings[sources.indexOf('short')]
   if (short !== undefined) return refuse(limiting, holdings, short, cost)
   if (sources.includes('ask')) return undefined
-  const nowMs = storeTime.now()
-  for (const [index, holding] of holdings.entries()) {
-    const isShare = sources[index] === 'share'
-    if (isShare) spendShare(holding, nowMs, cost)
-    else spendLease(holding, nowMs, cost)
-    meter.count('auth_api_limit_decisions_total', { result: 'granted', source: isShare ? 'local' : leased })
+  for (const [index, moment] of moments.entries()) {
+    const [holding, isShare] = [holdings[index], sources[index] === 'share']
+    if (holding === undefined) continue
+    if (isShare) spendShare(holding, moment, cost)
+    else spendLease(holding, moment, cost)
+    limiting.meter.count('auth_api_limit_decisions_total', { result: 'granted', source: isShare ? 'local' : leased })
   }
   return { kind: 'taken', states: holdings.map((holding) => stateFrom(limiting, holding)) }
 }
 
 async function takeFromStore(limiting: Limiting, holdings: readonly Holding[], cost: number): Promise<Taking> {
-  const { desk } = limiting
   const waitsFor = new Set<Holding>()
   try {
     for (let round = 0; round < ROUNDS; round++) {
-      const sources = holdings.map((holding) => desk.sourceOf(holding, cost, waitsFor.has(holding)))
-      const taking = conclude(limiting, { holdings, sources, cost }, 'store')
+      const asked = sourcesOf(limiting, holdings, cost, waitsFor)
+      const taking = conclude(limiting, asked, 'store')
       if (taking !== undefined) return taking
-      const missing = holdings.filter((_, index) => sources[index] === 'ask')
+      const missing = holdings.filter((_, index) => asked.sources[index] === 'ask')
       for (const holding of missing) {
         if (!waitsFor.has(holding)) holding.waiting.push(cost)
         waitsFor.add(holding)
       }
-      await Promise.all(missing.map((holding) => desk.ask(holding)))
+      await Promise.all(missing.map((holding) => limiting.desk.ask(holding)))
     }
     return giveWay(limiting, holdings, cost)
   } finally {
@@ -118,12 +135,10 @@ async function takeFromStore(limiting: Limiting, holdings: readonly Holding[], c
 }
 
 function giveWay(limiting: Limiting, holdings: readonly Holding[], cost: number): Taking {
-  const states = holdings.map((holding) => stateFrom(limiting, holding))
-  const by = holdings.findIndex((holding) => limiting.desk.sourceOf(holding, cost, true) !== 'lease')
-  const state = states[by] ?? states[0]
-  if (state === undefined) return { kind: 'taken', states }
-  limiting.meter.count('auth_api_limit_decisions_total', { result: 'refused', source: 'store' })
-  return { kind: 'refused', states, by: state, retryAfterMs: GAVE_WAY_MS }
+  const { sources } = sourcesOf(limiting, holdings, cost)
+  const by = holdings[sources.findIndex((source) => source !== 'lease')] ?? holdings[0]
+  if (by === undefined) return { kind: 'taken', states: [] }
+  return { ...refuse(limiting, holdings, by, cost), retryAfterMs: GAVE_WAY_MS }
 }
 
 async function look(limiting: Limiting, limits: readonly Limit[], cost: number): Promise<Taking> {
@@ -137,28 +152,33 @@ async function look(limiting: Limiting, limits: readonly Limit[], cost: number):
   return { kind: 'taken', states: states.map((state) => ({ ...state, remaining: state.remaining - cost })) }
 }
 
-function refuse(limiting: Limiting, holdings: readonly Holding[], short: Holding, cost: number): Taking {
+type Refusal = Extract<Taking, { readonly kind: 'refused' }>
+
+function refuse(limiting: Limiting, holdings: readonly Holding[], short: Holding, cost: number): Refusal {
   const { desk, storeTime, meter } = limiting
   meter.count('auth_api_limit_decisions_total', { result: 'refused', source: desk.isApart() ? 'local' : 'lease' })
-  const retryAfterMs = Math.max(1, retryAt(limiting, short, cost) - storeTime.now())
+  const { earlyMs } = momentFor(short.cells, storeTime.read())
+  const retryAfterMs = Math.max(1, retryAt(limiting, short, cost) - earlyMs)
   const states = holdings.map((holding) => stateFrom(limiting, holding))
   return { kind: 'refused', states, by: stateFrom(limiting, short), retryAfterMs }
 }
 
 function retryAt({ desk, storeTime }: Limiting, holding: Holding, cost: number): number {
   const { limit, cells, stored, share, leases, short } = holding
-  const nowMs = storeTime.now()
-  if (cost > limit.limit) return nowMs + cells.windowMs
-  if (cells.behind === 0) return cells.endMs(cells.indexAt(nowMs))
-  if (desk.isApart()) return share.size === 0 ? nowMs + cells.windowMs : freedAt(cells, Math.min(...share.keys()))
-  const enough = limit.limit - cost + heldAt(leases, nowMs)
-  const freedMs = stored === undefined ? nowMs : freedTo(stored.record, cells, nowMs, enough)
-  return Math.max(freedMs, Math.min(short?.untilMs ?? nowMs, nowMs + GAVE_WAY_MS))
+  const moment = momentFor(cells, storeTime.read())
+  if (cost > limit.limit) return moment.earlyMs + cells.windowMs
+  if (cells.behind === 0) return cells.endMs(cells.indexAt(moment.earlyMs))
+  if (desk.isApart())
+    return freedAt(cells, share.size === 0 ? cells.indexAt(moment.earlyMs) : Math.min(...share.keys()))
+  const enough = limit.limit - cost + heldAt(leases, moment.lateMs)
+  const freedMs = stored === undefined ? moment.earlyMs : freedTo(stored.record, cells, moment, enough)
+  return Math.max(freedMs, Math.min(short?.untilMs ?? moment.earlyMs, moment.earlyMs + GAVE_WAY_MS))
 }
 
 function stateFrom({ desk, storeTime }: Limiting, holding: Holding): LimitState {
-  const nowMs = storeTime.now()
-  const state = stateOf(holding, nowMs)
+  const moment = momentFor(holding.cells, storeTime.read())
+  const state = stateOf(holding, moment)
   if (!desk.isApart()) return state
-  return { ...state, remaining: Math.min(state.remaining, shareLeft(holding, nowMs) + heldAt(holding.leases, nowMs)) }
+  const remaining = shareLeft(holding, moment) + heldAt(holding.leases, moment.lateMs)
+  return { ...state, remaining: Math.min(state.remaining, remaining) }
 }

@@ -1,114 +1,103 @@
-import { GUARD_MS } from '../domain/limit-cells.ts'
-import { type ClockOffset, guessOffset, knownUntil, narrow, offsetOf, type StoreInstant } from '../domain/store-time.ts'
-import type { Clock, Scheduler } from '../ports.ts'
+import { agedOffset, type ClockOffset, type Moment, narrow, offsetOf, type StoreInstant } from '../domain/store-time.ts'
+import type { Clock } from '../ports.ts'
 
 /** The store's clock, as far as this instance knows it. */
-export interface StoreClock extends Pick<Estimate, 'now' | 'isTrusted' | 'learnFrom'> {
-  /** Asks the store for its time if that is needed; resolves to whether the guess is trusted then. */
-  settle(): Promise<boolean>
-  /** How far the machine's clock is ahead of the store's; undefined while that is not trusted. */
+export interface StoreClock {
+  /** What it may show now; no narrower than a margin. The machine's own clock as long as nothing is known. */
+  read(): Moment
+  /** The likeliest time, in whole ms since the epoch. */
+  now(): number
+  /** Whether anything is known; a machine's clock that was set makes worthless what was. */
+  isKnown(): boolean
+  /** Runs something that the store does, and learns from when it says that it did it. */
+  learnFrom<Result>(work: () => Promise<Result>, at: (result: Result) => StoreInstant | undefined): Promise<Result>
+  /** Asks the store for its time where it is not known, or not well. */
+  settle(): Promise<void>
+  /** How far the machine's clock is ahead of the store's; undefined while that is not known. */
   skewSeconds(): number | undefined
 }
 
 interface StoreClockNeeds {
   readonly tellTime: () => Promise<StoreInstant>
   readonly clock: Clock
-  readonly scheduler: Scheduler
 }
 
-/** Two instances that are each off by this much are a guard apart; a ms goes to rounding. */
-const ERROR_MS_MAX = GUARD_MS / 2 - 1
+/**
+ * The moment is this much wider, on either side, than what the stamps tell: the servers of one store do not agree to the ms
+ * either.
+ */
+const MARGIN_MS = 100
 /** A machine's clock that leaves its own count of elapsed time by this much was set. */
 const JUMP_MS = 20
-/** After so many samples in a row it is left to the writes that come by. */
-const SAMPLES_MAX = 12
-const SAMPLE_PAUSE_MS = 50
+/** Where less is known, it is worth asking, now and then. */
+const WIDE_MS = 500
+const ASK_EVERY_MS = 60_000
 
-export function storeClock({ tellTime, clock, scheduler }: StoreClockNeeds): StoreClock {
-  const estimate = clockEstimate(clock)
-  let sampling: Promise<boolean> | undefined
-  let samplesLeft = SAMPLES_MAX
-  let isPlanned = false
-
-  async function sample(): Promise<boolean> {
-    try {
-      await estimate.learnFrom(tellTime, (at) => at)
-    } finally {
-      sampling = undefined
-    }
-    if (estimate.isTrusted()) samplesLeft = SAMPLES_MAX
-    else if (samplesLeft-- > 0) planSample()
-    return estimate.isTrusted()
-  }
-
-  /** Stamps of whole seconds say most where the second is about to change. */
-  function planSample(): void {
-    const toSecondMs = 1000 - (((estimate.now() % 1000) + 1000) % 1000)
-    isPlanned = true
-    scheduler.after(toSecondMs < SAMPLE_PAUSE_MS ? toSecondMs + 1000 : toSecondMs, () => {
-      isPlanned = false
-      settle().catch(() => undefined)
-    })
-  }
-
-  async function settle(): Promise<boolean> {
-    if (estimate.isTrusted() || isPlanned) return estimate.isTrusted()
-    sampling ??= sample()
-    return sampling
-  }
-
-  return {
-    ...estimate,
-    settle,
-    skewSeconds: () => (estimate.isTrusted() ? -estimate.offsetMs() / 1000 : undefined),
-  }
-}
-
-interface Estimate {
-  /** The best guess of the store's time, in whole ms since the epoch: the machine's own as long as nothing is known. */
-  now(): number
-  /** How far the store's clock is ahead. */
-  offsetMs(): number
-  /** Whether the guess is near enough to lease by. */
-  isTrusted(): boolean
-  /** Runs something that the store does, and learns from when it says that it did it. */
-  learnFrom<Result>(work: () => Promise<Result>, at: (result: Result) => StoreInstant | undefined): Promise<Result>
-}
-
-function clockEstimate(clock: Clock): Estimate {
+export function storeClock({ tellTime, clock }: StoreClockNeeds): StoreClock {
   let offset: ClockOffset | undefined
-  let offsetMs = 0
-  let trustedUntilMs = Number.NEGATIVE_INFINITY
   let aheadOfElapsedMs = 0
+  let askedAtMs = Number.NEGATIVE_INFINITY
+  let asking: Promise<unknown> | undefined
 
-  /** The machine's time. A clock that was set makes worthless what was known of it. */
   function localMs(): number {
     const nowMs = clock.now().getTime()
     const aheadMs = nowMs - clock.monotonicMs()
     if (Math.abs(aheadMs - aheadOfElapsedMs) > JUMP_MS) {
       aheadOfElapsedMs = aheadMs
       offset = undefined
-      trustedUntilMs = Number.NEGATIVE_INFINITY
     }
     return nowMs
   }
 
+  /** Between which two the store's clock is ahead of the machine's. */
+  function offsetAt(nowMs: number): ClockOffset {
+    return offset === undefined ? { lowMs: 0, highMs: 0, asOfMs: nowMs } : agedOffset(offset, nowMs)
+  }
+
+  function read(): Moment {
+    const nowMs = localMs()
+    const { lowMs, highMs } = offsetAt(nowMs)
+    // The machine's clock stands still between two ms.
+    return { earlyMs: Math.floor(nowMs + lowMs) - MARGIN_MS, lateMs: Math.ceil(nowMs + highMs) + MARGIN_MS + 1 }
+  }
+
+  async function learnFrom<Result>(work: () => Promise<Result>, at: (result: Result) => StoreInstant | undefined) {
+    const sentMs = localMs()
+    const countedFromMs = aheadOfElapsedMs
+    const result = await work()
+    const heardMs = localMs() + 1
+    const instant = at(result)
+    if (instant === undefined || aheadOfElapsedMs !== countedFromMs) return result
+    const sample = { sentMs, heardMs, at: instant }
+    offset = offset === undefined ? offsetOf(sample) : narrow(offset, sample)
+    return result
+  }
+
+  function isWellKnown(nowMs: number): boolean {
+    const { lowMs, highMs } = offsetAt(nowMs)
+    return offset !== undefined && (highMs - lowMs <= WIDE_MS || nowMs - askedAtMs < ASK_EVERY_MS)
+  }
+
   return {
-    now: () => Math.floor(localMs() + offsetMs),
-    offsetMs: () => offsetMs,
-    isTrusted: () => localMs() < trustedUntilMs,
-    async learnFrom(work, at) {
-      const sentMs = localMs()
-      const countedFromMs = aheadOfElapsedMs
-      const result = await work()
-      const heardMs = localMs()
-      const instant = at(result)
-      if (instant === undefined || aheadOfElapsedMs !== countedFromMs) return result
-      const sample = { sentMs, heardMs, at: instant }
-      offset = offset === undefined ? offsetOf(sample) : narrow(offset, sample)
-      offsetMs = guessOffset(offset).offsetMs
-      trustedUntilMs = knownUntil(offset, ERROR_MS_MAX)
-      return result
+    read,
+    now() {
+      const { earlyMs, lateMs } = read()
+      return Math.floor((earlyMs + lateMs) / 2)
+    },
+    isKnown: () => localMs() > 0 && offset !== undefined,
+    learnFrom,
+    async settle() {
+      const nowMs = localMs()
+      if (isWellKnown(nowMs)) return
+      askedAtMs = nowMs
+      asking ??= learnFrom(tellTime, (at) => at).finally(() => {
+        asking = undefined
+      })
+      await asking
+    },
+    skewSeconds() {
+      const { lowMs, highMs } = offsetAt(localMs())
+      return offset && -(lowMs + highMs) / 2000
     },
   }
 }
