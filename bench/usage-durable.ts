@@ -73,8 +73,8 @@ async function compare(contestants: Readonly<Record<'off' | 'local' | 'strict', 
   const turns = { off: [] as Turn[], local: [] as Turn[], strict: [] as Turn[] }
   for (let turn = 0; turn <= rounds; turn++) {
     for (const name of ['off', 'local', 'strict'] as const) {
-      const taken = await takeTurn(name, contestants[name])
-      if (turn > 0) turns[name].push(taken)
+      const taken = await takeTurn(contestants[name])
+      if (turn > 0) turns[name].push(holdGood(name, taken))
       await setTimeout(SETTLE_MS)
     }
   }
@@ -82,13 +82,17 @@ async function compare(contestants: Readonly<Record<'off' | 'local' | 'strict', 
   return { off: summary('off'), local: summary('local'), strict: summary('strict') }
 }
 
-async function takeTurn(name: string, { pid, job }: Contestant): Promise<Turn> {
+async function takeTurn({ pid, job }: Contestant): Promise<Turn> {
   const before = readCpuTimeUs(pid)
   const report = await sendLoad(job)
-  const bad = report.broken + report.replies - (report.statuses['200'] ?? 0)
-  if (bad > report.replies * BAD_SHARE_MAX)
-    throw new Error(`Too many of the answers of ${name} are bad: ${JSON.stringify(report.statuses)}.`)
   return { ...report, cpuUsPerRequest: ((readCpuTimeUs(pid) - before) / report.replies) * COUNTED_SHARE }
+}
+
+/** Throws where answers were bad, but for a few: on a busy machine a store may answer too late. */
+function holdGood(name: string, turn: Turn): Turn {
+  const bad = turn.broken + turn.replies - (turn.statuses['200'] ?? 0)
+  if (bad <= turn.replies * BAD_SHARE_MAX) return turn
+  throw new Error(`Too many of the answers of ${name} are bad: ${JSON.stringify(turn.statuses)}.`)
 }
 
 function summarize(name: string, turns: readonly Turn[]): number {
