@@ -24,6 +24,7 @@ import { knownKeys } from './operations/known-keys.ts'
 import { limiter } from './operations/limiter.ts'
 import { watchGauges } from './operations/watch-gauges.ts'
 import type * as ports from './ports.ts'
+import { processUse } from './process-use.ts'
 import type { Services } from './services.ts'
 import { sqliteKeyReplica } from './storage/sqlite-key-replica.ts'
 import { VERSION } from './version.ts'
@@ -75,7 +76,7 @@ export function compose(config: Config): Services {
     instance,
   })
   const watched = { ...stores, limiter: limits, knownKeys: known, spooling }
-  watchGauges(metrics.meter, VERSION, watched)
+  watchGauges(metrics.meter, VERSION, { ...watched, process: processUse() })
   return {
     ...stores,
     ...{ codec, clock, random, log, digests, aggregator, metrics },

@@ -14,6 +14,13 @@ export interface Meter {
   watch<N extends GaugeName>(name: N, read: () => readonly Reading<N>[] | Promise<readonly Reading<N>[]>): void
 }
 
+/** What a process takes of its machine. */
+export interface ProcessUse {
+  memoryBytes(): number
+  /** The share of the time since this was last asked in which the event loop was busy: 0 to 1. */
+  busyRatio(): number
+}
+
 export type BreakerState = 'closed' | 'half_open' | 'open'
 
 /** The circuit breaker before one dependency for one class of calls, such as `tables_hot`. */

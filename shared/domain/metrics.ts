@@ -66,6 +66,11 @@ export const gauges = {
   auth_api_spool_bytes: { help: 'Size of what waits in the spool.', labels: [] },
   auth_api_spool_oldest_seconds: { help: 'Age of the oldest batch in the spool; 0 for none.', labels: [] },
   auth_api_pending_revocations: { help: 'Revocations that wait for the store to come back.', labels: [] },
+  auth_api_resident_memory_bytes: { help: 'Memory of the worker.', labels: [] },
+  auth_api_event_loop_busy_ratio: {
+    help: 'Share of the time since the last scrape in which the worker had something to do.',
+    labels: [],
+  },
   auth_api_queue_messages: { help: 'Messages in a queue, hidden ones included.', labels: ['queue'] },
   auth_api_cached_keys: { help: 'Keys that this instance remembers.', labels: [] },
   auth_api_feed_age_seconds: { help: 'How long ago the last complete poll of the feed began.', labels: [] },

@@ -1,11 +1,12 @@
 import type { MessageQueue } from '../ports.ts'
 import type { Limiter } from '../ports-limits.ts'
-import type { Meter } from '../ports-observing.ts'
+import type { Meter, ProcessUse } from '../ports-observing.ts'
 import type { KnownKeys } from './known-keys.ts'
 import type { LocalSpooling } from './local-spooling.ts'
 
 /** What is looked at when somebody asks for the metrics. */
 interface Watched {
+  readonly process: ProcessUse
   readonly queue: Pick<MessageQueue, 'depth'>
   readonly poison: Pick<MessageQueue, 'depth'>
   readonly limiter: Pick<Limiter, 'leases' | 'clockSkewSeconds'>
@@ -15,8 +16,10 @@ interface Watched {
 
 /** Tells the meter where each gauge is read. One of which nothing is known has no sample. */
 export function watchGauges({ watch }: Pick<Meter, 'watch'>, version: string, watched: Watched): void {
-  const { queue, poison, limiter, spooling, knownKeys } = watched
+  const { process, queue, poison, limiter, spooling, knownKeys } = watched
   watch('auth_api_build_info', () => [{ labels: { version }, value: 1 }])
+  watch('auth_api_resident_memory_bytes', () => known(process.memoryBytes()))
+  watch('auth_api_event_loop_busy_ratio', () => known(process.busyRatio()))
   watch('auth_api_queue_messages', async () => {
     const [waiting, poisoned] = await Promise.all([queue.depth(), poison.depth()])
     return [

@@ -59,6 +59,16 @@ describe('GET /metrics', () => {
     })
   })
 
+  test('shows what the worker takes of its machine', async () => {
+    await samples('auth_api_event_loop_busy_ratio')
+    for (const endMs = performance.now() + 5; performance.now() < endMs; ) JSON.parse('[1]')
+    const [busy = 0] = await samples('auth_api_event_loop_busy_ratio')
+    expect(busy).toBeGreaterThan(0)
+    expect(busy).toBeLessThanOrEqual(1)
+    const [bytes = 0] = await samples('auth_api_resident_memory_bytes')
+    expect(bytes).toBeGreaterThan(10_000_000)
+  })
+
   test('shows nothing that a caller sent, and no key, id or address', async () => {
     const { secret, key } = await makeManager(services, 'acme', ['keys:validate'])
     const json = { key: held.secret, endpoint: '/orders', client_ip: '192.0.2.7' }

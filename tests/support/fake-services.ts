@@ -20,6 +20,7 @@ import { usageRecorder } from '../../shared/operations/record-usage.ts'
 import { watchGauges } from '../../shared/operations/watch-gauges.ts'
 import type { Log, Random, UsageCodec } from '../../shared/ports.ts'
 import type { Breaker } from '../../shared/ports-observing.ts'
+import { processUse } from '../../shared/process-use.ts'
 import type { Services } from '../../shared/services.ts'
 import { type ManualTime, manualTime } from './manual-time.ts'
 import { memoryChangeFeed } from './memory-change-feed.ts'
@@ -100,7 +101,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   })
   const guards: readonly Breaker[] = []
   const watched = { ...stores, limiter: limits, knownKeys: known, spooling, guards }
-  watchGauges(metrics.meter, 'tests', watched)
+  watchGauges(metrics.meter, 'tests', { ...watched, process: processUse() })
   return {
     ...stores,
     ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
