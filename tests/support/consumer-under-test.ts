@@ -33,10 +33,12 @@ interface ConsumerOptions {
   /** Stands between the consumer and the ledger. */
   readonly wrapLedger?: (ledger: UsageLedger) => UsageLedger
   readonly pushLog?: PushLog
+  readonly rowsPerTransaction?: number
 }
 
 /** The consumer with everything around it in memory; its pauses take no time. */
-export function consumerUnderTest({ wrapLedger = (ledger) => ledger, pushLog }: ConsumerOptions = {}) {
+export function consumerUnderTest(options: ConsumerOptions = {}) {
+  const { wrapLedger = (ledger) => ledger, pushLog, rowsPerTransaction = 100 } = options
   const { clock } = manualTime()
   const ledger = memoryUsageLedger()
   const late = memoryLateUsage()
@@ -51,7 +53,7 @@ export function consumerUnderTest({ wrapLedger = (ledger) => ledger, pushLog }: 
       return () => undefined
     },
   }
-  const aggregator = usageAggregator({ ledger: watched, late, clock, scheduler, jitter: () => 1 })
+  const aggregator = usageAggregator({ ledger: watched, late, clock, scheduler, jitter: () => 1, rowsPerTransaction })
   const log: Log = (...line) => void lines.push(line)
   const nobody: PushLog = { partApplied: async () => undefined }
   const metrics = openMetrics({ worker: 'tests' })

@@ -124,6 +124,28 @@ describe('the consumer', () => {
 })
 
 describe('a batch', () => {
+  test('is merged with others only as far as the store’s transactions are to go, and never split', async () => {
+    const rows: number[] = []
+    const { consumer, queue, ledger } = consumerUnderTest({
+      rowsPerTransaction: 10,
+      wrapLedger: (wrapped) => ({
+        ...wrapped,
+        commit(partition, change) {
+          rows.push(1 + change.applied.length + change.counters.length)
+          return wrapped.commit(partition, change)
+        },
+      }),
+    })
+    for (let message = 0; message < 30; message++) await queue.send(body(sampleDelta()))
+    await consumer.drain()
+    expect(Math.max(...rows)).toBe(10)
+    const keys = Array.from({ length: KEYS_PER_PARTITION_MAX }, (_, n) => sampleDelta({ keyId: keyInShard('00', n) }))
+    await queue.send(body(...keys))
+    await consumer.drain()
+    expect(Math.max(...rows)).toBe(2 + KEYS_PER_PARTITION_MAX)
+    expect(totals(ledger).reduce((sum, total) => sum + total, 0)).toBe(30 + KEYS_PER_PARTITION_MAX)
+  })
+
   test('is merged with others only as far as a transaction holds them', async () => {
     const { aggregator, ledger, requests } = consumerUnderTest()
     const batches = Array.from({ length: 300 }, (_, number) =>

@@ -1,6 +1,7 @@
+import { ulid } from 'ulid'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { oneProvider } from '../../../shared/domain/provider-scope.ts'
-import { tableAccess } from '../../../shared/storage/azure-tables.ts'
+import { type TableAccess, tableAccess } from '../../../shared/storage/azure-tables.ts'
 import { tablePushStore } from '../../../shared/storage/table-push-store.ts'
 import { tableRollUpMarks } from '../../../shared/storage/table-roll-up-marks.ts'
 import { tableUsageReports } from '../../../shared/storage/table-usage-reports.ts'
@@ -52,6 +53,26 @@ describe('over a network that loses replies', () => {
     const scope = oneProvider(sampleProviderId())
     expect(await tablePushStore(flaky()).accept(scope, samplePush(), ['one', 'two'])).toBe('accepted')
   })
+})
+
+test('copies go in transactions of as many rows as they are to have at most', async () => {
+  const providerId = sampleProviderId()
+  const rows: number[] = []
+  const tables: TableAccess = {
+    table(name) {
+      const table = plain().table(name)
+      return {
+        ...table,
+        transact(actions) {
+          rows.push(actions.length)
+          return table.transact(actions)
+        },
+      }
+    },
+  }
+  const copies = Array.from({ length: 5 }, () => sampleCounters([sampleDelta({ providerId, keyId: ulid() })], 1))
+  await tableUsageReports(tables, 5).putKeyDays(oneProvider(providerId), copies)
+  expect(rows).toEqual([4, 4, 2])
 })
 
 describe('what a provider may be let to read', () => {
