@@ -34,6 +34,7 @@ const targets: Readonly<Record<string, readonly string[]>> = {
     'shared/ports-observing.ts',
     'shared/ports-quotas.ts',
     'shared/ports-reporting.ts',
+    'shared/ports-spool.ts',
   ],
   operations: ['shared/operations/get-key.ts'],
   storage: ['shared/storage/table.ts'],
