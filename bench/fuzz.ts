@@ -5,7 +5,7 @@ import { print, reportGoal, round } from './support/report.ts'
 // Requests drawn from the contracts, half of them spoilt, to every endpoint in process. `node bench/fuzz.ts [seed]
 // [sequences]` draws the same requests again; a bad answer is printed with the shortest sequence that leads to it.
 
-const [seed = Date.now() % 1_000_000, sequences = 9000] = process.argv.slice(2).map(Number)
+const [seed = Date.now() % 1_000_000, sequences = 3200] = process.argv.slice(2).map(Number)
 const { requests, answers, slowest, failure } = await fuzz(await loadEndpoints(), { seed, sequences })
 print(`seed ${seed}: ${requests} requests`)
 for (const [answer, count] of [...answers].sort()) print(`  ${answer}: ${count}`)

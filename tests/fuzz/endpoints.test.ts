@@ -10,7 +10,7 @@ const endpoints = await loadEndpoints()
 test('20,000 requests make no endpoint fail, leave its contract, answer what is not documented, or show a secret', {
   timeout: 180_000,
 }, async () => {
-  const { failure, requests, answers } = await fuzz(endpoints, { sequences: 1600 })
+  const { failure, requests, answers } = await fuzz(endpoints, { sequences: 640 })
   expect(failure).toBeUndefined()
   expect(requests).toBeGreaterThanOrEqual(20_000)
   const succeeded = endpoints.filter(({ name }) => [...answers.keys()].some((answer) => answer.startsWith(`${name} 2`)))
@@ -47,7 +47,7 @@ describe('a fault that was put in is found:', () => {
       ({ name }) => ({ ...good, headers: { 'x-name': encodeURIComponent(name) } }),
     ],
   ])('%s', async (_, found, handle) => {
-    const { failure = '' } = await fuzz([answering(handle)], { sequences: 80, seed: 1 })
+    const { failure = '' } = await fuzz([answering(handle)], { sequences: 30, seed: 1 })
     expect(failure).toMatch(found)
   })
 })

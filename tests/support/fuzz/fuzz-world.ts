@@ -7,7 +7,7 @@ import { adminKey, type FakeServices, fakeServices } from '../fake-services.ts'
 import { type SampleWorld, sampleWorld } from '../sample-calls.ts'
 import type { Cast } from './stand-ins.ts'
 
-const MAX_PER_CALLER = 4
+const MAX_PER_CALLER = 6
 
 /** A small world, and what the stand-ins of a drawn request stand for in it. */
 export interface FuzzWorld extends SampleWorld {

@@ -25,7 +25,7 @@ export interface FuzzReport {
   readonly failure: string | undefined
 }
 
-const SEQUENCE_LENGTH = 30
+const SEQUENCE_LENGTH = 80
 
 /** Sends sequences of drawn requests and holds every reply against what every reply promises. Stops at the first bad one. */
 export async function fuzz(endpoints: readonly Endpoint[], options: FuzzOptions): Promise<FuzzReport> {
