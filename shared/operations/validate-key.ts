@@ -1,6 +1,8 @@
+import type { AppError } from '../domain/errors.ts'
 import type { Environment, Key } from '../domain/key.ts'
 import { type KeyPrefix, readPrefix } from '../domain/key-format.ts'
 import { type KeyLimit, limitsOf } from '../domain/key-limits.ts'
+import type { Taking } from '../domain/limit.ts'
 import { heldToLimits } from '../domain/limit-verdict.ts'
 import type { Provider } from '../domain/provider.ts'
 import { covers, type ProviderScope } from '../domain/provider-scope.ts'
@@ -54,13 +56,13 @@ interface ValidateKeyNeeds {
  * be held, and `usage_unavailable` when the use cannot be made safe: never a verdict then. Throws `too_many_failures`
  * where the caller presents too many keys that nobody knows, and this one is not known here either.
  */
-export async function validateKey(
+export function validateKey(
   needs: ValidateKeyNeeds,
   scope: ProviderScope,
   input: ValidateKeyInput,
 ): Promise<Validation> {
-  refuseFailing(needs, input)
-  return judgeUse(needs, scope, input)
+  const refusal = refusalOf(needs, input)
+  return refusal === undefined ? judgeUse(needs, scope, input) : Promise.reject(refusal)
 }
 
 /** The same for many at once. `too_many_failures` is thrown for all together, before any of them is judged. */
@@ -69,19 +71,22 @@ export async function validateKeys(
   scope: ProviderScope,
   inputs: readonly ValidateKeyInput[],
 ): Promise<readonly Validation[]> {
-  for (const input of inputs) refuseFailing(needs, input)
+  for (const input of inputs) {
+    const refusal = refusalOf(needs, input)
+    if (refusal !== undefined) throw refusal
+  }
   return Promise.all(inputs.map((input) => judgeUse(needs, scope, input)))
 }
 
 /** Whoever fails too often is told so without a look-up; the keys that are known here go on, whoever presents them. */
-function refuseFailing(
+function refusalOf(
   { failures, knownKeys }: ValidateKeyNeeds,
   { secret, callerId, requirements }: ValidateKeyInput,
-) {
-  if (!failures.areAnySpent()) return
+): AppError | undefined {
+  if (!failures.areAnySpent()) return undefined
   const budgets = failures.validation(callerId, requirements.clientIp)
   const isKnown = () => readPrefix(secret) !== undefined && knownKeys.holds(secret)
-  if (failures.areSpent(budgets) && !isKnown()) throw tooManyFailures(budgets)
+  return failures.areSpent(budgets) && !isKnown() ? tooManyFailures(budgets) : undefined
 }
 
 async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: ValidateKeyInput): Promise<Validation> {
@@ -97,7 +102,8 @@ async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: Va
   const now = clock.now()
   const judged = judge({ key, provider: provider.value, requirements: input.requirements, now })
   const limits = limitsOf(key, provider.value)
-  const verdict = limits.length === 0 ? judged : await holdLimits(needs.limiter, limits, judged, input)
+  const held = limits.length === 0 ? judged : holdLimits(needs.limiter, limits, judged, input)
+  const verdict = held instanceof Promise ? await held : held
   if (isUse(input)) await usage.record(toEvent(key, verdict.code, input, now))
   return {
     code: verdict.code,
@@ -116,17 +122,17 @@ function failed({ failures }: ValidateKeyNeeds, input: ValidateKeyInput, code: '
 }
 
 /** A use that an earlier check refused takes nothing; a dry run asks all the same, to show what it would have met. */
-async function holdLimits(
+function holdLimits(
   limiter: Limiter,
   limits: readonly KeyLimit[],
   verdict: Verdict,
   input: ValidateKeyInput,
-): Promise<Verdict> {
+): Verdict | Promise<Verdict> {
   const { cost, requirements } = input
   if (verdict.code !== 'VALID' && !requirements.dryRun) return verdict
   const asked = isUse(input) ? limiter.take(limits, cost) : limiter.look(limits, cost)
-  const taking = asked instanceof Promise ? await asked : asked
-  return heldToLimits(verdict, { limits, cost, taking, dryRun: requirements.dryRun })
+  const hold = (taking: Taking) => heldToLimits(verdict, { limits, cost, taking, dryRun: requirements.dryRun })
+  return asked instanceof Promise ? asked.then(hold) : hold(asked)
 }
 
 function isUse({ requirements, cost }: ValidateKeyInput): boolean {

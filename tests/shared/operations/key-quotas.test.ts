@@ -81,6 +81,7 @@ describe('max_keys', () => {
 
   test('counts a minute later the keys that were just being made when it was set', async () => {
     const services = await bounded({ maxKeys: 3 })
+    await services.time.advance(1)
     await makeKey(services)
     // As an instance does that had read the provider before its quota was set.
     const unbounded = { ...services, keyQuotas: fakeServices().keyQuotas }
