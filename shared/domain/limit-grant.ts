@@ -88,7 +88,8 @@ function ofRing(situation: Situation): Extra {
 /** All that is charged ahead stays within an eighth of the limit; undefined where that leaves nothing to lease. */
 function longLease({ record, limit, cells, moment, wish: { pace } }: Situation, longestMs: number): Extra | undefined {
   const room = Math.floor(limit.limit / 8) - chargedAfter(record, chargeable(cells, moment))
-  const most = Math.ceil(Math.min(room / 2, limit.limit / 32))
+  const fair = limit.limit / 8 / fleetOf(record, moment.earlyMs, LEASE_MS_MAX)
+  const most = Math.ceil(Math.min(room / 2, limit.limit / 32, fair))
   const tokens = pace === undefined ? most : Math.min(most, Math.ceil(pace * longestMs))
   if (tokens < 1) return undefined
   // What is used up sooner need not be charged so far ahead: twice the time that it will last is enough.
@@ -98,7 +99,7 @@ function longLease({ record, limit, cells, moment, wish: { pace } }: Situation, 
 
 /** A fair share of what is left, a twentieth of the limit at most, and no more than will be spent. */
 function block({ record, limit, moment, cells, wish: { pace }, rest }: Situation, lastingMs: number): number {
-  const fair = rest / (2 * fleetOf(record, moment.earlyMs, fleetSpanMs(cells)))
+  const fair = rest / (1 + fleetOf(record, moment.earlyMs, fleetSpanMs(cells)))
   return Math.floor(Math.min(fair, Math.max(1, limit.limit / 20), (pace ?? 0) * lastingMs))
 }
 

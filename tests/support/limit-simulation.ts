@@ -34,6 +34,8 @@ export interface LimitOutcome {
   readonly exact: number
   /** The most that were let through in any span of the window's length. */
   readonly most: number
+  /** How many had to wait for the store. */
+  readonly waited: number
   readonly reads: number
   readonly writes: number
 }
@@ -46,7 +48,7 @@ export async function simulateLimit(scenario: LimitScenario): Promise<LimitOutco
   const random = seededRandom(scenario.seed)
   const time = simulatedTime(START_MS)
   const { instances, windowSeconds, limit, windows } = scenario
-  const counts = { reads: 0, writes: 0 }
+  const counts = { reads: 0, writes: 0, waited: 0 }
   const base = memoryLimitStore({ now: () => new Date(time.nowMs()), monotonicMs: () => time.nowMs() })
   const fleet = Array.from({ length: instances }, (_, index) => startInstance(index))
   const asked: Limit = {
@@ -88,6 +90,7 @@ export async function simulateLimit(scenario: LimitScenario): Promise<LimitOutco
         if (taking?.kind === 'taken') admitted.push(time.nowMs())
         return
       }
+      counts.waited++
       time.disturb()
       taking.then(({ kind }) => kind === 'taken' && admitted.push(time.nowMs()), fail)
     })
