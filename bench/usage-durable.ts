@@ -13,7 +13,8 @@ import { median, print, reportGoal, round } from './support/report.ts'
 const [seconds = 5, rounds = 5] = process.argv.slice(2).map(Number)
 const CONNECTIONS = 256
 const KEYS = 200
-const BAD_SHARE_MAX = 0.01
+/** A busy machine makes the store answer too late for some uses; they are not counted as answers. */
+const BAD_SHARE_MAX = 0.2
 /** What a turn left to be sent and counted is not to cost the next one. */
 const SETTLE_MS = 3000
 
@@ -88,11 +89,13 @@ async function takeTurn({ pid, job }: Contestant): Promise<Turn> {
   return { ...report, cpuUsPerRequest: ((readCpuTimeUs(pid) - before) / report.replies) * COUNTED_SHARE }
 }
 
-/** Throws where answers were bad, but for a few: on a busy machine a store may answer too late. */
+/** Only verdicts count. Throws where too many answers were none. */
 function holdGood(name: string, turn: Turn): Turn {
-  const bad = turn.broken + turn.replies - (turn.statuses['200'] ?? 0)
-  if (bad <= turn.replies * BAD_SHARE_MAX) return turn
-  throw new Error(`Too many of the answers of ${name} are bad: ${JSON.stringify(turn.statuses)}.`)
+  const good = turn.statuses['200'] ?? 0
+  const bad = turn.broken + turn.replies - good
+  if (bad > 0) print(`${name}: ${bad} bad answers: ${JSON.stringify(turn.statuses)}, ${turn.broken} broken connections`)
+  if (bad > turn.replies * BAD_SHARE_MAX) throw new Error(`Too many of the answers of ${name} are bad.`)
+  return { ...turn, perSecond: (turn.perSecond * good) / turn.replies }
 }
 
 function summarize(name: string, turns: readonly Turn[]): number {

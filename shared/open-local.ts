@@ -29,7 +29,7 @@ export function openLocal({ localDatabase, peppers, storage }: Config, log: Log)
     fingerprint: createHmac('sha256', bytes).update(`auth-api/local-database/${account}`).digest('hex').slice(0, 16),
   }))
   if (own === undefined) throw new RangeError('openLocal needs at least one pepper')
-  const { open } = ownDatabase(own)
+  const open = ownDatabase(own)
   const lefts = [own, ...older].map(leftSpools)
   return {
     database: open,

@@ -33,6 +33,8 @@ interface Turn {
 }
 
 const GATHER_MS = 1000
+/** Loose uses take more room than the batch that they become: with few keys they would fill the spool while that is small. */
+const LOOSE_USES_MAX = 20_000
 
 /**
  * Keeps uses on the local disk before `record` resolves: all of one turn of the event loop with one sync. From there they
@@ -82,6 +84,7 @@ function usesToSeal(options: LocalRecorderOptions, disk: Disk) {
   const { spool, drain, producer, clock, scheduler, intervalMs } = options
   const gathering = usageGathering({ measure: options.codec.measure, deltasMax: Infinity })
   let closed: UsageLot[] = []
+  let loose = 0
   let cancelSeal: (() => void) | undefined
 
   const seal = (): void => {
@@ -92,6 +95,7 @@ function usesToSeal(options: LocalRecorderOptions, disk: Disk) {
     if (sealed === 'full') sealLater()
     if (sealed !== 'sealed') return
     closed = []
+    loose = 0
     drain.wake()
   }
 
@@ -104,8 +108,9 @@ function usesToSeal(options: LocalRecorderOptions, disk: Disk) {
     add: (events: readonly UsageEvent[]): void => {
       const nowMs = clock.now().getTime()
       for (const event of events) gathering.add(event, nowMs)
+      loose += events.length
       // A lot with another one behind it is full.
-      if (gathering.waiting.length > 1) seal()
+      if (gathering.waiting.length > 1 || loose >= LOOSE_USES_MAX) seal()
       else sealLater()
     },
     seal,

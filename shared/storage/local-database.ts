@@ -21,27 +21,15 @@ export interface LocalDatabase {
   close(): void
 }
 
-/** The file of this process, opened when it is first asked for, and then the same one for everybody. */
-export interface OwnDatabase {
-  /** undefined where no file can be had; the reason is in the log, once. */
-  open(): LocalDatabase | undefined
-  close(): void
-}
-
 const SLOTS = 32
 const [BUSY, CORRUPT, FULL, NOT_A_DATABASE] = [5, 11, 13, 26]
 
-export function ownDatabase(options: LocalDatabaseOptions): OwnDatabase {
+/** The file of this process, opened when it is first asked for, and then the same one for everybody. */
+export function ownDatabase(options: LocalDatabaseOptions): () => LocalDatabase | undefined {
   let opened: { readonly local: LocalDatabase | undefined } | undefined
-  return {
-    open: () => {
-      opened ??= { local: openLocalDatabase(options) }
-      return opened.local
-    },
-    close: () => {
-      opened?.local?.close()
-      opened = { local: undefined }
-    },
+  return () => {
+    opened ??= { local: openLocalDatabase(options) }
+    return opened.local
   }
 }
 

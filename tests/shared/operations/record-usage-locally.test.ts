@@ -69,6 +69,19 @@ describe('a local recorder', () => {
     expect(Math.max(...sent.map((body) => Buffer.byteLength(body)))).toBeLessThanOrEqual(MESSAGE_BYTES_MAX)
   })
 
+  test('does not let many uses of few keys fill the spool while the queue is down', async () => {
+    const { spool, boot, setQueue, time } = spoolWorld()
+    setQueue('down')
+    const { recorder } = boot()
+    await recorder.record(sampleUse())
+    await time.advance(1000)
+    for (let turn = 0; turn < 25; turn++) {
+      await Promise.all(Array.from({ length: 1000 }, () => recorder.record(sampleUse())))
+    }
+    expect(spool.usage.loose()[0]?.events.length).toBeLessThan(20_000)
+    expect(spool.usage.oldest(10)).toHaveLength(2)
+  })
+
   test('sends nothing but the hash of an address', async () => {
     const { boot, batches, sent } = spoolWorld()
     const { recorder } = boot()

@@ -71,8 +71,8 @@ test('puts a damaged file aside, says so, and begins anew', async () => {
 
 test('is not there where no file can be made, and the log says why, once', async () => {
   await writeFile(join(folder, 'no-folder'), '')
-  const own = ownDatabase({ ...options(), folder: join(folder, 'no-folder') })
-  expect([own.open(), own.open()]).toEqual([undefined, undefined])
+  const open = ownDatabase({ ...options(), folder: join(folder, 'no-folder') })
+  expect([open(), open()]).toEqual([undefined, undefined])
   expect(logged).toEqual(['error The local database is not available.'])
 })
 
