@@ -93,9 +93,9 @@ export function localSpooling(needs: LocalSpoolingNeeds): LocalSpooling {
 }
 
 function openSpool(needs: LocalSpoolingNeeds): Opened | undefined {
-  const spool = needs.open()
-  if (spool === undefined) return undefined
   try {
+    const spool = needs.open()
+    if (spool === undefined) return undefined
     sealLeftUses(needs, spool.usage)
     const drain = spoolDrain(needs, spool.usage)
     return { ...spool, drain, recorder: localUsageRecorder({ ...needs, spool: spool.usage, drain }) }

@@ -147,11 +147,19 @@ describe('where the disk fails', () => {
     expect(spool.usage.oldest(1)).toEqual([])
   })
 
-  test('from the start, the queue has a use before it is answered', async () => {
+  test.each([
+    ['no file can be had', () => undefined],
+    ['the file cannot be read', unreadable],
+  ])('from the start, as %s, the queue has a use before it is answered', async (_, open) => {
     const { boot, strict } = spoolWorld()
-    const spooling = boot({ open: () => undefined })
+    const spooling = boot({ open })
+    spooling.start()
     await spooling.recorder.record(sampleUse())
     await spooling.recorder.flush()
     expect([strict, spooling.state()]).toEqual([['key-a'], undefined])
   })
 })
+
+function unreadable(): never {
+  throw new Error('The database disk image is malformed.')
+}
