@@ -1,4 +1,3 @@
-import { AppError } from '../../shared/domain/errors.ts'
 import type { Limit } from '../../shared/domain/limit.ts'
 import { openMetrics } from '../../shared/metrics.ts'
 import { limiter } from '../../shared/operations/limiter.ts'
@@ -21,7 +20,7 @@ export interface LimitScenario {
   readonly clockErrorMs?: number
   /** How often a write ends with the death of its instance. */
   readonly crashes?: number
-  /** How often the reply to a write that was done gets lost. */
+  /** How often the reply to a write gets lost, so that it is sent again after it was done. */
   readonly lostReplies?: number
   /** What the limiter is told that the window is: less than it is, is the planted fault. */
   readonly toldSeconds?: number
@@ -147,12 +146,13 @@ function distantStore({ base, time, random, counts, errorMs, scenario, crash }: 
     },
     async write(limit, record, version, expiresAt) {
       counts.writes++
-      const result = await travel(() => base.write(limit, record, version, expiresAt))
+      const send = () => travel(() => base.write(limit, record, version, expiresAt))
+      const first = await send()
+      const result = random() < (scenario.lostReplies ?? 0) ? await send() : first
       if (random() < (scenario.crashes ?? 0)) {
         crash()
         return new Promise(() => undefined)
       }
-      if (random() < (scenario.lostReplies ?? 0)) throw new AppError('store_unavailable', 'The reply was lost.')
       return result.kind === 'written' && result.at !== undefined ? { ...result, at: wrong(result.at) } : result
     },
     async tellTime() {
