@@ -32,9 +32,8 @@ const SCOPE = 'https://storage.azure.com/.default'
  * cannot be asked.
  */
 export function storageMessageQueue(options: StorageMessageQueueOptions): MessageQueue {
-  const { name, guards } = options
+  const { name, guards = alike(openGuard({ name: 'queue' })) } = options
   let opened: QueueClient | undefined
-  const patient = openGuard({ name: 'queue' })
 
   const client = (): QueueClient => {
     opened ??= openClient(options)
@@ -47,8 +46,8 @@ export function storageMessageQueue(options: StorageMessageQueueOptions): Messag
       return guard.run((abortSignal) => request(client(), abortSignal), answered)
     }
   }
-  const ask = through(guards?.rest ?? patient)
-  const askToSend = through(guards?.send ?? patient)
+  const ask = through(guards.rest)
+  const askToSend = through(guards.send)
 
   async function send(messageText: string): Promise<void> {
     const settings = { messageTimeToLive: NEVER_EXPIRES }
@@ -87,6 +86,7 @@ export function storageMessageQueue(options: StorageMessageQueueOptions): Messag
 }
 
 const answered = () => ANSWERED
+const alike = (guard: Guard) => ({ send: guard, rest: guard })
 
 /** The SDK's own retries are off: they know no budget. */
 function openClient(options: StorageMessageQueueOptions): QueueClient {
@@ -136,6 +136,6 @@ function decode(text: string): string {
 function asFailure(name: string, error: unknown): unknown {
   const failure = fromSdk(`Queue ${name}`, error)
   if (!(failure instanceof AppError)) return failure
-  const { cause } = failure
-  return new AppError('usage_unavailable', 'Usage could not be recorded. Try again.', { cause, retryAfterSeconds: 1 })
+  const { cause, retryAfterSeconds = 1 } = failure
+  return new AppError('usage_unavailable', 'Usage could not be recorded. Try again.', { cause, retryAfterSeconds })
 }
