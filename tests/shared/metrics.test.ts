@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { counters } from '../../shared/domain/metrics.ts'
 import { openMetrics } from '../../shared/metrics.ts'
 
 const open = () => openMetrics({ worker: 'w' })
@@ -12,7 +13,7 @@ describe('metrics', () => {
     const { text, contentType } = await read()
     expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8')
     expect(linesOf(text, 'auth_api_http_requests_total')).toEqual([
-      '# HELP auth_api_http_requests_total HTTP requests answered.',
+      `# HELP auth_api_http_requests_total ${counters.auth_api_http_requests_total.help}`,
       '# TYPE auth_api_http_requests_total counter',
       'auth_api_http_requests_total{function="keys-get",method="GET",status="200",worker="w"} 2',
       'auth_api_http_requests_total{function="keys-get",method="GET",status="404",worker="w"} 2',
