@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { ReadinessView } from '../../shared/contracts/health.ts'
 import {
   KeyPage,
   KeyView,
@@ -7,7 +8,6 @@ import {
   OwnRevokePendingView,
   RevokePendingView,
 } from '../../shared/contracts/keys.ts'
-import { ReadinessView } from '../../shared/contracts/health.ts'
 import { ProviderView } from '../../shared/contracts/providers.ts'
 import {
   KeyUsageView,
