@@ -111,11 +111,20 @@ async function findLiveKey(
   credential: string,
   clientIp: string | null,
 ): Promise<Key | undefined> {
-  const { value: key } = await services.knownKeys.find(credential, false)
-  if (key === undefined || !reachableFrom(key, clientIp)) return undefined
+  const { value: key = nobodys } = await services.knownKeys.find(credential, false)
+  if (!reachableFrom(key, clientIp)) return undefined
   const status = keyStatus(key, services.clock.now())
   if (status !== 'active' && status !== 'in_grace') return undefined
   return (await isDisabled(services, key.providerId)) ? undefined : key
+}
+
+/** What is asked of a key that nobody knows, so that its refusal takes the way, and the time, of a dead one's. */
+const nobodys: Key = {
+  ...{ keyId: '', digest: '', pepperVersion: '', hint: '', providerId: '*', kind: 'api', environment: null, name: '' },
+  ...{ description: null, ownerId: null, scopes: [], ipRestrictions: [], notBefore: null, expiresAt: null },
+  ...{ rateLimits: [], quota: null, metadata: null, enabled: false, createdBy: '', rotatedFrom: null },
+  ...{ createdAt: new Date(0), updatedAt: new Date(0), replacedBy: null, graceUntil: null },
+  revocation: { at: new Date(0), by: '', reason: 'unspecified', text: null },
 }
 
 async function isDisabled({ knownKeys }: AuthenticateNeeds, providerId: string): Promise<boolean> {
