@@ -29,6 +29,7 @@ export function openStores(config: Config, meter: Meter) {
     hot: tableAccess({ ...accounts.tables, guard: guards.tables.hot }),
     management: tableAccess({ ...accounts.tables, guard: guards.tables.management }),
     background: tableAccess({ ...accounts.tables, guard: guards.tables.background }),
+    feed: tableAccess({ ...accounts.tables, guard: guards.tables.feed }),
   }
   const queue = (name: string) => {
     const { hot, background } = guards.queue
@@ -39,7 +40,7 @@ export function openStores(config: Config, meter: Meter) {
     hot: {
       keys: tableKeyStore(tables.hot),
       providers: tableProviderStore(tables.hot),
-      feed: tableChangeFeed(tables.hot),
+      feed: tableChangeFeed(tables.feed),
       limits: tableLimitStore(tables.hot),
     },
     keys: tableKeyStore(tables.management),

@@ -13,7 +13,10 @@ export interface Follower extends Background {
   ageMs(): number | undefined
   /** Says that somebody asks, now. After a pause the next poll begins with this. */
   touch(): void
-  /** Polls, or joins a poll that has just begun. Resolves to whether it completed. */
+  /**
+   * Polls, or joins a poll that has just begun. Resolves to whether it completed; at once, to false, while the feed fails:
+   * the polls go on, and nobody waits for them.
+   */
   poll(): Promise<boolean>
 }
 
@@ -43,8 +46,10 @@ const LOOK_BACK_MS = 30_000
 /** A longer gap between two polls is not caught up with. */
 const GAP_MS = 15 * 60_000
 const IDLE_MS = 10 * 60_000
-/** After a failed poll the callers ask the store itself for a while. */
+/** Between a failed poll and the next. */
 const FAILED_MS = 1000
+/** No poll takes that long to fail, unless the process was stopped meanwhile: that says nothing about the feed. */
+const STALLED_MS = 6000
 
 interface Moment {
   readonly wallMs: number
@@ -92,45 +97,61 @@ export function changeFollower(needs: FollowerNeeds, options: FollowerOptions): 
   }
 }
 
-/** The polls, one after the other or side by side, and how far they have come. */
-function changePolls({ feed, clock, elapsedMs, log, meter }: FollowerNeeds, options: FollowerOptions) {
-  const complain = complainer(log, clock)
-  const nowHere = (): Moment => ({ wallMs: clock.now().getTime(), elapsedMs: elapsedMs() })
-  const madeAt = nowHere()
-  let last: Moment | undefined
-  let confirmedAtMs = -Infinity
-  let failedAtMs = -Infinity
-  let seen: ReadonlySet<string> = new Set()
+/** The polls, one after the other or side by side. */
+function changePolls(needs: FollowerNeeds, options: FollowerOptions) {
+  const { clock, elapsedMs, meter } = needs
+  const complain = complainer(needs.log, clock)
+  const { follow, confirmedAtMs } = changeReader(needs, options)
+  let failedAtMs: number | undefined
   let underWay: { readonly begunAtMs: number; readonly result: Promise<boolean> } | undefined
-
-  function first(): Moment {
-    const wallMs = options.firstWatermarkMs(madeAt.wallMs)
-    return { wallMs, elapsedMs: madeAt.elapsedMs - (madeAt.wallMs - wallMs) }
-  }
-
-  async function follow(begun: Moment): Promise<void> {
-    last ??= first()
-    const isLost = begun.elapsedMs - last.elapsedMs > GAP_MS
-    // By both clocks: one that was set back has the watermark in the future.
-    const sinceMs = isLost ? begun.wallMs : Math.min(last.wallMs, begun.wallMs - (begun.elapsedMs - last.elapsedMs))
-    const found = await feed.read(new Date(sinceMs - LOOK_BACK_MS), new Date(begun.wallMs + LOOK_BACK_MS))
-    if (isLost) options.onLost()
-    tell(found)
-    if (begun.elapsedMs > confirmedAtMs) confirm(begun, found)
-  }
 
   async function pollOnce(begun: Moment): Promise<boolean> {
     try {
       await follow(begun)
+      failedAtMs = undefined
       meter.count('auth_api_feed_polls_total', { outcome: 'ok' })
       return true
     } catch (error) {
-      failedAtMs = elapsedMs()
+      const failedNowMs = elapsedMs()
+      if (failedNowMs - begun.elapsedMs < STALLED_MS) failedAtMs = failedNowMs
       meter.count('auth_api_feed_polls_total', { outcome: 'failed' })
       const cause = error instanceof AppError ? error.code : String(error)
       complain('The feed of changes cannot be read: keys are read one by one.', { cause })
       return false
     }
+  }
+
+  function pollNow(): Promise<boolean> {
+    const begun: Moment = { wallMs: clock.now().getTime(), elapsedMs: elapsedMs() }
+    if (underWay !== undefined && begun.elapsedMs - underWay.begunAtMs < JOINED_WITHIN_MS) return underWay.result
+    if (failedAtMs !== undefined && begun.elapsedMs - failedAtMs < FAILED_MS) return Promise.resolve(false)
+    const result = pollOnce(begun).finally(() => {
+      if (underWay?.result === result) underWay = undefined
+    })
+    underWay = { begunAtMs: begun.elapsedMs, result }
+    return result
+  }
+
+  return {
+    confirmedAtMs,
+    settled: () => underWay?.result,
+    poll(): Promise<boolean> {
+      const result = pollNow()
+      return failedAtMs === undefined ? result : Promise.resolve(false)
+    },
+  }
+}
+
+/** Reads the feed from where the last complete poll began, and how far it has come. */
+function changeReader({ feed, clock, elapsedMs, meter }: FollowerNeeds, options: FollowerOptions) {
+  const madeAt: Moment = { wallMs: clock.now().getTime(), elapsedMs: elapsedMs() }
+  let last: Moment | undefined
+  let confirmedAtMs = -Infinity
+  let seen: ReadonlySet<string> = new Set()
+
+  function first(): Moment {
+    const wallMs = options.firstWatermarkMs(madeAt.wallMs)
+    return { wallMs, elapsedMs: madeAt.elapsedMs - (madeAt.wallMs - wallMs) }
   }
 
   function tell(found: readonly FedChange[]): void {
@@ -150,16 +171,16 @@ function changePolls({ feed, clock, elapsedMs, log, meter }: FollowerNeeds, opti
 
   return {
     confirmedAtMs: () => confirmedAtMs,
-    settled: () => underWay?.result,
-    poll(): Promise<boolean> {
-      const begun = nowHere()
-      if (underWay !== undefined && begun.elapsedMs - underWay.begunAtMs < JOINED_WITHIN_MS) return underWay.result
-      if (begun.elapsedMs - failedAtMs < FAILED_MS) return Promise.resolve(false)
-      const result = pollOnce(begun).finally(() => {
-        if (underWay?.result === result) underWay = undefined
-      })
-      underWay = { begunAtMs: begun.elapsedMs, result }
-      return result
+    /** Throws where the feed cannot be read. */
+    async follow(begun: Moment): Promise<void> {
+      last ??= first()
+      const isLost = begun.elapsedMs - last.elapsedMs > GAP_MS
+      // By both clocks: one that was set back has the watermark in the future.
+      const sinceMs = isLost ? begun.wallMs : Math.min(last.wallMs, begun.wallMs - (begun.elapsedMs - last.elapsedMs))
+      const found = await feed.read(new Date(sinceMs - LOOK_BACK_MS), new Date(begun.wallMs + LOOK_BACK_MS))
+      if (isLost) options.onLost()
+      tell(found)
+      if (begun.elapsedMs > confirmedAtMs) confirm(begun, found)
     },
   }
 }

@@ -3,11 +3,11 @@ import type { BreakerState, Meter } from '../ports-observing.ts'
 import { type Guard, openGuard, type Patience } from './guard.ts'
 
 /** Classes of calls by who waits for them. */
-type Class = 'hot' | 'management' | 'background'
+type Class = 'hot' | 'management' | 'background' | 'feed'
 
 export interface Guards {
   readonly tables: Readonly<Record<Class, Guard>>
-  readonly queue: Readonly<Record<Exclude<Class, 'management'>, Guard>>
+  readonly queue: Readonly<Record<Exclude<Class, 'management' | 'feed'>, Guard>>
   /** Before whoever gives out tokens. */
   readonly identity: Guard
   readonly all: readonly Guard[]
@@ -32,6 +32,7 @@ export function openGuards(config: Config, meter: Meter): Guards {
     hot: open('tables', 'hot'),
     management: open('tables', 'management'),
     background: open('tables', 'background'),
+    feed: open('tables', 'feed'),
   }
   const queue = { hot: open('queue', 'hot'), background: open('queue', 'background') }
   const identity = openGuard({ name: 'identity', patience: PATIENCE_WITH_TOKENS, meter })
@@ -44,7 +45,7 @@ export function openGuards(config: Config, meter: Meter): Guards {
 
 /**
  * `hot`: a validation waits, and has somewhere else to look. `management`: a person or a program waits, and has not.
- * `background`: nobody waits.
+ * `background`: nobody waits. `feed`: one query in the place of many look-ups, so it is given more time than each of them.
  */
 function patienceOf(config: Config): Readonly<Record<Class, Patience>> {
   const concurrency = config.storeConcurrency
@@ -56,5 +57,6 @@ function patienceOf(config: Config): Readonly<Record<Class, Patience>> {
       ...{ retries: config.retries.count, firstDelayMs: config.retries.firstDelayMs },
       ...{ openMs: config.breakerOpenSeconds * 1000, concurrency },
     },
+    feed: { tryMs: 1500, totalMs: 3000, retries: 1, firstDelayMs: 50, openMs: 1000, concurrency },
   }
 }

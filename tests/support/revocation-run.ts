@@ -1,17 +1,19 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import pLimit from 'p-limit'
 import { NewKeyView } from '../../shared/contracts/keys.ts'
-import { type CallOptions, callApi } from './api-client.ts'
+import { ValidationView } from '../../shared/contracts/validate.ts'
+import { callApi, type Reply } from './api-client.ts'
 import { startAzurite } from './azurite.ts'
 import { type LocalHost, startLocalHost } from './local-host.ts'
+import { poll } from './poll.ts'
 import { seededRandom } from './random.ts'
 import { makeTestSettings } from './test-settings.ts'
 
 export interface RevocationRunOptions {
   readonly seed: number
   readonly hosts: number
+  /** Of every two keys one is used until it is refused everywhere; the other rests from before its revocation on. */
   readonly keys: number
-  /** Of every two keys one is in use until it is refused everywhere; the other rests from before its revocation on. */
   readonly revokesPerSecond: number
   /** Callers of keys that nobody revokes, each one call after the other. */
   readonly bystanders: number
@@ -19,31 +21,32 @@ export interface RevocationRunOptions {
   readonly stoppedMs: number
 }
 
-export interface RevocationReport {
+export interface RevocationReport extends ReturnType<UseRecord['report']> {
   readonly revoked: number
   /** For every key and host: how long after the reply to the revocation the last accepted use was sent; below 0: before. */
   readonly lastAcceptedMs: readonly number[]
-  /** Uses that were sent more than the promised time after the reply, and accepted. */
-  readonly tooLate: number
-  /** Uses of the resting keys that were sent just after the promised time. */
-  readonly restingUses: number
-  readonly uses: number
-  /** Answers that were no verdict. */
-  readonly failures: Readonly<Record<string, number>>
-}
-
-type Host = LocalHost & { readonly baseUrl: string }
-
-interface Target {
-  readonly keyId: string
-  readonly secret: string
-  readonly rests: boolean
 }
 
 export const PROMISED_MS = 10_000
 /** Between two uses of one key at one host. */
 const PAUSE_MS = 700
-const AT_ONCE = 16
+const AT_ONCE = 6
+const SPARED = 20
+
+type Host = LocalHost & { readonly baseUrl: string }
+
+/** Instances of one app, and what is found out about them. */
+interface World {
+  readonly hosts: readonly Host[]
+  readonly credential: string
+  readonly random: () => number
+  readonly record: UseRecord
+}
+
+interface Target {
+  readonly keyId: string
+  readonly secret: string
+}
 
 /**
  * Instances on one store, and keys that every one of them knows: all of the keys are revoked, through one instance or
@@ -57,10 +60,11 @@ export async function runRevocations(options: RevocationRunOptions): Promise<Rev
     AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString,
     RATE_LIMIT_MAX_REQUESTS: '1000000',
   }
-  const args = ['--quiet']
-  const hosts = await Promise.all(Array.from({ length: options.hosts }, () => startLocalHost({ env, args })))
+  const start = () => startLocalHost({ env, args: ['--quiet'] })
+  const hosts = await Promise.all(Array.from({ length: options.hosts }, start))
   try {
-    return await revokeAll(options, hosts, settings.ADMIN_KEY)
+    const random = seededRandom(options.seed)
+    return await revokeAll({ hosts, credential: settings.ADMIN_KEY, random, record: useRecord() }, options)
   } finally {
     for (const host of hosts) host.kill('SIGKILL')
     await Promise.all(hosts.map((host) => host.exited))
@@ -68,143 +72,131 @@ export async function runRevocations(options: RevocationRunOptions): Promise<Rev
   }
 }
 
-async function revokeAll(options: RevocationRunOptions, hosts: readonly Host[], credential: string) {
-  const random = seededRandom(options.seed)
-  const caller = callerOf(credential)
-  const targets = await makeTargets(caller, hosts, options.keys)
-  const spared = await makeTargets(caller, hosts, 20)
-  const record = useRecord()
+async function revokeAll(world: World, options: RevocationRunOptions): Promise<RevocationReport> {
+  const { keys, revokesPerSecond, stoppedMs } = options
+  const targets = await makeTargets(world, keys)
+  const spared = await makeTargets(world, SPARED)
   let over = false
   const bystanders = Array.from({ length: options.bystanders }, async () => {
-    while (!over) await use(caller, pick(hosts, random()), pick(spared, random()), record)
+    while (!over) await use(world, pick(world, world.hosts), pick(world, spared))
   })
-  const stopped = stopOne(hosts, (options.keys / options.revokesPerSecond) * 500, options.stoppedMs)
+  const stopped = stopOne(world, (keys / revokesPerSecond) * 500, stoppedMs)
   const lasts = await Promise.all(
     targets.map(async (target, index) => {
-      await wait((index / options.revokesPerSecond) * 1000)
-      return revokeAndUse(caller, hosts, target, { record, draw: random() })
+      await wait((index / revokesPerSecond) * 1000)
+      return revokeAndUse(world, target, index % 2 === 0 ? useUntilRefused : useOnceLate)
     }),
   )
   await stopped
   over = true
   await Promise.all(bystanders)
-  return { revoked: targets.length, lastAcceptedMs: lasts.flat(), ...record.report() }
+  return { revoked: targets.length, lastAcceptedMs: lasts.flat(), ...world.record.report() }
 }
 
-/** How long after the reply each host last accepted a use of the key. */
-async function revokeAndUse(
-  caller: Caller,
-  hosts: readonly Host[],
-  target: Target,
-  { record, draw }: { readonly record: UseRecord; readonly draw: number },
-): Promise<readonly number[]> {
+/** Uses a key at a host; resolves to how long after `revoked` the last accepted use was sent. */
+type UseAt = (world: World, host: Host, target: Target, revoked: Promise<number>) => Promise<number>
+
+async function revokeAndUse(world: World, target: Target, useAt: UseAt): Promise<readonly number[]> {
   const { promise: revoked, resolve } = Promise.withResolvers<number>()
-  const useAt = target.rests ? useOnceLate : useUntilRefused
-  const uses = hosts.map((host) => useAt(caller, host, target, { record, revoked }))
+  const uses = world.hosts.map((host) => useAt(world, host, target, revoked))
   // Uses are under way when it is revoked.
   await wait(PAUSE_MS)
-  await caller(pick(hosts, draw), `POST /auth/keys/${target.keyId}/revoke`, { body: { reason: 'policy' } }, 200)
+  await insist(world, pick(world, world.hosts), `POST /auth/keys/${target.keyId}/revoke`, { reason: 'policy' }, 200)
   resolve(performance.now())
   return Promise.all(uses)
 }
 
-interface Using {
-  readonly record: UseRecord
-  /** Resolves to when the reply to the revocation had come. */
-  readonly revoked: Promise<number>
-}
-
-async function useUntilRefused(
-  caller: Caller,
-  host: Host,
-  target: Target,
-  { record, revoked }: Using,
-): Promise<number> {
+async function useUntilRefused(...[world, host, target, revoked]: Parameters<UseAt>): Promise<number> {
   const acceptedAtMs: number[] = []
   for (let code = ''; code !== 'REVOKED'; await wait(PAUSE_MS)) {
-    const used = await use(caller, host, target, record)
+    const used = await use(world, host, target)
     code = used.code
     if (code === 'VALID') acceptedAtMs.push(used.sentAtMs)
   }
   const revokedAtMs = await revoked
   const afterMs = acceptedAtMs.map((sentAtMs) => sentAtMs - revokedAtMs)
-  record.tooLate(afterMs.filter((ms) => ms > PROMISED_MS).length)
+  world.record.tooLate(afterMs.filter((ms) => ms > PROMISED_MS).length)
   return Math.max(...afterMs)
 }
 
-/** A key that rested is used once, when the promised time is over. */
-async function useOnceLate(caller: Caller, host: Host, target: Target, { record, revoked }: Using): Promise<number> {
+/** Leaves the key alone until the promised time is over. */
+async function useOnceLate(...[world, host, target, revoked]: Parameters<UseAt>): Promise<number> {
   const revokedAtMs = await revoked
   await wait(PROMISED_MS + 1)
-  const { code, sentAtMs } = await use(caller, host, target, record)
-  record.resting()
+  const { code, sentAtMs } = await use(world, host, target)
+  world.record.resting()
   if (code !== 'VALID') return -Infinity
-  record.tooLate(1)
+  world.record.tooLate(1)
   return sentAtMs - revokedAtMs
 }
 
-/** Keys that every host has in its memory. */
-async function makeTargets(caller: Caller, hosts: readonly Host[], count: number): Promise<readonly Target[]> {
+/** Makes keys that every host has in its memory. */
+async function makeTargets(world: World, count: number): Promise<readonly Target[]> {
   return pLimit(AT_ONCE).map(Array.from({ length: count }).keys(), async (index): Promise<Target> => {
     const body = { provider_id: 'acme', environment: 'live', name: `key ${index}` }
-    const reply = await caller(
-      pick(hosts, (index % hosts.length) / hosts.length),
-      'POST /auth/keys/generate',
-      { body },
-      201,
-    )
-    const { key_id: keyId, key } = reply.as(NewKeyView)
-    const target = { keyId, secret: key ?? '', rests: index % 2 === 1 }
-    for (const host of hosts) await caller(host, 'POST /auth/keys/validate', { body: { key: target.secret } }, 200)
-    return target
+    const reply = await insist(world, pick(world, world.hosts), 'POST /auth/keys/generate', body, 201)
+    const { key_id: keyId, key: secret } = reply.as(NewKeyView)
+    if (secret === null) throw new Error('A new key came without its secret.')
+    for (const host of world.hosts) await insist(world, host, 'POST /auth/keys/validate', { key: secret }, 200)
+    return { keyId, secret }
   })
 }
 
-type Caller = ReturnType<typeof callerOf>
-
-/** Calls a host, and throws where the answer has another status. */
-function callerOf(credential: string) {
-  return async (host: Host, call: `${string} /${string}`, options: CallOptions, status: number) => {
-    const reply = await callApi(host.baseUrl, call, { credential, ...options })
+/** Calls until the answer has this status: while everything starts the store may be too slow, and 202 is not yet 200. */
+async function insist(
+  { credential }: World,
+  host: Host,
+  call: `${string} /${string}`,
+  body: unknown,
+  status: number,
+): Promise<Reply> {
+  return poll(async () => {
+    const reply = await callApi(host.baseUrl, call, { credential, body })
     if (reply.status === status) return reply
-    throw new Error(`${call} answered ${reply.status} ${reply.text.slice(0, 500)}`)
-  }
+    if (reply.status === 202 || reply.status === 503) return undefined
+    throw new Error(`${call} answered ${reply.status} ${reply.text}`)
+  }, 120_000)
 }
 
 /** One use of a key: its verdict, and when it was sent. */
-async function use(caller: Caller, host: Host, { secret }: Target, record: UseRecord) {
+async function use({ credential, record }: World, host: Host, { secret }: Target) {
   const sentAtMs = performance.now()
-  try {
-    const reply = await caller(host, 'POST /auth/keys/validate', { body: { key: secret } }, 200)
-    const code = String((JSON.parse(reply.text) as { readonly code?: unknown }).code)
-    record.use(code === 'VALID' || code === 'REVOKED' ? undefined : code)
-    return { code, sentAtMs }
-  } catch (error) {
-    record.use(String(error).slice(0, 200))
-    return { code: 'none', sentAtMs }
-  }
+  const reply = await callApi(host.baseUrl, 'POST /auth/keys/validate', { credential, body: { key: secret } })
+  const view = reply.status === 200 ? reply.as(ValidationView) : undefined
+  const code = view?.code ?? String(reply.status)
+  record.use(code, view?.degraded === true)
+  return { code, sentAtMs }
 }
 
 type UseRecord = ReturnType<typeof useRecord>
 
 function useRecord() {
-  const failures: Record<string, number> = {}
-  let [uses, tooLate, restingUses] = [0, 0, 0]
+  const answers: Record<string, number> = {}
+  let [tooLate, restingUses, degraded] = [0, 0, 0]
   return {
-    use(failure: string | undefined) {
-      uses++
-      if (failure !== undefined) failures[failure] = (failures[failure] ?? 0) + 1
+    use(code: string, isDegraded: boolean) {
+      answers[code] = (answers[code] ?? 0) + 1
+      if (isDegraded) degraded++
     },
-    tooLate(count: number) {
-      tooLate += count
+    tooLate(uses: number) {
+      tooLate += uses
     },
     resting: () => void restingUses++,
-    report: () => ({ uses, tooLate, restingUses, failures }),
+    report: () => ({
+      /** By verdict, or by status where there was none. */
+      answers: { ...answers },
+      /** Answers that were given while the store did not. */
+      degraded,
+      /** Uses that were sent more than the promised time after the reply, and accepted. */
+      tooLate,
+      /** Uses of the resting keys, just after the promised time. */
+      restingUses,
+    }),
   }
 }
 
 /** Stops the last host for a while. */
-async function stopOne(hosts: readonly Host[], afterMs: number, stoppedMs: number): Promise<void> {
+async function stopOne({ hosts }: World, afterMs: number, stoppedMs: number): Promise<void> {
   const host = hosts.at(-1)
   if (host === undefined || stoppedMs === 0) return
   await wait(afterMs)
@@ -213,19 +205,18 @@ async function stopOne(hosts: readonly Host[], afterMs: number, stoppedMs: numbe
   host.kill('SIGCONT')
 }
 
-function pick<Item>(items: readonly Item[], draw: number): Item {
-  const item = items[Math.floor(draw * items.length)]
-  if (item === undefined) throw new RangeError('nothing to pick')
+function pick<Item>({ random }: World, items: readonly Item[]): Item {
+  const item = items[Math.floor(random() * items.length)]
+  if (item === undefined) throw new RangeError('There is nothing to pick.')
   return item
 }
 
-/** Lines of a histogram of the last accepted uses, by second after the reply. */
+/** The last accepted uses, by second after the reply: one line each. */
 export function histogram({ lastAcceptedMs }: RevocationReport): string {
   const seconds = lastAcceptedMs.map((ms) => Math.max(-1, Math.floor(ms / 1000)))
-  const last = Math.max(...seconds, 0)
-  const lines = Array.from({ length: last + 2 }, (_, index) => {
-    const count = seconds.filter((second) => second === index - 1).length
-    return `${index === 0 ? 'before' : `${index - 1} s`.padStart(6)} ${String(count).padStart(6)} ${'#'.repeat(Math.ceil((60 * count) / seconds.length))}`
-  })
-  return lines.join('\n')
+  const countOf = (wanted: number) => seconds.filter((second) => second === wanted).length
+  const line = (name: string, count: number) =>
+    `${name.padStart(10)} ${String(count).padStart(6)} ${'#'.repeat(Math.ceil((60 * count) / seconds.length))}`
+  const after = Array.from({ length: Math.max(0, ...seconds) + 1 }, (_, second) => line(`${second} s`, countOf(second)))
+  return [line('none after', countOf(-1)), ...after].join('\n')
 }

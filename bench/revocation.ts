@@ -1,0 +1,20 @@
+import { histogram, type RevocationReport, runRevocations } from '../tests/support/revocation-run.ts'
+import { print, reportGoal } from './support/report.ts'
+
+// Keys that three instances know are revoked one after the other, through any of them, while they are used at all of them;
+// half of them rest from before their revocation until the promised time is over. A use counts by when its request was sent.
+// Once more with one instance stopped for a minute in the middle of it.
+
+const options = { seed: 20_261_122, hosts: 3, revokesPerSecond: 30, bystanders: 8 } as const
+
+report('running', await runRevocations({ ...options, keys: 10_000, stoppedMs: 0 }))
+report('one-stopped', await runRevocations({ ...options, keys: 4000, stoppedMs: 60_000 }))
+
+function report(name: string, run: RevocationReport): void {
+  const { lastAcceptedMs, tooLate, ...rest } = run
+  print(`${name}: seconds from the reply to the revocation to the last use that was accepted, per key and instance`)
+  print(histogram(run))
+  print(JSON.stringify(rest))
+  reportGoal({ name: `revocation-${name}-last`, value: Math.max(...lastAcceptedMs) / 1000, unit: 's', atMost: 10 })
+  reportGoal({ name: `revocation-${name}-too-late`, value: tooLate, unit: 'accepted-uses', atMost: 0 })
+}
