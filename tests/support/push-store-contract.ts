@@ -38,7 +38,8 @@ function fresh(makeStore: () => Store) {
 function accepting(makeStore: () => Store): void {
   test('a batch comes back as it was accepted, with its messages in their order', async () => {
     const { store, scope } = fresh(makeStore)
-    const messages = Array.from({ length: 12 }, (_, index) => `${index}:${'é"'.repeat(20_000)}`)
+    // Two properties each, and below 64 KiB: Azurite decodes a body piece by piece, and breaks a character between two.
+    const messages = Array.from({ length: 12 }, (_, index) => `${index}:${'é"'.repeat(15_100)}`)
     const record = samplePush({ parts: 12 })
     expect(await store.accept(scope, record, messages)).toBe('accepted')
     expect(await store.find(scope, record.batchId)).toEqual(record)
