@@ -3,7 +3,7 @@ import type { LeftSpools, RevocationSpool, Spool } from '../ports-spool.ts'
 import { complainer } from './complainer.ts'
 import { type DrainNeeds, drainOnce, type SpoolDrain, spoolDrain } from './drain-spool.ts'
 import type { BufferedRecorder } from './record-usage.ts'
-import { localUsageRecorder } from './record-usage-locally.ts'
+import { type LocalRecorder, localUsageRecorder } from './record-usage-locally.ts'
 import { type ReplayNeeds, replayRevocations, revocationReplay } from './replay-revocations.ts'
 import { type SealNeeds, sealLeftUses } from './seal-uses.ts'
 
@@ -31,13 +31,13 @@ export interface LocalSpooling extends Background {
   readonly recorder: BufferedRecorder
   /** `put` throws where there is no file. */
   readonly pendingRevocations: Pick<RevocationSpool, 'put'>
-  /** undefined where there is no file. */
+  /** undefined where there is no file, or where it failed. */
   state(): SpoolState | undefined
 }
 
 interface Opened extends Spool {
   readonly drain: SpoolDrain
-  readonly recorder: BufferedRecorder
+  readonly recorder: LocalRecorder
 }
 
 const ADOPT_EVERY_MS = 30_000
@@ -74,13 +74,13 @@ export function localSpooling(needs: LocalSpoolingNeeds): LocalSpooling {
     },
     state: () => {
       const local = opened()
-      if (local === undefined) return undefined
+      if (local === undefined || local.recorder.hasFailed()) return undefined
       const { batches, bytes, oldestMadeAtMs } = local.usage.fill()
       const oldestAgeMs = oldestMadeAtMs === undefined ? 0 : Math.max(0, needs.clock.now().getTime() - oldestMadeAtMs)
       return { batches, bytes, oldestAgeMs, pendingRevocations: replay.waiting() }
     },
     start: () => {
-      for (const key of opened()?.revocations.list() ?? []) needs.knownKeys.revokeHere(key)
+      opened()
       void replay.now().finally(() => opened()?.drain.wake())
       adopt()
     },
@@ -96,6 +96,7 @@ function openSpool(needs: LocalSpoolingNeeds): Opened | undefined {
   try {
     const spool = needs.open()
     if (spool === undefined) return undefined
+    for (const key of spool.revocations.list()) needs.knownKeys.revokeHere(key)
     sealLeftUses(needs, spool.usage)
     const drain = spoolDrain(needs, spool.usage)
     return { ...spool, drain, recorder: localUsageRecorder({ ...needs, spool: spool.usage, drain }) }

@@ -24,6 +24,11 @@ interface LocalRecorderOptions extends SealNeeds {
   readonly strict: () => BufferedRecorder
 }
 
+export interface LocalRecorder extends BufferedRecorder {
+  /** Whether the disk failed, so that another recorder has taken over. */
+  hasFailed(): boolean
+}
+
 /** The uses of one turn of the event loop, and those who wait for them. */
 interface Turn {
   readonly events: UsageEvent[]
@@ -40,7 +45,7 @@ const LOOSE_USES_MAX = 20_000
  * Keeps uses on the local disk before `record` resolves: all of one turn of the event loop with one sync. From there they
  * go to the queue in batches. A full spool refuses; after a failure of the disk another recorder takes over.
  */
-export function localUsageRecorder(options: LocalRecorderOptions): BufferedRecorder {
+export function localUsageRecorder(options: LocalRecorderOptions): LocalRecorder {
   const { spool, drain, producer, meter } = options
   const disk = careful(options.log)
   const sealing = usesToSeal(options, disk)
@@ -76,6 +81,7 @@ export function localUsageRecorder(options: LocalRecorderOptions): BufferedRecor
       if (disk.failed()) await options.strict().flush()
     },
     dropped: () => 0,
+    hasFailed: disk.failed,
   }
 }
 

@@ -110,12 +110,13 @@ describe('where the disk fails', () => {
   test('at a use, it is refused: it may be on the disk; those after it go to the queue first', async () => {
     const { spool, fail } = watchedSpool()
     const { boot, strict, logged } = spoolWorld({ spool })
-    const { recorder } = boot()
+    const { recorder, state } = boot()
+    expect(state()).toBeDefined()
     fail('append')
     expect(await outcomeOf(recorder.record(sampleUse()))).toBe('usage_unavailable')
     fail(undefined)
     expect(await outcomeOf(recorder.record(sampleUse({ keyId: 'key-b' })))).toBe('resolved')
-    expect([strict, spool.usage.loose()]).toEqual([['key-b'], []])
+    expect([strict, spool.usage.loose(), state()]).toEqual([['key-b'], [], undefined])
     expect(logged.filter((line) => line.startsWith('error'))).toHaveLength(1)
   })
 
