@@ -8,11 +8,11 @@ import type { FailureLimits } from '../../shared/operations/failure-limits.ts'
 import type { KeyDigest } from '../../shared/operations/key-digests.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
 import { type KnownKeys, knownKeys } from '../../shared/operations/known-keys.ts'
-import { noReplica } from '../../shared/operations/no-replica.ts'
 import { usageRecorder } from '../../shared/operations/record-usage.ts'
 import type { ValidateKeyInput } from '../../shared/operations/validate-key.ts'
 import type { Clock, KeyStore, ProviderStore } from '../../shared/ports.ts'
 import type { Limiter } from '../../shared/ports-limits.ts'
+import { noReplica } from '../../tests/support/no-replica.ts'
 import { systemClock, systemScheduler } from './usage-messages.ts'
 
 /** Keys as customers have them: a policy from a handful, names and owners of their own. Without limits, which have a bench of their own. */

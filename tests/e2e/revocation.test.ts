@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { histogram, PROMISED_MS, type RevocationReport, runRevocations } from '../support/revocation-run.ts'
 
 const TIMEOUT_MS = 180_000
-const options = { seed: 20_261_122, hosts: 3, keys: 300, revokesPerSecond: 25, bystanders: 4, stoppedMs: 0 } as const
+const options = { seed: 20_261_122, hosts: 3, keys: 200, revokesPerSecond: 25, bystanders: 4, stoppedMs: 0 } as const
 
 describe('a revoked key, used at three instances, half of them resting from before the revocation on', () => {
   it('is accepted by none 10 s after the reply to the revocation', { timeout: TIMEOUT_MS }, async () => {

@@ -1,5 +1,5 @@
 import { knownKeys } from '../../shared/operations/known-keys.ts'
-import { noReplica } from '../../shared/operations/no-replica.ts'
+import { noReplica } from './no-replica.ts'
 import type { FakeServices } from './fake-services.ts'
 
 /** What another instance on the same stores knows. */

@@ -1,4 +1,4 @@
-import type { KeyReplica } from '../ports-feed.ts'
+import type { KeyReplica } from '../../shared/ports-feed.ts'
 
 /** Where nothing may be kept on a disk. */
 export const noReplica: KeyReplica = {
