@@ -29,7 +29,9 @@ export interface Decision {
 /** Leases end this much ahead at least, so that one taken ahead of its use is of use. */
 const AHEAD_MS = 300
 /** No lease lasts longer, so that what an instance holds idle is soon back. */
-export const LEASE_MS_MAX = 5 * 60_000
+const LEASE_MS_MAX = 5 * 60_000
+/** An instance that wrote nothing for so long is none any more. */
+export const FLEET_MS_MOST = 15 * 60_000
 
 /** What is to be decided: `cells` are those of the limit and of the record. */
 interface Question {
@@ -110,6 +112,6 @@ function ofPeriod(situation: Situation): Extra {
 }
 
 /** How far back an instance counts as one of those that share a limit: a window, within reason. */
-export function fleetSpanMs({ windowMs }: Cells): number {
-  return Math.min(15 * 60_000, Math.max(60_000, windowMs))
+function fleetSpanMs({ windowMs }: Cells): number {
+  return Math.min(FLEET_MS_MOST, Math.max(60_000, windowMs))
 }

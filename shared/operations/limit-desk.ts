@@ -128,7 +128,6 @@ function storeReach({ refills, storeTime, log }: DeskNeeds): StoreReach {
 
   async function reach(work: () => Promise<void>): Promise<void> {
     try {
-      await storeTime.settle()
       await work()
     } catch (error) {
       if (isUnavailable(error)) restsUntilMs = storeTime.now() + PROBE_EVERY_MS

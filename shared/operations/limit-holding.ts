@@ -1,6 +1,6 @@
 import type { Limit, LimitState, LimitWindow } from '../domain/limit.ts'
 import { type Cells, cellsOf, chargeable, lowestCounted } from '../domain/limit-cells.ts'
-import { fleetSpanMs } from '../domain/limit-grant.ts'
+import { FLEET_MS_MOST } from '../domain/limit-grant.ts'
 import { heldAt, type Lease, spend } from '../domain/limit-lease.ts'
 import { fleetOf, inDivision, nextFreedAt, usedOf } from '../domain/limit-record.ts'
 import type { Moment } from '../domain/store-time.ts'
@@ -95,9 +95,9 @@ export function spendLease(holding: Holding, moment: Moment, cost: number): void
   use(holding, moment, cost)
 }
 
-/** How many requests this instance lets through per window by itself. */
-export function shareOf({ limit, cells, stored }: Holding, { earlyMs }: Moment): number {
-  return Math.ceil(limit.limit / fleetOf(stored?.record, earlyMs, fleetSpanMs(cells)))
+/** How many requests this instance lets through per window by itself: rather too few than too many. */
+export function shareOf({ limit, stored }: Holding, { earlyMs }: Moment): number {
+  return Math.ceil(limit.limit / fleetOf(stored?.record, earlyMs, FLEET_MS_MOST))
 }
 
 /** What is left of this instance's own share; forgets what counts no more. */

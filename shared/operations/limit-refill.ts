@@ -63,6 +63,7 @@ function alone(holding: Holding, work: () => Promise<void>): Promise<void> {
 }
 
 async function refill(writing: Writing, holding: Holding): Promise<void> {
+  await writing.storeTime.settle()
   for (let attempt = 0; attempt < TRIES; attempt++) {
     if (await tryRefill(writing, holding)) return
     await pause(writing, attempt)

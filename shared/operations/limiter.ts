@@ -158,7 +158,8 @@ function refuse(limiting: Limiting, holdings: readonly Holding[], short: Holding
   const { desk, storeTime, meter } = limiting
   meter.count('auth_api_limit_decisions_total', { result: 'refused', source: desk.isApart() ? 'local' : 'lease' })
   const { earlyMs } = momentFor(short.cells, storeTime.read())
-  const retryAfterMs = Math.max(1, retryAt(limiting, short, cost) - earlyMs)
+  // The bounds of the time widen meanwhile.
+  const retryAfterMs = Math.max(1, Math.ceil((retryAt(limiting, short, cost) - earlyMs) * 1.001))
   const states = holdings.map((holding) => stateFrom(limiting, holding))
   return { kind: 'refused', states, by: stateFrom(limiting, short), retryAfterMs }
 }
