@@ -4,6 +4,7 @@ import { tableIdempotencyStore } from '../../shared/storage/table-idempotency-st
 import { tableKeyCountStore } from '../../shared/storage/table-key-count-store.ts'
 import { tableKeyStore } from '../../shared/storage/table-key-store.ts'
 import { tableLateUsage } from '../../shared/storage/table-late-usage.ts'
+import { tableLimitStore } from '../../shared/storage/table-limit-store.ts'
 import { tableProviderStore } from '../../shared/storage/table-provider-store.ts'
 import { tablePushStore } from '../../shared/storage/table-push-store.ts'
 import { tableRollUpMarks } from '../../shared/storage/table-roll-up-marks.ts'
@@ -13,6 +14,7 @@ import { changeFeedContract } from './change-feed-contract.ts'
 import { idempotencyStoreContract } from './idempotency-store-contract.ts'
 import { keyCountStoreContract } from './key-count-store-contract.ts'
 import { keyStoreContract } from './key-store-contract.ts'
+import { limitStoreContract } from './limit-store-contract.ts'
 import { providerStoreContract } from './provider-store-contract.ts'
 import { pushStoreContract } from './push-store-contract.ts'
 import { lateUsageContract, usageLedgerContract } from './usage-ledger-contract.ts'
@@ -28,6 +30,7 @@ export function tableContracts(name: string, tables: () => TableAccess): void {
   usageReportsContract(name, () => tableUsageReports(tables()))
   rollUpMarksContract(name, () => tableRollUpMarks(tables()))
   pushStoreContract(name, () => tablePushStore(tables()))
+  limitStoreContract(name, () => tableLimitStore(tables()))
   keyCountStoreContract(name, () => tableKeyCountStore(tables()))
   changeFeedContract(name, () => tableChangeFeed(unused(tables())))
 }
