@@ -1,0 +1,38 @@
+import type { Limit } from '../../../shared/domain/limit.ts'
+import { openMetrics } from '../../../shared/metrics.ts'
+import { limiter } from '../../../shared/operations/limiter.ts'
+import { tableAccess } from '../../../shared/storage/azure-tables.ts'
+import { tableLimitStore } from '../../../shared/storage/table-limit-store.ts'
+
+/**
+ * One instance: for every limit that its parent names, it sends so many requests at once and answers how many were let
+ * through. The argument is the connection string.
+ */
+export interface TakeOrder {
+  readonly limit: Limit
+  readonly times: number
+}
+
+const instance = limiter({
+  store: tableLimitStore(tableAccess({ connectionString: process.argv[2] ?? '' })),
+  clock: { now: () => new Date(), monotonicMs: () => performance.now() },
+  scheduler: {
+    after(delayMs, task) {
+      const timer = setTimeout(task, delayMs)
+      return () => clearTimeout(timer)
+    },
+  },
+  meter: openMetrics({ worker: 'taker' }).meter,
+  log: (level, message) => process.stderr.write(`${level}: ${message}\n`),
+  jitter: Math.random,
+  writer: `taker-${process.pid}`,
+})
+
+process.on('message', ({ limit, times }: TakeOrder) => {
+  const takings = Promise.all(Array.from({ length: times }, () => instance.take([limit], 1)))
+  takings.then(
+    (done) => process.send?.({ taken: done.filter(({ kind }) => kind === 'taken').length }),
+    (error: unknown) => process.send?.({ error: String(error) }),
+  )
+})
+process.on('disconnect', () => process.exit(0))
