@@ -7,7 +7,7 @@ import type { Kept } from './fresh-cache.ts'
 import { replicaQueue } from './replica-queue.ts'
 
 /**
- * What this instance knows, on its own disk: written behind its back, at most once a second. A disk that fails is no
+ * What this instance knows, on its own disk: written behind its back, in small steps. A disk that fails is no
  * failure of this: nothing is found then.
  */
 export interface KeptReplica {
@@ -42,7 +42,10 @@ interface KeepReplicaNeeds {
   readonly log: Log
 }
 
-const EVERY_MS = 1000
+/** Each step ends with a sync of the disk: what comes within that time shares one. */
+const GATHERED_MS = 1000
+/** Where more waits than one step takes. */
+const NEXT_STEP_MS = 200
 
 export function keepReplica({ replica, clock, scheduler, log }: KeepReplicaNeeds): KeptReplica {
   const attempt = attempting(complainer(log, clock))
@@ -62,11 +65,11 @@ export function keepReplica({ replica, clock, scheduler, log }: KeepReplicaNeeds
     return isSaved === true
   }
 
-  function arm(): void {
-    cancel ??= scheduler.after(EVERY_MS, () => {
+  function arm(delayMs = GATHERED_MS): void {
+    cancel ??= scheduler.after(delayMs, () => {
       cancel = undefined
-      saveOne()
-      if (!waiting.isEmpty()) arm()
+      const isSaved = saveOne()
+      if (!waiting.isEmpty()) arm(isSaved ? NEXT_STEP_MS : GATHERED_MS)
     })
   }
   const noting =

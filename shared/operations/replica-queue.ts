@@ -23,7 +23,8 @@ export interface ReplicaQueue {
   saved(step: ReplicaStep): void
 }
 
-const STEP_ROWS = 500
+/** Some milliseconds of work, in which nothing else is answered. */
+const STEP_ROWS = 100
 /** More than this is kept when it is read another time. */
 const WAITING_MAX = 10_000
 /** More changes than this are taken for "everything may have changed". */

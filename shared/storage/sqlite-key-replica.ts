@@ -16,9 +16,9 @@ const STEPS_BETWEEN_TRIMS = 60
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS replica_keys (
-    digest TEXT PRIMARY KEY, key_id TEXT NOT NULL, key TEXT NOT NULL, read_at INTEGER NOT NULL) WITHOUT ROWID;
+    position INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, key_id TEXT NOT NULL,
+    key TEXT NOT NULL, read_at INTEGER NOT NULL);
   CREATE INDEX IF NOT EXISTS replica_keys_by_id ON replica_keys (key_id);
-  CREATE INDEX IF NOT EXISTS replica_keys_by_age ON replica_keys (read_at);
   CREATE TABLE IF NOT EXISTS replica_providers (
     provider_id TEXT PRIMARY KEY, provider TEXT, read_at INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS replica_revocations (
@@ -68,11 +68,13 @@ function replicaRows(database: DatabaseSync) {
   const revocation = prepare('SELECT revocation FROM replica_revocations WHERE digest = ?')
   const watermark = prepare("SELECT value FROM replica_state WHERE name = 'watermark'")
   const countKeys = prepare('SELECT count(*) AS count FROM replica_keys')
-  const trimKeys = prepare(`DELETE FROM replica_keys WHERE digest IN (
-    SELECT digest FROM replica_keys ORDER BY read_at DESC LIMIT -1 OFFSET ?)`)
+  // A row that is written again moves to the end.
+  const trimKeys = prepare(`DELETE FROM replica_keys WHERE position IN (
+    SELECT position FROM replica_keys ORDER BY position LIMIT ?)`)
   const trimRevocations = prepare(`DELETE FROM replica_revocations WHERE position <= (
     SELECT max(position) FROM replica_revocations) - ?`)
   const write = stepWriter(database)
+  const count = () => Number(countKeys.get()?.count)
 
   return {
     write: (step: ReplicaStep) => inTransaction(database, () => write(step)),
@@ -89,9 +91,9 @@ function replicaRows(database: DatabaseSync) {
       return row && (readable(() => revocationText.decode(String(row.revocation))) ?? undefined)
     },
     watermarkMs: () => watermark.get()?.value as number | undefined,
-    countKeys: () => Number(countKeys.get()?.count),
+    countKeys: count,
     trim(keysMax: number, revocationsMax: number) {
-      trimKeys.run(keysMax)
+      trimKeys.run(Math.max(0, count() - keysMax))
       trimRevocations.run(revocationsMax)
     },
   }
