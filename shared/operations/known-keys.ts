@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
+import { isOutage } from '../domain/errors.ts'
 import type { Key } from '../domain/key.ts'
 import type { Provider } from '../domain/provider.ts'
 import { everyProvider, oneProvider } from '../domain/provider-scope.ts'
@@ -7,7 +8,7 @@ import type { Meter } from '../ports-observing.ts'
 import type { Fresh, FreshCache } from './fresh-cache.ts'
 import type { KeyDigests } from './key-digests.ts'
 import { type KeyMemory, type KeyMemoryNeeds, keyMemory } from './key-memory.ts'
-import { isOutage, lastResort } from './last-resort.ts'
+import { lastResort } from './last-resort.ts'
 import { policySharing } from './share-policy.ts'
 
 /**

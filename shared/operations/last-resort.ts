@@ -1,4 +1,3 @@
-import { AppError } from '../domain/errors.ts'
 import type { Key } from '../domain/key.ts'
 import type { Provider } from '../domain/provider.ts'
 import type { Fresh, Kept } from './fresh-cache.ts'
@@ -63,9 +62,4 @@ export function lastResort(
 
 function degraded<Value>(value: Value | undefined, ageMs: number, source: 'stale' | 'replica'): Fresh<Value> {
   return { value, ageMs, degraded: true, source }
-}
-
-/** Whether the store could not be asked: the one failure that what is remembered may stand in for. */
-export function isOutage(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'store_unavailable'
 }
