@@ -58,7 +58,7 @@ export function makeDisk(): DatabaseSync {
 }
 
 function refuse(isDown: boolean): Promise<never> | undefined {
-  return isDown ? Promise.reject(new AppError('store_unavailable', 'down')) : undefined
+  return isDown ? Promise.reject(new AppError('store_unavailable', 'down', { retryAfterSeconds: 1 })) : undefined
 }
 
 const openProvider: ProviderSettings = {

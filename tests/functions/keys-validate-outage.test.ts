@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { keysValidate } from '../../functions/keys-validate.ts'
+import { generateSecret } from '../../shared/domain/key-format.ts'
+import type { KnownKeys } from '../../shared/operations/known-keys.ts'
+import { call } from '../support/call.ts'
+import { type HeldKey, makeKey } from '../support/callers.ts'
+import { knowingInstances, makeDisk } from '../support/knowing-instances.ts'
+
+const MINUTE_MS = 60_000
+
+/** Where an instance finds its keys while the store is down: its own memory, or the disk of the one that it was before. */
+const rungs = ['stale', 'replica'] as const
+
+describe.each(rungs)('POST /auth/keys/validate while the store is down, from the rung %s', (rung) => {
+  let world: ReturnType<typeof knowingInstances>
+  let here: KnownKeys
+  let good: HeldKey
+  let expiring: HeldKey
+  let revoked: HeldKey
+
+  beforeEach(async () => {
+    world = knowingInstances()
+    const { services, time, instance, outage, revoke } = world
+    good = await makeKey(services, { scopes: ['orders:read'], ipRestrictions: ['203.0.113.0/24'] })
+    expiring = await makeKey(services, { expiresAt: new Date(time.clock.now().getTime() + 2 * MINUTE_MS) })
+    revoked = await makeKey(services)
+    const disk = makeDisk()
+    const before = instance(disk)
+    for (const { secret } of [good, expiring, revoked]) await before.find(secret, false)
+    await before.findProvider('acme', false)
+    await time.advance(1)
+    await revoke(revoked.key.keyId)
+    await time.advance(MINUTE_MS)
+    outage(true)
+    await time.advance(2 * MINUTE_MS)
+    here = rung === 'stale' ? before : instance(disk)
+  })
+
+  const validate = async (key: string, fields: object = {}, headers = {}) => {
+    const services = { ...world.services, knownKeys: here }
+    return call(keysValidate, services, { json: { key, client_ip: '203.0.113.7', ...fields }, headers })
+  }
+  const codeOf = async (key: string, fields: object = {}) => (await validate(key, fields)).body.code
+
+  test('a good key is good, and the answer says that it is degraded and how old what it rests on is', async () => {
+    const { status, body } = await validate(good.secret, { scopes: ['orders:read'] })
+    expect([status, body.code, body.valid, body.degraded]).toEqual([200, 'VALID', true, true])
+    expect(body.cache_age_ms).toBeGreaterThanOrEqual(2 * MINUTE_MS)
+    expect(body.cache_age_ms).toBeLessThan(2 * MINUTE_MS + 6000)
+  })
+
+  test('expiry, address, scopes, environment and revocation are enforced as ever', async () => {
+    expect(await codeOf(expiring.secret)).toBe('EXPIRED')
+    expect(await codeOf(good.secret, { client_ip: '198.51.100.1' })).toBe('IP_NOT_ALLOWED')
+    expect(await codeOf(good.secret, { scopes: ['orders:write'] })).toBe('INSUFFICIENT_SCOPE')
+    expect(await codeOf(good.secret, { environment: 'test' })).toBe('ENVIRONMENT_MISMATCH')
+    expect(await codeOf(revoked.secret)).toBe('REVOKED')
+  })
+
+  test('a key that nobody knows here, and one that is to be read anew, get 503 with Retry-After', async () => {
+    for (const reply of [
+      await validate(generateSecret('live', randomBytes)),
+      await validate(good.secret, {}, { 'cache-control': 'no-cache' }),
+    ]) {
+      expect([reply.status, reply.body.code]).toEqual([503, 'store_unavailable'])
+      expect(Number(reply.headers['retry-after'])).toBeGreaterThanOrEqual(1)
+    }
+  })
+
+  test('a malformed key is malformed all the same', async () => {
+    expect(await codeOf('hello')).toBe('MALFORMED')
+  })
+})
