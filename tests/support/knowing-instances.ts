@@ -58,7 +58,9 @@ export function makeDisk(): DatabaseSync {
 }
 
 function refuse(isDown: boolean): Promise<never> | undefined {
-  return isDown ? Promise.reject(new AppError('store_unavailable', 'down', { retryAfterSeconds: 1 })) : undefined
+  return isDown
+    ? Promise.reject(new AppError('store_unavailable', 'The store is down.', { retryAfterSeconds: 1 }))
+    : undefined
 }
 
 const openProvider: ProviderSettings = {
