@@ -71,7 +71,14 @@ const unasked = () => {
 
 /** What validate needs of limits where no key has one, and failures are not bounded. */
 export const limitless: { readonly limiter: Limiter; readonly failures: FailureLimits } = {
-  limiter: { take: unasked, look: unasked, isSpent: unasked, release: unasked, leases: () => 0, clockSkewSeconds: () => undefined },
+  limiter: {
+    take: unasked,
+    look: unasked,
+    isSpent: unasked,
+    release: unasked,
+    leases: () => 0,
+    clockSkewSeconds: () => undefined,
+  },
   failures: {
     validation: () => [],
     authentication: () => [],

@@ -1,6 +1,6 @@
 import { knownKeys } from '../../shared/operations/known-keys.ts'
-import { noReplica } from './no-replica.ts'
 import type { FakeServices } from './fake-services.ts'
+import { noReplica } from './no-replica.ts'
 
 /** What another instance on the same stores knows. */
 export function knownKeysElsewhere(services: FakeServices, change: Partial<Parameters<typeof knownKeys>[0]> = {}) {
