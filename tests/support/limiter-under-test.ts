@@ -11,6 +11,8 @@ export interface CountedLimitStore extends LimitStore {
   reads: number
   writes: number
   isAway: boolean
+  /** Every write is sent again after it was done, as over a network that loses its reply. */
+  losesReplies: boolean
 }
 
 interface LimiterWorld {
@@ -66,6 +68,7 @@ function countedStore(store: LimitStore): CountedLimitStore {
     reads: 0,
     writes: 0,
     isAway: false,
+    losesReplies: false,
     async read(limit) {
       counted.reads++
       checkAway()
@@ -74,7 +77,8 @@ function countedStore(store: LimitStore): CountedLimitStore {
     async write(limit, record, version, expiresAt) {
       counted.writes++
       checkAway()
-      return store.write(limit, record, version, expiresAt)
+      const result = await store.write(limit, record, version, expiresAt)
+      return counted.losesReplies ? store.write(limit, record, version, expiresAt) : result
     },
     async tellTime() {
       counted.writes++

@@ -126,6 +126,31 @@ describe('a limit by the day', () => {
     expect(time.scheduled()).toBeLessThanOrEqual(2)
   })
 
+  test('that the store has lost is not given back what it knows nothing of', async () => {
+    const { store, instance } = limiterWorld()
+    const limiter = instance()
+    for (let request = 0; request < 20; request++) await limiter.take([perDay(10_000)], 1)
+    const found = await store.read(perDay(10_000))
+    const [day = 0] = found?.record.cells.keys() ?? []
+    const restored = { division: 'day', cells: new Map([[day, 25]]), writers: new Map() }
+    await store.write(perDay(10_000), restored, found?.version, new Date('2026-11-24T16:00:00.000Z'))
+    await limiter.release()
+    expect((await store.read(perDay(10_000)))?.record.cells).toEqual(new Map([[day, 25]]))
+    expect(limiter.leases()).toBe(0)
+  })
+
+  test('loses nothing to replies that get lost', async () => {
+    const { store, instance } = limiterWorld()
+    store.losesReplies = true
+    const fleet = [instance(), instance()]
+    let taken = 0
+    for (let request = 0; request < 120; request++) {
+      const taking = await fleet[request % 2]?.take([perDay(99)], 1)
+      if (taking?.kind === 'taken') taken++
+    }
+    expect(taken).toBe(99)
+  })
+
   test('is never exceeded by two instances that take turns, and nothing of it is lost', async () => {
     const { time, instance } = limiterWorld()
     const fleet = [instance(), instance()]

@@ -192,16 +192,4 @@ describe('the store', () => {
     expect(store.writes).toBeLessThanOrEqual(20)
     expect(waited).toBeLessThanOrEqual(15)
   })
-
-  test('may have lost a limit: what was leased of it is not spent', async () => {
-    const { store, instance } = limiterWorld()
-    const [limiter, other] = [instance(), instance()]
-    await limiter.take([perMinute(100)], 1)
-    const lost = { division: 's60000/60', cells: new Map(), writers: new Map() }
-    const found = await store.read(perMinute(100))
-    await store.write(perMinute(100), lost, found?.version, new Date('2026-11-23T16:00:00.000Z'))
-    await takeTimes(other, [perMinute(100)], 97)
-    const taken = await takeTimes(limiter, [perMinute(100)], 50)
-    expect(taken).toBeLessThanOrEqual(7)
-  })
 })

@@ -1,0 +1,124 @@
+import { openMetrics } from '../shared/metrics.ts'
+import { limiter } from '../shared/operations/limiter.ts'
+import { startAzurite } from '../tests/support/azurite.ts'
+import { type LimitOutcome, type LimitScenario, simulateLimit } from '../tests/support/limit-simulation.ts'
+import { startLimitTakers } from '../tests/support/limit-takers.ts'
+import { memoryLimitStore } from '../tests/support/memory-limit-store.ts'
+import { median, print, reportGoal, round } from './support/report.ts'
+
+// The limiter in simulated time, by the shape of the traffic: what it lets through against a log that sees everything, and
+// what it asks of the store. Then the last credit of a quota over three processes, and the cost of a warm take. Counts
+// are the same in every run; `node bench/limiter.ts [seeds] [rounds]`.
+
+const [seeds = 10, rounds = 100] = process.argv.slice(2).map(Number)
+
+const usual = { windowSeconds: 60, clockErrorMs: 100, crashes: 0.002, lostReplies: 0.01 }
+const sizes = [
+  { instances: 1, limit: 100 },
+  { instances: 3, limit: 10 },
+  { instances: 3, limit: 100 },
+  { instances: 10, limit: 100 },
+  { instances: 10, limit: 1000 },
+  { instances: 20, limit: 1000 },
+] as const
+const shapes = (['steady', 'one busy', 'bursts'] as const).flatMap((traffic) =>
+  [0.02, 0.3, 0.9, 2, 10].map((load) => ({ traffic, load, windows: load < 0.5 ? 30 : 6 })),
+)
+
+interface Sums extends Omit<LimitOutcome, 'most'> {
+  readonly over: number
+  readonly leastShare: number
+}
+
+await simulateAll()
+await lastCredits()
+await warmTakes()
+
+async function simulateAll(): Promise<void> {
+  let over = 0
+  let leastSteadyShare = 1
+  print(
+    'instances, limit in 60 s, traffic, load: over; least share of exact; per 1,000 requests: writes, reads, waited',
+  )
+  for (const size of sizes) {
+    for (const shape of shapes) {
+      const sums = await simulateSeeds({ ...usual, ...size, ...shape })
+      over = Math.max(over, sums.over)
+      if (shape.traffic !== 'bursts' && size.limit >= 100)
+        leastSteadyShare = Math.min(leastSteadyShare, sums.leastShare)
+      const per = (count: number) => Math.round((1000 * count) / sums.offered)
+      print(
+        `${size.instances}, ${size.limit}, ${shape.traffic}, ${shape.load}: ${sums.over}; ` +
+          `${round(sums.leastShare * 100)} %; ${per(sums.writes)}, ${per(sums.reads)}, ${per(sums.waited)}`,
+      )
+    }
+  }
+  reportGoal({ name: 'limiter-over', value: over, unit: 'requests', atMost: 0 })
+  reportGoal({ name: 'limiter-share-steady', value: leastSteadyShare, unit: 'of exact', atLeast: 0.94 })
+  const planted = { ...usual, instances: 10, limit: 100, load: 10, traffic: 'bursts', windows: 6 } as const
+  const short = await simulateSeeds({ ...planted, toldSeconds: 59 })
+  reportGoal({ name: 'limiter-sees-off-by-one', value: short.over, unit: 'requests', atLeast: 1 })
+  const skewed = await simulateSeeds({ ...planted, clockErrorMs: 1000 })
+  reportGoal({ name: 'limiter-sees-skew', value: skewed.over, unit: 'requests', atLeast: 1 })
+}
+
+async function simulateSeeds(scenario: Omit<LimitScenario, 'seed'>): Promise<Sums> {
+  let sums: Sums = { over: 0, leastShare: 1, offered: 0, admitted: 0, exact: 0, waited: 0, reads: 0, writes: 0 }
+  for (let seed = 1; seed <= seeds; seed++) {
+    const outcome = await simulateLimit({ ...scenario, seed: seed * 7919 })
+    sums = {
+      over: Math.max(sums.over, outcome.most - scenario.limit),
+      leastShare: Math.min(sums.leastShare, outcome.admitted / outcome.exact),
+      offered: sums.offered + outcome.offered,
+      admitted: sums.admitted + outcome.admitted,
+      exact: sums.exact + outcome.exact,
+      waited: sums.waited + outcome.waited,
+      reads: sums.reads + outcome.reads,
+      writes: sums.writes + outcome.writes,
+    }
+  }
+  return sums
+}
+
+async function lastCredits(): Promise<void> {
+  const azurite = await startAzurite()
+  const takers = startLimitTakers(3, azurite.connectionString)
+  let right = 0
+  for (let index = 0; index < rounds; index++) {
+    const window = { kind: 'month' } as const
+    const counts = await takers.take({
+      limit: { subject: `key:${index}`, name: 'quota', limit: 1, window },
+      times: 334,
+    })
+    if (counts.reduce((sum, count) => sum + count, 0) === 1) right++
+  }
+  await takers.stop()
+  await azurite.stop()
+  reportGoal({ name: 'limiter-last-credit', value: rounds - right, unit: `wrong of ${rounds} rounds`, atMost: 0 })
+}
+
+/** Not a goal: times on a shared machine are what they are. */
+async function warmTakes(): Promise<void> {
+  const TAKES = 200_000
+  const clock = { now: () => new Date(), monotonicMs: () => performance.now() }
+  const instance = limiter({
+    ...{ store: memoryLimitStore(clock), clock, meter: openMetrics({ worker: 'bench' }).meter, log: () => undefined },
+    scheduler: { after: startTimer },
+    ...{ jitter: Math.random, writer: 'bench' },
+  })
+  const window = { kind: 'sliding', seconds: 60 } as const
+  const limits = [{ subject: 'key:warm', name: 'l', limit: 1_000_000_000, window }]
+  const times: number[] = []
+  for (let turn = 0; turn < 9; turn++) {
+    await instance.take(limits, 1)
+    const startMs = performance.now()
+    for (let take = 0; take < TAKES; take++) await instance.take(limits, 1)
+    times.push(((performance.now() - startMs) * 1e6) / TAKES)
+  }
+  print(`a warm take of one limit: ${Math.round(median(times))} ns`)
+}
+
+function startTimer(delayMs: number, task: () => void): () => void {
+  const timer = setTimeout(task, delayMs)
+  return () => clearTimeout(timer)
+}
