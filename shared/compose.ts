@@ -1,6 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { hostname } from 'node:os'
-import { ulid } from 'ulid'
 import { composeUsage } from './compose-usage.ts'
 import type { Config } from './config.ts'
 import {
@@ -12,6 +11,7 @@ import {
 import { entraTokens } from './entra-tokens.ts'
 import { backgroundLog } from './log.ts'
 import { openMetrics } from './metrics.ts'
+import { newUlid } from './new-ulid.ts'
 import { openLocal } from './open-local.ts'
 import { openStores } from './open-stores.ts'
 import { usageAggregator } from './operations/aggregate-usage.ts'
@@ -36,7 +36,7 @@ const codec: ports.UsageCodec = {
   raiseRedrives: raiseUsageRedrives,
 }
 const clock: ports.Clock = { now: () => new Date(), monotonicMs: () => performance.now() }
-const random: ports.Random = { bytes: (size) => randomBytes(size), id: () => ulid() }
+const random: ports.Random = { bytes: (size) => randomBytes(size), id: newUlid }
 const scheduler: ports.Scheduler = {
   after(delayMs, task) {
     // What keeps a worker alive are its calls, not what it does beside them.
@@ -47,7 +47,7 @@ const scheduler: ports.Scheduler = {
 
 /** The one place where ports meet adapters. Opens nothing and sends nothing: clients are made when they are first needed. */
 export function compose(config: Config): Services {
-  const [instance, boot] = [instanceName(), ulid()]
+  const [instance, boot] = [instanceName(), newUlid()]
   const metrics = openMetrics({ worker: `${instance}.${boot}` })
   const { hot, pushLog, ...stores } = openStores(config, metrics.meter)
   const digests = keyDigests(config.peppers)
