@@ -151,9 +151,9 @@ async function insist(
   status: number,
 ): Promise<Reply> {
   return poll(async () => {
-    const reply = await callApi(host.baseUrl, call, { credential, body })
-    if (reply.status === status) return reply
-    if (reply.status === 202 || reply.status === 503) return undefined
+    const reply = await callApi(host.baseUrl, call, { credential, body }).catch(() => undefined)
+    if (reply?.status === status) return reply
+    if (reply === undefined || reply.status === 202 || reply.status === 503) return undefined
     throw new Error(`${call} answered ${reply.status} ${reply.text}`)
   }, 120_000)
 }
@@ -161,9 +161,10 @@ async function insist(
 /** One use of a key: its verdict, and when it was sent. */
 async function use({ credential, record }: World, host: Host, { secret }: Target) {
   const sentAtMs = performance.now()
-  const reply = await callApi(host.baseUrl, 'POST /auth/keys/validate', { credential, body: { key: secret } })
-  const view = reply.status === 200 ? reply.as(ValidationView) : undefined
-  const code = view?.code ?? String(reply.status)
+  const request = callApi(host.baseUrl, 'POST /auth/keys/validate', { credential, body: { key: secret } })
+  const reply = await request.catch(() => undefined)
+  const view = reply?.status === 200 ? reply.as(ValidationView) : undefined
+  const code = view?.code ?? String(reply?.status ?? 'no reply')
   record.use(code, view?.degraded === true)
   return { code, sentAtMs }
 }
