@@ -30,6 +30,8 @@ export interface Decision {
 const AHEAD_MS = 300
 /** No lease lasts longer, so that what an instance holds idle is soon back. */
 const LEASE_MS_MAX = 5 * 60_000
+/** Whoever comes for the first time may well not come again soon. */
+const UNKNOWN_TOKENS = 2
 /** An instance that wrote nothing for so long is none any more. */
 export const FLEET_MS_MOST = 15 * 60_000
 
@@ -92,7 +94,7 @@ function longLease({ record, limit, cells, moment, wish: { pace } }: Situation, 
   const room = Math.floor(limit.limit / 8) - chargedAfter(record, chargeable(cells, moment))
   const fair = limit.limit / 8 / fleetOf(record, moment.earlyMs, LEASE_MS_MAX)
   const most = Math.ceil(Math.min(room / 2, limit.limit / 32, fair))
-  const tokens = pace === undefined ? most : Math.min(most, Math.ceil(pace * longestMs))
+  const tokens = Math.min(most, pace === undefined ? UNKNOWN_TOKENS : Math.ceil(pace * longestMs))
   if (tokens < 1) return undefined
   // What is used up sooner need not be charged so far ahead: twice the time that it will last is enough.
   const lastsMs = pace === undefined ? longestMs : Math.max(1000, (2 * tokens) / pace)

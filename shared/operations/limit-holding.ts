@@ -96,7 +96,7 @@ export function spendLease(holding: Holding, moment: Moment, cost: number): void
 }
 
 /** How many requests this instance lets through per window by itself: rather too few than too many. */
-export function shareOf({ limit, stored }: Holding, { earlyMs }: Moment): number {
+function shareOf({ limit, stored }: Holding, { earlyMs }: Moment): number {
   return Math.ceil(limit.limit / fleetOf(stored?.record, earlyMs, FLEET_MS_MOST))
 }
 

@@ -84,13 +84,14 @@ export async function simulateLimit(scenario: LimitScenario): Promise<LimitOutco
   const admitted: number[] = []
   for (const { atMs, instance } of arrivals) {
     time.at(atMs, () => {
+      // Also an answer that did not wait may have begun something.
+      time.disturb()
       const taking = fleet[instance]?.current.take([asked], 1)
       if (!(taking instanceof Promise)) {
         if (taking?.kind === 'taken') admitted.push(time.nowMs())
         return
       }
       counts.waited++
-      time.disturb()
       taking.then(({ kind }) => kind === 'taken' && admitted.push(time.nowMs()), fail)
     })
   }
