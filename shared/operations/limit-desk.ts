@@ -2,7 +2,6 @@ import { LRUCache } from 'lru-cache'
 import pLimit from 'p-limit'
 import { AppError } from '../domain/errors.ts'
 import type { Limit } from '../domain/limit.ts'
-import { momentFor } from '../domain/limit-cells.ts'
 import { heldAt } from '../domain/limit-lease.ts'
 import type { Moment } from '../domain/store-time.ts'
 import type { Log, Scheduler } from '../ports.ts'
@@ -43,7 +42,7 @@ export interface LimitDesk {
   /** Learns what the store has, without writing. Throws as `ask` does. */
   look(holding: Holding): Promise<void>
   /** Gets more ahead of need, and looks after the store while it is away: behind the callers. */
-  keepUp(holding: Holding): void
+  keepUp(holding: Holding, moment: Moment): void
   /** Whether no lease can be had, for want of the store. */
   isApart(): boolean
   giveBackAll(): Promise<void>
@@ -88,9 +87,9 @@ export function limitDesk(needs: DeskNeeds): LimitDesk {
       if (isWorthReturning(holding)) planSweep()
     },
     look: (holding) => reach.use(holding, () => refills.look(holding)),
-    keepUp(holding) {
+    keepUp(holding, moment) {
       if (reach.isApart()) reach.probe(holding)
-      else if (isRenewable(holding, momentFor(holding.cells, storeTime.read()))) reach.behind(this.ask(holding))
+      else if (isRenewable(holding, moment)) reach.behind(this.ask(holding))
     },
     isApart: reach.isApart,
     giveBackAll: () =>

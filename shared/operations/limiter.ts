@@ -81,11 +81,10 @@ function sourcesOf(
   waitsFor?: ReadonlySet<Holding>,
 ): Asked {
   const now = storeTime.read()
-  const isTimeKnown = storeTime.isKnown()
   const moments = holdings.map(({ cells }) => momentFor(cells, now))
   const sources = holdings.map((holding, index) => {
     const waits = waitsFor?.has(holding) ?? false
-    return desk.sourceOf(holding, { cost, waits, moment: moments[index] ?? now, isTimeKnown })
+    return desk.sourceOf(holding, { cost, waits, moment: moments[index] ?? now, isTimeKnown: now.isKnown })
   })
   return { holdings, moments, sources, cost }
 }
@@ -93,8 +92,12 @@ function sourcesOf(
 function take(limiting: Limiting, limits: readonly Limit[], cost: number): Taking | Promise<Taking> {
   const { desk } = limiting
   const holdings = limits.map((limit) => desk.holdingOf(limit))
-  const taking = conclude(limiting, sourcesOf(limiting, holdings, cost), 'lease')
-  for (const holding of holdings) desk.keepUp(holding)
+  const asked = sourcesOf(limiting, holdings, cost)
+  const taking = conclude(limiting, asked, 'lease')
+  for (const [index, moment] of asked.moments.entries()) {
+    const holding = holdings[index]
+    if (holding !== undefined) desk.keepUp(holding, moment)
+  }
   return taking ?? takeFromStore(limiting, holdings, cost)
 }
 
@@ -111,7 +114,7 @@ function conclude(limiting: Limiting, asked: Asked, leased: 'lease' | 'store'): 
     else spendLease(holding, moment, cost)
     limiting.meter.count('auth_api_limit_decisions_total', { result: 'granted', source: isShare ? 'local' : leased })
   }
-  return { kind: 'taken', states: holdings.map((holding) => stateFrom(limiting, holding)) }
+  return { kind: 'taken', states: holdings.map((holding, index) => stateFrom(limiting, holding, moments[index])) }
 }
 
 async function takeFromStore(limiting: Limiting, holdings: readonly Holding[], cost: number): Promise<Taking> {
@@ -176,8 +179,11 @@ function retryAt({ desk, storeTime }: Limiting, holding: Holding, cost: number):
   return Math.max(freedMs, Math.min(short?.untilMs ?? moment.earlyMs, moment.earlyMs + GAVE_WAY_MS))
 }
 
-function stateFrom({ desk, storeTime }: Limiting, holding: Holding): LimitState {
-  const moment = momentFor(holding.cells, storeTime.read())
+function stateFrom(
+  { desk, storeTime }: Limiting,
+  holding: Holding,
+  moment = momentFor(holding.cells, storeTime.read()),
+): LimitState {
   const state = stateOf(holding, moment)
   if (!desk.isApart()) return state
   const remaining = shareLeft(holding, moment) + heldAt(holding.leases, moment.lateMs)

@@ -1,14 +1,17 @@
 import { agedOffset, type ClockOffset, type Moment, narrow, offsetOf, type StoreInstant } from '../domain/store-time.ts'
 import type { Clock } from '../ports.ts'
 
+/** `isKnown`: it rests on what the store said; a machine's clock that was set makes that worthless. */
+export interface StoreReading extends Moment {
+  readonly isKnown: boolean
+}
+
 /** The store's clock, as far as this instance knows it. */
 export interface StoreClock {
   /** What it may show now; no narrower than a margin. The machine's own clock as long as nothing is known. */
-  read(): Moment
+  read(): StoreReading
   /** The likeliest time, in whole ms since the epoch. */
   now(): number
-  /** Whether anything is known; a machine's clock that was set makes worthless what was. */
-  isKnown(): boolean
   /** Runs something that the store does, and learns from when it says that it did it. */
   learnFrom<Result>(work: () => Promise<Result>, at: (result: Result) => StoreInstant | undefined): Promise<Result>
   /** Asks the store for its time where it is not known, or not well. */
@@ -54,11 +57,15 @@ export function storeClock({ tellTime, clock }: StoreClockNeeds): StoreClock {
     return offset === undefined ? { lowMs: 0, highMs: 0, asOfMs: nowMs } : agedOffset(offset, nowMs)
   }
 
-  function read(): Moment {
+  function read(): StoreReading {
     const nowMs = localMs()
     const { lowMs, highMs } = offsetAt(nowMs)
     // The machine's clock stands still between two ms.
-    return { earlyMs: Math.floor(nowMs + lowMs) - MARGIN_MS, lateMs: Math.ceil(nowMs + highMs) + MARGIN_MS + 1 }
+    return {
+      earlyMs: Math.floor(nowMs + lowMs) - MARGIN_MS,
+      lateMs: Math.ceil(nowMs + highMs) + MARGIN_MS + 1,
+      isKnown: offset !== undefined,
+    }
   }
 
   async function learnFrom<Result>(work: () => Promise<Result>, at: (result: Result) => StoreInstant | undefined) {
@@ -84,7 +91,6 @@ export function storeClock({ tellTime, clock }: StoreClockNeeds): StoreClock {
       const { earlyMs, lateMs } = read()
       return Math.floor((earlyMs + lateMs) / 2)
     },
-    isKnown: () => localMs() > 0 && offset !== undefined,
     learnFrom,
     async settle() {
       const nowMs = localMs()

@@ -51,8 +51,10 @@ export function tableLimitStore(tables: TableAccess): LimitStore {
         rowKey: clockRow,
         ...encodeRow(table.name, clockShape, { expiresAt }),
       }
-      const result = await table.put(row, clockEtag)
-      clockEtag = result.kind === 'written' ? result.etag : result.found?.etag
+      // The sweep may have removed the row since.
+      const replaced = clockEtag === undefined ? undefined : await table.put(row, clockEtag)
+      const result = replaced?.kind === 'written' ? replaced : await table.put(row, replaced?.found?.etag)
+      clockEtag = result.kind === 'written' ? result.etag : undefined
       if (result.kind === 'written' && result.at !== undefined) return result.at
       throw unavailable(new Error(`Table ${table.name} does not tell the time.`))
     },

@@ -1,6 +1,7 @@
 import { TableClient } from '@azure/data-tables'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tableAccess } from '../../../shared/storage/azure-tables.ts'
+import { expirySweeper } from '../../../shared/storage/expiry-sweeper.ts'
 import { serverInstant } from '../../../shared/storage/server-instant.ts'
 import { tableLimitStore } from '../../../shared/storage/table-limit-store.ts'
 import { startAzurite, type TestAzurite } from '../../support/azurite.ts'
@@ -47,6 +48,15 @@ describe('the time of the server', () => {
       rows.push(row.timestamp ?? '')
     }
     expect(rows.map((timestamp) => Date.parse(timestamp))).toEqual([at?.fromMs])
+  })
+
+  test('is told also once the row for it was swept away', async () => {
+    const tables = tableAccess(connection())
+    const store = tableLimitStore(tables)
+    await store.tellTime()
+    await expirySweeper(tables, 'limits').step(new Date(Date.now() + 48 * 60 * 60_000), null)
+    const before = Date.now()
+    expect((await store.tellTime()).toMs).toBeGreaterThan(before)
   })
 
   const date = new Date('2026-11-22T16:00:01.000Z')
