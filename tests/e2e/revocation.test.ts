@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { histogram, PROMISED_MS, type RevocationReport, runRevocations } from '../support/revocation-run.ts'
+import { histogram, NO_REPLY, PROMISED_MS, type RevocationReport, runRevocations } from '../support/revocation-run.ts'
 
 const TIMEOUT_MS = 180_000
 const options = { seed: 20_261_122, hosts: 3, keys: 200, revokesPerSecond: 25, bystanders: 4, stoppedMs: 0 } as const
@@ -18,7 +18,7 @@ function expectKept(name: string, report: RevocationReport): void {
   const { lastAcceptedMs, ...rest } = report
   process.stdout.write(`${name}: last accepted use after the reply\n${histogram(report)}\n${JSON.stringify(rest)}\n`)
   expect(rest).toMatchObject({ revoked: options.keys, tooLate: 0 })
-  expect(Object.keys(rest.answers).toSorted()).toEqual(['REVOKED', 'VALID'])
+  expect(new Set(Object.keys(rest.answers)).difference(new Set([NO_REPLY]))).toEqual(new Set(['REVOKED', 'VALID']))
   expect(rest.restingUses).toBe((options.keys / 2) * options.hosts)
   expect(Math.max(...lastAcceptedMs)).toBeLessThanOrEqual(PROMISED_MS)
   // Other instances do serve from memory for a while: else this would show nothing.

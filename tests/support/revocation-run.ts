@@ -33,6 +33,9 @@ const PAUSE_MS = 700
 const AT_ONCE = 6
 const SPARED = 20
 
+/** The connection could not be had, as of a host that is stopped. */
+export const NO_REPLY = 'no reply'
+
 type Host = LocalHost & { readonly baseUrl: string }
 
 /** Instances of one app, and what is found out about them. */
@@ -123,7 +126,10 @@ async function useUntilRefused(...[world, host, target, revoked]: Parameters<Use
 async function useOnceLate(...[world, host, target, revoked]: Parameters<UseAt>): Promise<number> {
   const revokedAtMs = await revoked
   await wait(PROMISED_MS + 1)
-  const { code, sentAtMs } = await use(world, host, target)
+  const { code, sentAtMs } = await poll(async () => {
+    const used = await use(world, host, target)
+    return used.code !== NO_REPLY && used
+  }, 120_000)
   world.record.resting()
   if (code !== 'VALID') return -Infinity
   world.record.tooLate(1)
@@ -164,7 +170,7 @@ async function use({ credential, record }: World, host: Host, { secret }: Target
   const request = callApi(host.baseUrl, 'POST /auth/keys/validate', { credential, body: { key: secret } })
   const reply = await request.catch(() => undefined)
   const view = reply?.status === 200 ? reply.as(ValidationView) : undefined
-  const code = view?.code ?? String(reply?.status ?? 'no reply')
+  const code = view?.code ?? String(reply?.status ?? NO_REPLY)
   record.use(code, view?.degraded === true)
   return { code, sentAtMs }
 }
