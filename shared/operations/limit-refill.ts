@@ -42,7 +42,7 @@ export function limitRefills(needs: RefillNeeds): Refills {
   return {
     refill: (holding) => alone(holding, () => refill(writing, holding)),
     async giveBack(holding) {
-      await holding.refilling?.catch(() => undefined)
+      while (holding.refilling !== undefined) await holding.refilling.catch(() => undefined)
       await alone(holding, () => giveBack(writing, holding))
     },
     look: (holding) => alone(holding, () => read(writing, holding)),
