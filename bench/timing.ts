@@ -7,7 +7,7 @@ import { revokeKey } from '../shared/operations/revoke-key.ts'
 import { makeKey } from '../tests/support/callers.ts'
 import { type FakeServices, fakeServices } from '../tests/support/fake-services.ts'
 import { median, print, reportGoal, round } from './support/report.ts'
-import { type Probe, timeClasses, welchT } from './support/welch.ts'
+import { type Probe, pairedT, timeClasses, welchT } from './support/welch.ts'
 
 // Whether the time of an answer tells of a key what the answer does not. In process, where a few nanoseconds show.
 // `refusal` is the whole 401 of a holder, which is one and the same for a revoked key, for an expired one, for a guess
@@ -20,11 +20,13 @@ const [samples = 20_000, seed = 1] = process.argv.slice(2).map(Number)
 const KEYS_PER_CLASS = 8
 const T_MAX = 4.5
 
+/** Each with keys of its own: 20,000 samples of each class, all in all. */
+const WORLDS = 25
+
 const services = fakeServices()
 const { known, ...refused } = await makeClasses(services)
 const { revoked, unknown, near } = refused
 
-const lookUp: Probe = (secret) => services.knownKeys.find(secret, false)
 /** Must be found: whoever is not there is refused before its key is hashed. */
 const absent = await services.knownKeys.find(unknown[0] ?? '', true)
 const find: typeof services.knownKeys.find = (secret, anew) =>
@@ -35,25 +37,57 @@ const compareUntilDifferent: Probe = (secret) => known.some((key) => isSameText(
 
 const options = { samples, seed }
 const refusal = worstT('refusal', await timeClasses(refused, refuseFrom(services), options))
-const look = worstT('look-up', await timeClasses({ known, revoked, unknown }, lookUp, options))
+const look = worst('look-up', await timeLookUps((world) => world.knownKeys.find), pairedT)
+/** Must be found: "there is none" without the one step that an unknown key should share with all others. */
+const forgetful = worst('planted: not looked up', await timeLookUps(findUnlessUnknown), pairedT)
 const unhashed = worstT('planted: not hashed', await timeClasses({ revoked, unknown }, refuseUnhashed, options))
 const compared = worstT('planted: compared', await timeClasses({ near, unknown }, compareUntilDifferent, options))
 reportGoal({ name: 'timing-refusal', value: refusal, unit: '|t|', atMost: T_MAX })
 reportGoal({ name: 'timing-look-up', value: look, unit: '|t|', atMost: T_MAX })
+reportGoal({ name: 'timing-planted-look-up', value: forgetful, unit: '|t|', atLeast: T_MAX })
 reportGoal({ name: 'timing-planted-unhashed', value: unhashed, unit: '|t|', atLeast: T_MAX })
 reportGoal({ name: 'timing-planted-comparison', value: compared, unit: '|t|', atLeast: T_MAX })
 
-/** The largest |t| between any two classes; all of them are printed. */
 function worstT(what: string, timings: Readonly<Record<string, Float64Array>>): number {
+  for (const [name, times] of Object.entries(timings)) print(`${what}, ${name}: median ${round(median([...times]))} ns`)
+  return worst(what, timings, welchT)
+}
+
+/** The largest |t| between any two classes; all of them are printed. */
+function worst<T>(what: string, timings: Readonly<Record<string, T>>, tOf: (one: T, other: T) => number): number {
   const entries = Object.entries(timings)
-  for (const [name, times] of entries) print(`${what}, ${name}: median ${round(median([...times]))} ns`)
   const pairs = entries.flatMap(([name, times], index) =>
-    entries
-      .slice(index + 1)
-      .map(([other, otherTimes]) => ({ pair: `${name} - ${other}`, t: welchT(times, otherTimes) })),
+    entries.slice(index + 1).map(([other, otherTimes]) => ({ pair: `${name} - ${other}`, t: tOf(times, otherTimes) })),
   )
   for (const { pair, t } of pairs) print(`${what}, ${pair}: t ${round(t)}`)
   return Math.max(...pairs.map(({ t }) => Math.abs(t)))
+}
+
+function findUnlessUnknown({ knownKeys, digests }: FakeServices, unknown: readonly string[]) {
+  const none = { value: undefined, ageMs: 0, degraded: false, source: 'memory' } as const
+  const absent = new Set(unknown.map((secret) => digests.cacheIndex(secret)))
+  const find: typeof knownKeys.find = (secret, anew) =>
+    absent.has(digests.cacheIndex(secret)) ? none : knownKeys.find(secret, anew)
+  return find
+}
+
+async function timeLookUps(
+  findIn: (world: FakeServices, unknown: readonly string[]) => FakeServices['knownKeys']['find'],
+): Promise<Readonly<Record<'known' | 'revoked' | 'unknown', readonly Float64Array[]>>> {
+  const timings = { known: [], revoked: [], unknown: [] } as Record<'known' | 'revoked' | 'unknown', Float64Array[]>
+  for (let index = 0; index < WORLDS; index++) {
+    const world = fakeServices()
+    const classes = await makeClasses(world)
+    const { known, revoked, unknown } = classes
+    const find = findIn(world, unknown)
+    const lookUp: Probe = (secret) => find(secret, false)
+    const times = await timeClasses({ known, revoked, unknown }, lookUp, {
+      samples: samples / WORLDS,
+      seed: seed + index,
+    })
+    for (const name of ['known', 'revoked', 'unknown'] as const) timings[name].push(times[name])
+  }
+  return timings
 }
 
 /** Keys of each class, all of which this instance has seen: what is compared is what it remembers. */

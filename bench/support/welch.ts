@@ -46,6 +46,20 @@ export function welchT(a: Float64Array, b: Float64Array): number {
   return (left.mean - right.mean) / Math.sqrt(left.variance / left.count + right.variance / right.count)
 }
 
+/**
+ * The paired t between two classes over several worlds, by the difference of their trimmed means in each: where the keys
+ * of a class lie in memory makes more of a difference than its class, and is drawn anew with each world.
+ */
+export function pairedT(a: readonly Float64Array[], b: readonly Float64Array[]): number {
+  const differences = a.map((times, world) => trimmedMean(times) - trimmedMean(b[world] ?? times))
+  const { mean, variance, count } = momentsOf(Float64Array.from(differences))
+  return mean / Math.sqrt(variance / count)
+}
+
+function trimmedMean(times: Float64Array): number {
+  return momentsOf(times.toSorted().subarray(0, Math.ceil(times.length * 0.9))).mean
+}
+
 function momentsOf(values: Float64Array) {
   const count = values.length
   const mean = values.reduce((sum, value) => sum + value, 0) / count
