@@ -43,16 +43,33 @@ export interface OutageLoad {
 const WRONG_MAX = 20
 const PAUSE_MS = 15
 const PROBE_PAUSE_MS = 400
+/** Fewer than the wrong credentials that an address may present in a minute. */
+const STRANGER_PAUSE_MS = 1600
 
 /** Resolves when the load has ended and its last call is answered. */
 export async function runLoad(load: OutageLoad, callers: number): Promise<void> {
   const validating = Array.from({ length: callers }, () => callAgain(load, PAUSE_MS, () => useKnownKey(load)))
-  const probes = [
-    () => probe(load, { body: { key: unknownSecret('live') } }, (seen) => seen.unknown),
-    () => probe(load, { body: { key: 'not a key' } }, (seen) => seen.malformed),
-    () => probe(load, { body: { key: 'not a key' }, credential: unknownSecret('mgmt') }, (seen) => seen.strangers),
-  ]
-  await Promise.all([...validating, ...probes.map((one) => callAgain(load, PROBE_PAUSE_MS, one))])
+  const ask = (pauseMs: number, options: () => CallOptions, answersOf: (seen: Seen) => Map<string, number>) =>
+    callAgain(load, pauseMs, () => probe(load, options(), answersOf))
+  const notAKey = { body: { key: 'not a key' } }
+  await Promise.all([
+    ...validating,
+    ask(
+      PROBE_PAUSE_MS,
+      () => ({ body: { key: unknownSecret('live') } }),
+      (seen) => seen.unknown,
+    ),
+    ask(
+      PROBE_PAUSE_MS,
+      () => notAKey,
+      (seen) => seen.malformed,
+    ),
+    ask(
+      STRANGER_PAUSE_MS,
+      () => ({ ...notAKey, credential: unknownSecret('mgmt') }),
+      (seen) => seen.strangers,
+    ),
+  ])
 }
 
 async function callAgain(load: OutageLoad, pauseMs: number, work: () => Promise<void>): Promise<void> {

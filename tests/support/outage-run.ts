@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { KeyView } from '../../shared/contracts/keys.ts'
 import { KeyUsageView } from '../../shared/contracts/usage.ts'
 import { ValidationView } from '../../shared/contracts/validate.ts'
-import { callApi } from './api-client.ts'
+import { callApi, type Reply } from './api-client.ts'
 import { startAzurite, type TestAzurite } from './azurite.ts'
 import { type LocalHost, startLocalHost } from './local-host.ts'
 import type { Outage } from './outage.ts'
@@ -148,7 +148,7 @@ async function runIn(world: World, options: OutageRunOptions): Promise<OutageRep
     steps,
     revocations: await Promise.all(
       revocations.map(async (one, index) => {
-        const view = (await call(`GET /auth/keys/${revoked[index]}`)).as(KeyView)
+        const view = (await insist(() => call(`GET /auth/keys/${revoked[index]}`))).as(KeyView)
         return { ...one, stored: view.status }
       }),
     ),
@@ -190,9 +190,18 @@ async function drain({ call, azurite }: World, drainMs: number, sinceMs: number)
 async function countUses(call: Call, keys: readonly OutageKey[]): Promise<ReadonlyMap<string, number>> {
   const counted = new Map<string, number>()
   for (const { keyId } of keys) {
-    counted.set(keyId, (await call(`GET /auth/keys/${keyId}/usage`)).as(KeyUsageView).totals.total)
+    const reply = await insist(() => call(`GET /auth/keys/${keyId}/usage`))
+    counted.set(keyId, reply.as(KeyUsageView).totals.total)
   }
   return counted
+}
+
+/** A breaker may be open for a moment longer than the outage. */
+function insist(ask: () => Promise<Reply>): Promise<Reply> {
+  return poll(async () => {
+    const reply = await ask()
+    return reply.status !== 503 && reply
+  })
 }
 
 /** NaN while there is no such line. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest'
 import { azuriteConnectionString } from '../../../local/azurite.ts'
 import { tableAccess } from '../../../shared/storage/azure-tables.ts'
 import { type Guard, openGuard } from '../../../shared/storage/guard.ts'
@@ -47,7 +47,8 @@ const dependencies: Readonly<Record<string, Sick>> = {
   },
 }
 
-async function sick({ portOf, open }: Sick) {
+/** Its end is bound by the test's own context: of tests that run side by side, no other may be mistaken for it. */
+async function sick({ portOf, open }: Sick, { onTestFinished }: Pick<TestContext, 'onTestFinished'>) {
   const proxy = await startFaultProxy({ targetPort: portOf(azurite), nameOf: () => 'request' })
   onTestFinished(proxy.close)
   const guard = openGuard({ name: 'sick', patience })
@@ -59,10 +60,10 @@ const cases = Object.keys(dependencies).flatMap((name) => outages.map((outage) =
 describe.concurrent('an outage', () => {
   test.for(cases)(
     'of %s (%s) costs a caller two tries, then none, and is over when it is over',
-    async ([name, outage]) => {
+    async ([name, outage], context) => {
       const dependency = dependencies[name]
       if (dependency === undefined) throw new Error('no such dependency')
-      const { proxy, guard, ask } = await sick(dependency)
+      const { proxy, guard, ask } = await sick(dependency, context)
       await ask()
       await proxy.setOutage(outage)
       await expect(ask()).rejects.toMatchObject({ code: dependency.code })
