@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { callApi } from '../tests/support/api-client.ts'
 import { startLocalHost } from '../tests/support/local-host.ts'
 import { makeTestSettings } from '../tests/support/test-settings.ts'
-import { readCpuTimeUs } from './support/cpu-time.ts'
-import { COUNTED_SHARE, type LoadJob, type LoadReport, pinToCore, sendLoad } from './support/load.ts'
-import { median, print, reportGoal, round } from './support/report.ts'
+import { compare } from './support/contest.ts'
+import { type LoadJob, pinToCore } from './support/load.ts'
+import { reportGoal } from './support/report.ts'
 
 // Validation through the local host against a function in the same host that does nothing, and that against bare
 // node:http. The server has one core, the load the other; the contestants take turns. Beside the requests per second it
@@ -18,8 +18,8 @@ import { median, print, reportGoal, round } from './support/report.ts'
 const [seconds = 4, rounds = 7] = process.argv.slice(2).map(Number)
 const CONNECTIONS = 64
 const KEYS = 200
-const VALIDATE = '/auth/keys/validate'
 const BAD_SHARE_MAX = 0.01
+const VALIDATE = '/auth/keys/validate'
 const REPOSITORY = join(import.meta.dirname, '..')
 const EMPTY_FUNCTION = `require('@azure/functions').app.http('empty', {
   methods: ['POST'], authLevel: 'anonymous', route: 'empty', handler: () => ({ body: 'ok' }),
@@ -36,65 +36,12 @@ try {
     validate: { pid: usual.pid, job: jobFor(usual.baseUrl, VALIDATE, usual.bodies, usual.adminKey) },
     relaxed: { pid: relaxed.pid, job: jobFor(relaxed.baseUrl, VALIDATE, relaxed.bodies, relaxed.adminKey) },
   }
-  const medians = await compare(contestants)
+  const medians = await compare(contestants, { rounds, restMs: 0, badShareMax: BAD_SHARE_MAX })
   reportGoal({ name: 'http-host', value: medians.empty / medians.bare, unit: 'x-bare-http', atLeast: 0.5 })
   reportGoal({ name: 'http-validate', value: medians.validate / medians.empty, unit: 'x-empty', atLeast: 0.8 })
   reportGoal({ name: 'http-validate-relaxed', value: medians.relaxed / medians.empty, unit: 'x-empty', atLeast: 0.8 })
 } finally {
   for (const stop of stops.reverse()) await stop()
-}
-
-interface Contestant {
-  readonly pid: number
-  readonly job: LoadJob
-}
-
-interface Turn extends LoadReport {
-  readonly cpuUsPerRequest: number
-}
-
-/** Requests per second of each: the median over the rounds, after one that only warms up. */
-async function compare<Name extends string>(
-  contestants: Readonly<Record<Name, Contestant>>,
-): Promise<Record<Name, number>> {
-  const entries = Object.entries(contestants) as [Name, Contestant][]
-  const turns = new Map<Name, Turn[]>(entries.map(([name]) => [name, []]))
-  for (let round = 0; round <= rounds; round++) {
-    for (const [name, contestant] of entries) {
-      const turn = await takeTurn(contestant)
-      if (round === 0) continue
-      holdGood(name, turn)
-      turns.get(name)?.push(turn)
-    }
-  }
-  return Object.fromEntries(entries.map(([name]) => [name, summarize(name, turns.get(name) ?? [])])) as Record<
-    Name,
-    number
-  >
-}
-
-async function takeTurn({ pid, job }: Contestant): Promise<Turn> {
-  const before = readCpuTimeUs(pid)
-  const report = await sendLoad(job)
-  return { ...report, cpuUsPerRequest: ((readCpuTimeUs(pid) - before) / report.replies) * COUNTED_SHARE }
-}
-
-function summarize(name: string, turns: readonly Turn[]): number {
-  const perSecond = median(turns.map((turn) => turn.perSecond))
-  const cpuUs = round(median(turns.map((turn) => turn.cpuUsPerRequest)))
-  const [p50, p99] = [
-    round(median(turns.map(({ latencyMs }) => latencyMs.p50))),
-    round(median(turns.map(({ latencyMs }) => latencyMs.p99))),
-  ]
-  print(`${name}: ${Math.round(perSecond)} per second, ${cpuUs} µs of CPU each, p50 ${p50} ms, p99 ${p99} ms`)
-  return perSecond
-}
-
-/** On a machine that is busy with other things a store may answer too late for a use or two. */
-function holdGood(name: string, { statuses, replies, broken }: LoadReport): void {
-  const bad = broken + replies - (statuses['200'] ?? 0)
-  if (bad > 0) print(`${name}: ${bad} bad answers: ${JSON.stringify(statuses)}, ${broken} broken connections`)
-  if (bad > replies * BAD_SHARE_MAX) throw new Error(`Too many of the answers of ${name} are bad.`)
 }
 
 function jobFor(baseUrl: string, path: string, bodies: readonly string[], adminKey?: string): LoadJob {

@@ -1,10 +1,9 @@
-import { setTimeout } from 'node:timers/promises'
 import { callApi } from '../tests/support/api-client.ts'
 import { startLocalHost } from '../tests/support/local-host.ts'
 import { makeTestSettings } from '../tests/support/test-settings.ts'
-import { readCpuTimeUs } from './support/cpu-time.ts'
-import { COUNTED_SHARE, type LoadJob, type LoadReport, pinToCore, sendLoad } from './support/load.ts'
-import { median, print, reportGoal, round } from './support/report.ts'
+import { type Contestant, compare } from './support/contest.ts'
+import { pinToCore } from './support/load.ts'
+import { reportGoal } from './support/report.ts'
 
 // What it costs to make a use safe before the answer leaves: validation at 256 connections with `local` and with `strict`
 // durability against the same server with the same request as a dry run, which counts nothing. One server has one core
@@ -22,7 +21,7 @@ const stops: (() => Promise<unknown>)[] = []
 try {
   const [local, strict] = [await startServer('local'), await startServer('strict')]
   const contestants = { off: jobOf(local, true), local: jobOf(local, false), strict: jobOf(strict, false) }
-  const medians = await compare(contestants)
+  const medians = await compare(contestants, { rounds, restMs: SETTLE_MS, badShareMax: BAD_SHARE_MAX })
   reportGoal({ name: 'usage-local', value: medians.local / medians.off, unit: 'x-usage-off', atLeast: 0.8 })
   reportGoal({ name: 'usage-strict', value: medians.strict / medians.off, unit: 'x-usage-off', atLeast: 0.65 })
 } finally {
@@ -34,15 +33,6 @@ interface Server {
   readonly baseUrl: string
   readonly adminKey: string
   readonly secrets: readonly string[]
-}
-
-interface Contestant {
-  readonly pid: number
-  readonly job: LoadJob
-}
-
-interface Turn extends LoadReport {
-  readonly cpuUsPerRequest: number
 }
 
 async function startServer(durability: 'local' | 'strict'): Promise<Server> {
@@ -67,44 +57,4 @@ function jobOf({ pid, baseUrl, adminKey, secrets }: Server, dryRun: boolean): Co
   const headers = { 'content-type': 'application/json', 'x-api-key': adminKey }
   const url = `${baseUrl}/auth/keys/validate`
   return { pid, job: { url, method: 'POST', headers, bodies, connections: CONNECTIONS, durationMs: seconds * 1000 } }
-}
-
-/** Requests per second of each: the median over the rounds, after one that only warms up. */
-async function compare(contestants: Readonly<Record<'off' | 'local' | 'strict', Contestant>>) {
-  const turns = { off: [] as Turn[], local: [] as Turn[], strict: [] as Turn[] }
-  for (let turn = 0; turn <= rounds; turn++) {
-    for (const name of ['off', 'local', 'strict'] as const) {
-      const taken = await takeTurn(contestants[name])
-      if (turn > 0) turns[name].push(holdGood(name, taken))
-      await setTimeout(SETTLE_MS)
-    }
-  }
-  const summary = (name: keyof typeof turns) => summarize(name, turns[name])
-  return { off: summary('off'), local: summary('local'), strict: summary('strict') }
-}
-
-async function takeTurn({ pid, job }: Contestant): Promise<Turn> {
-  const before = readCpuTimeUs(pid)
-  const report = await sendLoad(job)
-  return { ...report, cpuUsPerRequest: ((readCpuTimeUs(pid) - before) / report.replies) * COUNTED_SHARE }
-}
-
-/** Only verdicts count. Throws where too many answers were none. */
-function holdGood(name: string, turn: Turn): Turn {
-  const good = turn.statuses['200'] ?? 0
-  const bad = turn.broken + turn.replies - good
-  if (bad > 0) print(`${name}: ${bad} bad answers: ${JSON.stringify(turn.statuses)}, ${turn.broken} broken connections`)
-  if (bad > turn.replies * BAD_SHARE_MAX) throw new Error(`Too many of the answers of ${name} are bad.`)
-  return { ...turn, perSecond: (turn.perSecond * good) / turn.replies }
-}
-
-function summarize(name: string, turns: readonly Turn[]): number {
-  const perSecond = median(turns.map((turn) => turn.perSecond))
-  const cpuUs = round(median(turns.map((turn) => turn.cpuUsPerRequest)))
-  const [p50, p99] = [
-    round(median(turns.map(({ latencyMs }) => latencyMs.p50))),
-    round(median(turns.map(({ latencyMs }) => latencyMs.p99))),
-  ]
-  print(`${name}: ${Math.round(perSecond)} per second, ${cpuUs} µs of CPU each, p50 ${p50} ms, p99 ${p99} ms`)
-  return perSecond
 }
