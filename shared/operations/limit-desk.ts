@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import pLimit from 'p-limit'
-import { AppError } from '../domain/errors.ts'
+import { AppError, isOutage } from '../domain/errors.ts'
 import type { Limit } from '../domain/limit.ts'
 import { heldAt } from '../domain/limit-lease.ts'
 import type { Moment } from '../domain/store-time.ts'
@@ -129,7 +129,7 @@ function storeReach({ refills, storeTime, log }: DeskNeeds): StoreReach {
     try {
       await work()
     } catch (error) {
-      if (isUnavailable(error)) restsUntilMs = storeTime.now() + PROBE_EVERY_MS
+      if (isOutage(error)) restsUntilMs = storeTime.now() + PROBE_EVERY_MS
       throw error
     }
     restsUntilMs = undefined
@@ -145,7 +145,7 @@ function storeReach({ refills, storeTime, log }: DeskNeeds): StoreReach {
     try {
       await reach(work)
     } catch (error) {
-      if (!isUnavailable(error)) throw error
+      if (!isOutage(error)) throw error
     }
   }
 
@@ -154,7 +154,7 @@ function storeReach({ refills, storeTime, log }: DeskNeeds): StoreReach {
 
   function behind(work: Promise<unknown>): void {
     work.catch((error: unknown) => {
-      if (!isUnavailable(error)) log('error', 'a limit could not be written', { error: nameOf(error) })
+      if (!isOutage(error)) log('error', 'a limit could not be written', { error: nameOf(error) })
     })
   }
 
@@ -199,7 +199,7 @@ async function giveBack(refills: Refills, holdings: readonly Holding[]): Promise
     try {
       await refills.giveBack(holding)
     } catch (error) {
-      if (!isUnavailable(error)) throw error
+      if (!isOutage(error)) throw error
     }
   })
 }
@@ -224,10 +224,6 @@ function isByCalendar({ window }: Limit): boolean {
 
 function keyOf({ subject, name, window }: Limit): string {
   return `${subject}|${name}|${window.kind}`
-}
-
-function isUnavailable(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'store_unavailable'
 }
 
 function unavailable(): AppError {

@@ -1,4 +1,4 @@
-import { AppError } from '../domain/errors.ts'
+import { AppError, isOutage } from '../domain/errors.ts'
 import { endsAt, type Key, keyStatus } from '../domain/key.ts'
 import type { ProviderScope } from '../domain/provider-scope.ts'
 import { type ChangeKeyNeeds, changeKey, keyNotFound } from './change-key.ts'
@@ -79,7 +79,7 @@ function succeeded(key: Key, { newKeyId, gracePeriodSeconds, by }: RotateKeyInpu
 /** The new key has no place: somebody revoked or rotated the old one meanwhile. Nobody has its secret; end it all the same. */
 async function withdraw(needs: ChangeKeyNeeds & NewKeyNeeds, scope: ProviderScope, key: Key, cause: unknown) {
   // After a failure of the store the old key's state is unknown, and a second try finishes the rotation.
-  if (!(cause instanceof AppError) || cause.code === 'store_unavailable') return
+  if (!(cause instanceof AppError) || isOutage(cause)) return
   await changeKey(needs, scope, key.keyId, (current) => {
     const at = needs.clock.now()
     return { ...current, revocation: { at, by: 'system', reason: 'superseded', text: null }, updatedAt: at }

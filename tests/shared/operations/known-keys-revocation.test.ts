@@ -1,12 +1,28 @@
 import { describe, expect, test } from 'vitest'
 import { everyProvider } from '../../../shared/domain/provider-scope.ts'
 import { revokeKey } from '../../../shared/operations/revoke-key.ts'
+import type { Clock } from '../../../shared/ports.ts'
 import { makeKey } from '../../support/callers.ts'
 import { knowingInstances, makeDisk } from '../../support/knowing-instances.ts'
 import { rest } from '../../support/manual-time.ts'
 
 const MINUTE_MS = 60_000
 const PROMISED_MS = 8000
+
+/** The clock of a process that is stopped for a while: when it goes on, it is that much later, and no timer has run. */
+function stoppable(clock: Clock) {
+  let stoppedMs = 0
+  const later: Clock = {
+    now: () => new Date(clock.now().getTime() + stoppedMs),
+    monotonicMs: () => clock.monotonicMs() + stoppedMs,
+  }
+  return {
+    clock: later,
+    stopFor: (ms: number) => {
+      stoppedMs += ms
+    },
+  }
+}
 
 describe('a revocation', () => {
   test('reaches an instance within 8 s, be the key in use there or idle', async () => {
@@ -28,27 +44,19 @@ describe('a revocation', () => {
   test('is not outlived by a process that was stopped for a minute: it polls before it serves', async () => {
     const { services, time, instance, revoke } = knowingInstances()
     const { key, secret } = await makeKey(services)
-    let stoppedMs = 0
-    const clock = {
-      now: () => new Date(time.clock.now().getTime() + stoppedMs),
-      monotonicMs: () => time.clock.monotonicMs() + stoppedMs,
-    }
+    const { clock, stopFor } = stoppable(time.clock)
     const here = instance(undefined, { clock })
     await here.find(secret, false)
     await rest()
     await revoke(key.keyId)
-    stoppedMs = MINUTE_MS
+    stopFor(MINUTE_MS)
     expect((await here.find(secret, false)).value?.revocation).not.toBeNull()
   })
 
   test('is not outlived by a process whose poll was under way when it was stopped: it polls again', async () => {
     const { services, time, instance, revoke } = knowingInstances()
     const { key, secret } = await makeKey(services)
-    let stoppedMs = 0
-    const clock = {
-      now: () => new Date(time.clock.now().getTime() + stoppedMs),
-      monotonicMs: () => time.clock.monotonicMs() + stoppedMs,
-    }
+    const { clock, stopFor } = stoppable(time.clock)
     let hangs = false
     const gate = Promise.withResolvers<never>()
     const read: typeof services.feed.read = async (from, until) =>
@@ -60,7 +68,7 @@ describe('a revocation', () => {
     hangs = true
     await time.advance(5000)
     await revoke(key.keyId)
-    stoppedMs = MINUTE_MS
+    stopFor(MINUTE_MS)
     hangs = false
     // Timers come before replies when a process goes on: the old poll is given up first.
     gate.reject(new Error('no reply within 1500 ms'))
