@@ -1,6 +1,6 @@
-import { deepScenarios, quickScenarios } from '../tests/support/counting-scenarios.ts'
-import { countingWorld } from '../tests/support/counting-world.ts'
-import { explore } from '../tests/support/explore.ts'
+import { deepScenarios, quickScenarios } from '../tests/support/worlds/counting-scenarios.ts'
+import { countingWorld } from '../tests/support/worlds/counting-world.ts'
+import { explore } from '../tests/support/worlds/explore.ts'
 import { print, reportGoal } from './support/report.ts'
 
 // Every crash point of counting in deeper scenarios than the tests have time for.

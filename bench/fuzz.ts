@@ -1,5 +1,5 @@
-import { loadEndpoints } from '../tests/support/all-functions.ts'
 import { fuzz } from '../tests/support/fuzz/fuzz.ts'
+import { loadEndpoints } from '../tests/support/requests/all-functions.ts'
 import { print, reportGoal, round } from './support/report.ts'
 
 // Requests drawn from the contracts, half of them spoilt, to every endpoint in process. `node bench/fuzz.ts [seed]

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { generateSecret, readPrefix } from '../shared/domain/key-format.ts'
+import { generateSecret, readPrefix } from '../shared/domain/keys/key-format.ts'
 import { print, reportGoal, round } from './support/report.ts'
 
 // A million keys: no two alike, all well formed, and no character of the alphabet favoured at any place.

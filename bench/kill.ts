@@ -1,4 +1,4 @@
-import { type KillReport, type KillRunOptions, runKillTest } from '../tests/support/kill-run.ts'
+import { type KillReport, type KillRunOptions, runKillTest } from '../tests/support/runs/kill-run.ts'
 import { print, reportGoal } from './support/report.ts'
 
 // Hosts are SIGKILLed at random while uses reach them and every request to the store may be broken. `node bench/kill.ts

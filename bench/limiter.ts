@@ -1,9 +1,9 @@
-import { openMetrics } from '../shared/metrics.ts'
-import { limiter } from '../shared/operations/limiter.ts'
-import { startAzurite } from '../tests/support/azurite.ts'
-import { type LimitOutcome, type LimitScenario, simulateLimit } from '../tests/support/limit-simulation.ts'
-import { startLimitTakers } from '../tests/support/limit-takers.ts'
-import { memoryLimitStore } from '../tests/support/memory-limit-store.ts'
+import { limiter } from '../shared/operations/limits/limiter.ts'
+import { openMetrics } from '../shared/runtime/metrics.ts'
+import { memoryLimitStore } from '../tests/support/memory/memory-limit-store.ts'
+import { startAzurite } from '../tests/support/runs/azurite.ts'
+import { startLimitTakers } from '../tests/support/runs/limit-takers.ts'
+import { type LimitOutcome, type LimitScenario, simulateLimit } from '../tests/support/worlds/limit-simulation.ts'
 import { median, print, reportGoal, round } from './support/report.ts'
 
 // The limiter in simulated time, by the shape of the traffic: what it lets through against a log that sees everything, and

@@ -1,4 +1,4 @@
-import { type OutageReport, runOutage } from '../tests/support/outage-run.ts'
+import { type OutageReport, runOutage } from '../tests/support/runs/outage-run.ts'
 import { print, reportGoal } from './support/report.ts'
 
 // The store is gone for ten minutes, black hole first, then refusing; the host is SIGKILLed and started again in the middle

@@ -1,4 +1,4 @@
-import { histogram, type RevocationReport, runRevocations } from '../tests/support/revocation-run.ts'
+import { histogram, type RevocationReport, runRevocations } from '../tests/support/runs/revocation-run.ts'
 import { print, reportGoal } from './support/report.ts'
 
 // Keys that three instances know are revoked one after the other, through any of them, while they are used at all of them;

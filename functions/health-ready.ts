@@ -1,5 +1,5 @@
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toReadinessAnswer } from '../shared/http/readiness-view.ts'
+import { toReadinessAnswer } from '../shared/http/views/health.ts'
 
 /** `GET /health/ready`: 200 when every dependency answers, else 503 with the name of what does not. */
 export const healthReady = endpoint({

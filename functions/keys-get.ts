@@ -1,7 +1,7 @@
 import { KeyParams } from '../shared/contracts/keys.ts'
-import { currentKeyView } from '../shared/http/current-key-view.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { getKey } from '../shared/operations/get-key.ts'
+import { currentKeyView } from '../shared/http/views/current-key-view.ts'
+import { getKey } from '../shared/operations/keys/get-key.ts'
 
 /** `GET /auth/keys/{token_id}`. `last_used_at` is at most a minute behind. */
 export const keysGet = endpoint({

@@ -1,9 +1,9 @@
 import { ListKeysQuery } from '../shared/contracts/keys.ts'
 import { openCursor, sealCursor } from '../shared/http/cursor.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toKeyView } from '../shared/http/key-view.ts'
 import { resolveProvider } from '../shared/http/resolve-provider.ts'
-import { listKeys } from '../shared/operations/list-keys.ts'
+import { toKeyView } from '../shared/http/views/keys.ts'
+import { listKeys } from '../shared/operations/keys/list-keys.ts'
 
 /** `GET /auth/keys`: a page of one provider's keys, newest first. A page may be short; `next_cursor` null is the end. */
 export const keysList = endpoint({

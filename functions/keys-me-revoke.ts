@@ -1,8 +1,8 @@
 import { RevokeKeyBody } from '../shared/contracts/keys.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toPolicyView } from '../shared/http/key-view.ts'
-import { toOwnRevokePendingView } from '../shared/http/revoke-pending-view.ts'
-import { revokeAnyhow } from '../shared/operations/revoke-anyhow.ts'
+import { toPolicyView } from '../shared/http/views/keys.ts'
+import { toOwnRevokePendingView } from '../shared/http/views/revoke-pending-view.ts'
+import { revokeAnyhow } from '../shared/operations/keys/revoke-key.ts'
 
 /** `POST /auth/keys/me/revoke`: whoever holds a key may end it, once or again, and while the store is down (202). */
 export const keysMeRevoke = endpoint({

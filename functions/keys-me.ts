@@ -1,5 +1,5 @@
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toPolicyView } from '../shared/http/key-view.ts'
+import { toPolicyView } from '../shared/http/views/keys.ts'
 
 /** `GET /auth/keys/me`: a holder reads what its own key may do, and until when. Every refusal is one uniform 401. */
 export const keysMe = endpoint({

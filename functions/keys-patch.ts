@@ -1,10 +1,10 @@
 import { KeyParams, PatchKeyBody } from '../shared/contracts/keys.ts'
-import { currentKeyView } from '../shared/http/current-key-view.ts'
-import { refuseEscalation, refuseUnenforced } from '../shared/http/delegation.ts'
+import { refuseEscalation, refuseUnenforced } from '../shared/http/authorize.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toKeyChanges } from '../shared/http/key-changes.ts'
-import { traceKey } from '../shared/http/trace-key.ts'
-import { patchKey } from '../shared/operations/patch-key.ts'
+import { currentKeyView } from '../shared/http/views/current-key-view.ts'
+import { toKeyChanges } from '../shared/http/views/key-changes.ts'
+import { traceKey } from '../shared/http/views/trace-key.ts'
+import { patchKey } from '../shared/operations/keys/patch-key.ts'
 
 /** `PATCH /auth/keys/{token_id}`: what is absent stays, `null` clears. */
 export const keysPatch = endpoint({

@@ -1,9 +1,9 @@
 import { KeyParams, RevokeKeyBody } from '../shared/contracts/keys.ts'
-import { currentKeyView } from '../shared/http/current-key-view.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toRevokePendingView } from '../shared/http/revoke-pending-view.ts'
-import { traceKey } from '../shared/http/trace-key.ts'
-import { revokeAnyhow } from '../shared/operations/revoke-anyhow.ts'
+import { currentKeyView } from '../shared/http/views/current-key-view.ts'
+import { toRevokePendingView } from '../shared/http/views/revoke-pending-view.ts'
+import { traceKey } from '../shared/http/views/trace-key.ts'
+import { revokeAnyhow } from '../shared/operations/keys/revoke-key.ts'
 
 /**
  * `POST /auth/keys/{token_id}/revoke`: for good. Revoking again changes nothing and answers the same. 202 while the store

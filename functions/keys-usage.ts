@@ -1,8 +1,8 @@
 import { KeyParams } from '../shared/contracts/keys.ts'
 import { KeyUsageQuery } from '../shared/contracts/usage.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toKeyUsageView, toRangeRequest } from '../shared/http/usage-view.ts'
-import { readKeyUsage } from '../shared/operations/read-key-usage.ts'
+import { toKeyUsageView, toRangeRequest } from '../shared/http/views/usage.ts'
+import { readKeyUsage } from '../shared/operations/usage/read-key-usage.ts'
 
 /** `GET /auth/keys/{token_id}/usage`. Today and yesterday are as fresh as the counters, older days as the roll-up. */
 export const keysUsage = endpoint({

@@ -1,8 +1,8 @@
 import { ProviderParams } from '../shared/contracts/providers.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toProviderView } from '../shared/http/provider-view.ts'
 import { resolveProvider } from '../shared/http/resolve-provider.ts'
-import { getProvider } from '../shared/operations/get-provider.ts'
+import { toProviderView } from '../shared/http/views/providers.ts'
+import { getProvider } from '../shared/operations/keys/get-provider.ts'
 
 /** `GET /auth/providers/{provider_id}`. */
 export const providersGet = endpoint({

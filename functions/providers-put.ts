@@ -1,8 +1,8 @@
 import { ProviderParams, PutProviderBody } from '../shared/contracts/providers.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toProviderSettings, toProviderView } from '../shared/http/provider-view.ts'
 import { resolveProvider } from '../shared/http/resolve-provider.ts'
-import { putProvider } from '../shared/operations/put-provider.ts'
+import { toProviderSettings, toProviderView } from '../shared/http/views/providers.ts'
+import { putProvider } from '../shared/operations/keys/put-provider.ts'
 
 /** `PUT /auth/providers/{provider_id}`: creates a provider, 201, or replaces its settings as a whole, 200. */
 export const providersPut = endpoint({

@@ -1,5 +1,5 @@
-import { sweepStorage } from '../shared/operations/sweep-storage.ts'
-import { schedule } from '../shared/queue/schedule.ts'
+import { sweepStorage } from '../shared/operations/maintenance/sweep-storage.ts'
+import { schedule } from '../shared/triggers/timer-trigger.ts'
 
 /** Daily at 03:17 UTC: removes expired Idempotency-Keys and pointers to keys that never came to be. */
 export const storageSweep = schedule({

@@ -1,4 +1,4 @@
-import { consumer } from '../shared/queue/consumer.ts'
+import { consumer } from '../shared/triggers/queue-trigger.ts'
 
 /** Counts usage messages. Each message that the trigger hands over wakes it; it then takes what else waits by itself. */
 export const usageAggregate = consumer({

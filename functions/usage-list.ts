@@ -1,8 +1,8 @@
 import { ProviderUsageQuery } from '../shared/contracts/usage.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { resolveProvider } from '../shared/http/resolve-provider.ts'
-import { toProviderUsageView, toRangeRequest } from '../shared/http/usage-view.ts'
-import { readProviderUsage } from '../shared/operations/read-provider-usage.ts'
+import { toProviderUsageView, toRangeRequest } from '../shared/http/views/usage.ts'
+import { readProviderUsage } from '../shared/operations/usage/read-provider-usage.ts'
 
 /** `GET /auth/usage`: a provider's uses, as of the last roll-up, in groups where `group_by` asks for them. */
 export const usageList = endpoint({

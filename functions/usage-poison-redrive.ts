@@ -1,5 +1,5 @@
-import { redrivePoison } from '../shared/operations/redrive-poison.ts'
-import { schedule } from '../shared/queue/schedule.ts'
+import { redrivePoison } from '../shared/operations/usage/redrive-poison.ts'
+import { schedule } from '../shared/triggers/timer-trigger.ts'
 
 /** Every 5 minutes: gives usage messages that were given up another try, and keeps the alarm on while there are any. */
 export const usagePoisonRedrive = schedule({

@@ -1,8 +1,8 @@
 import { PushParams, PushStatusQuery } from '../shared/contracts/usage.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { resolveProvider } from '../shared/http/resolve-provider.ts'
-import { toPushStatusView } from '../shared/http/usage-view.ts'
-import { readPush } from '../shared/operations/read-push.ts'
+import { toPushStatusView } from '../shared/http/views/usage.ts'
+import { readPush } from '../shared/operations/usage/read-push.ts'
 
 /** `GET /auth/keys/batch/usage/{batch_id}`: how far a pushed batch is. */
 export const usagePushStatus = endpoint({

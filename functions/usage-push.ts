@@ -1,9 +1,9 @@
 import { PushQuery } from '../shared/contracts/usage.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { readPushBody } from '../shared/http/read-push-body.ts'
 import { resolveProvider } from '../shared/http/resolve-provider.ts'
-import { pushStatusUrl, toPushReplayView, toPushView } from '../shared/http/usage-view.ts'
-import { pushUsage } from '../shared/operations/push-usage.ts'
+import { pushStatusUrl, toPushReplayView, toPushView } from '../shared/http/views/usage.ts'
+import { readPushBody } from '../shared/http/views/usage-push.ts'
+import { pushUsage } from '../shared/operations/usage/push-usage.ts'
 
 /** `POST /auth/keys/batch/usage`: counts each event once, however often the same batch is sent. */
 export const usagePush = endpoint({

@@ -1,5 +1,5 @@
-import { reconcileUsage } from '../shared/operations/reconcile-usage.ts'
-import { schedule } from '../shared/queue/schedule.ts'
+import { reconcileUsage } from '../shared/operations/usage/reconcile-usage.ts'
+import { schedule } from '../shared/triggers/timer-trigger.ts'
 
 /** Daily at 04:07 UTC: reconciles the last 24 hours, so that a loss raises its alarm also while nobody asks. */
 export const usageReconcile = schedule({

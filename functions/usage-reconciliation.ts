@@ -1,7 +1,7 @@
 import { ReconciliationQuery } from '../shared/contracts/usage.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toRangeRequest, toReconciliationView } from '../shared/http/usage-view.ts'
-import { reconcileUsage } from '../shared/operations/reconcile-usage.ts'
+import { toRangeRequest, toReconciliationView } from '../shared/http/views/usage.ts'
+import { reconcileUsage } from '../shared/operations/usage/reconcile-usage.ts'
 
 /** `GET /auth/usage/reconciliation`: where the uses of every hour are; `missing` is 0, or an alarm. */
 export const usageReconciliation = endpoint({

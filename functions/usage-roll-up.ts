@@ -1,5 +1,5 @@
-import { rollUpUsage } from '../shared/operations/roll-up-usage.ts'
-import { schedule } from '../shared/queue/schedule.ts'
+import { rollUpUsage } from '../shared/operations/usage/roll-up-usage.ts'
+import { schedule } from '../shared/triggers/timer-trigger.ts'
 
 /** Copies what was counted to where it is read, every minute. */
 export const usageRollUp = schedule({

@@ -1,5 +1,5 @@
-import { sealDays } from '../shared/operations/seal-days.ts'
-import { schedule } from '../shared/queue/schedule.ts'
+import { sealDays } from '../shared/operations/usage/seal-days.ts'
+import { schedule } from '../shared/triggers/timer-trigger.ts'
 
 /** Daily at 01:37 UTC: ends the counting for days that are more than 35 days old. */
 export const usageSeal = schedule({

@@ -1,15 +1,15 @@
 import { resolve } from 'node:path'
-import { parseConfig } from '../shared/config.ts'
-import { azuriteConnectionString } from './azurite.ts'
-import type { CommandLine } from './command-line.ts'
+import { parseConfig } from '../shared/runtime/config.ts'
+import type { CommandLine } from './cli/command-line.ts'
+import { loadLocalSettings } from './cli/local-settings.ts'
 import { type Host, startHost } from './host.ts'
 import { HostError } from './host-error.ts'
-import { type HttpServer, listen } from './http-server.ts'
-import { findEntryFiles } from './load-app.ts'
-import { chooseLocalDisk } from './local-disk.ts'
-import { loadLocalSettings } from './local-settings.ts'
+import { type HttpServer, listen } from './http/http-server.ts'
 import type { Log } from './log.ts'
-import { openStore, type Store } from './store.ts'
+import { findEntryFiles } from './runtime/load-app.ts'
+import { azuriteConnectionString } from './storage/azurite.ts'
+import { chooseLocalDisk } from './storage/local-disk.ts'
+import { openStore, type Store } from './storage/store.ts'
 
 /** A running app with everything that was started for it. */
 export type Session = {

@@ -1,9 +1,9 @@
-import { ConfigError } from '../shared/config.ts'
-import { parseCommandLine, USAGE } from './command-line.ts'
+import { ConfigError } from '../shared/runtime/config.ts'
+import { parseCommandLine, USAGE } from './cli/command-line.ts'
+import { formatWelcome } from './cli/welcome.ts'
 import { HostError } from './host-error.ts'
 import { createLog } from './log.ts'
 import { type Session, startSession } from './session.ts'
-import { formatWelcome } from './welcome.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** One Ctrl-C comes twice when npm runs this: from the terminal, and handed on by npm. */

@@ -1,17 +1,10 @@
-import { isDisabled } from './app-settings.ts'
-import type { AppFunction } from './core.ts'
-import { describeError } from './describe-error.ts'
+import { describeError } from './errors.ts'
 import { HostError } from './host-error.ts'
-import { type QueueTriggerOptions, startQueueTrigger } from './queue-trigger.ts'
-import { startTimerTrigger } from './timer-trigger.ts'
-
-/** A running trigger other than HTTP. */
-export type Trigger = {
-  /** Runs the function once, outside of its queue or schedule. */
-  start: (input: string) => Promise<unknown>
-  /** Begins nothing more; resolves when all that runs has ended. */
-  stop: () => Promise<unknown>
-}
+import { type QueueTriggerOptions, startQueueTrigger } from './queue/queue-trigger.ts'
+import { isDisabled } from './runtime/app-settings.ts'
+import type { AppFunction } from './runtime/core.ts'
+import type { Trigger } from './runtime/trigger.ts'
+import { startTimerTrigger } from './timer/timer-trigger.ts'
 
 export type Triggers = {
   /** Starts a function by hand, in the background; undefined for one that is not there or has an HTTP trigger. */

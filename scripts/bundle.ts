@@ -73,7 +73,7 @@ export async function bundleApp(outfile: string, change: BuildOptions = {}): Pro
     .sort()
   const entry = [
     ...functions.map((file) => `import './functions/${file}'`),
-    `import { flushOnTerminate } from './shared/queue/terminate.ts'`,
+    `import { flushOnTerminate } from './shared/triggers/shutdown.ts'`,
     'flushOnTerminate()',
   ].join('\n')
   await build({

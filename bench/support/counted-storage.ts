@@ -1,8 +1,9 @@
-import type { LateUsage, MessageQueue, UsageLedger } from '../../shared/ports.ts'
-import { tableAccess } from '../../shared/storage/azure-tables.ts'
-import { storageMessageQueue } from '../../shared/storage/storage-message-queue.ts'
-import { tableLateUsage } from '../../shared/storage/table-late-usage.ts'
-import { tableUsageLedger } from '../../shared/storage/table-usage-ledger.ts'
+import { storageMessageQueue } from '../../shared/adapters/message-queue.ts'
+import { tableLateUsage } from '../../shared/adapters/tables/late-usage.ts'
+import { tableAccess } from '../../shared/adapters/tables/table-access.ts'
+import { tableUsageLedger } from '../../shared/adapters/tables/usage-ledger.ts'
+import type { MessageQueue } from '../../shared/ports/queue.ts'
+import type { LateUsage, UsageLedger } from '../../shared/ports/usage.ts'
 
 export interface CountedStorage {
   readonly ledger: UsageLedger

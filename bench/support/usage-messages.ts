@@ -1,9 +1,9 @@
 import { ulid } from 'ulid'
 import { encodeUsageMessage, measureUsageDelta } from '../../shared/contracts/usage-message.ts'
-import type { UsageEvent } from '../../shared/domain/usage.ts'
-import { openMetrics } from '../../shared/metrics.ts'
-import { usageRecorder } from '../../shared/operations/record-usage.ts'
-import type { Clock, Scheduler } from '../../shared/ports.ts'
+import type { UsageEvent } from '../../shared/domain/usage/usage.ts'
+import { usageRecorder } from '../../shared/operations/usage/queue-recorder.ts'
+import type { Clock, Scheduler } from '../../shared/ports/runtime.ts'
+import { openMetrics } from '../../shared/runtime/metrics.ts'
 
 export const systemClock: Clock = { now: () => new Date(), monotonicMs: () => performance.now() }
 export const systemScheduler: Scheduler = {

@@ -1,4 +1,4 @@
-import { seededRandom } from '../../tests/support/random.ts'
+import { seededRandom } from '../../tests/support/samples/random.ts'
 
 /** What is done with one secret of a class, and how long that takes. */
 export type Probe = (secret: string) => unknown

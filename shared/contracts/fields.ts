@@ -1,7 +1,7 @@
 import * as z from 'zod'
-import type { RevocationReason } from '../domain/key.ts'
-import type { ManagementScope } from '../domain/scope.ts'
-import type { UsageOutcome } from '../domain/usage.ts'
+import type { ManagementScope } from '../domain/access/scope.ts'
+import type { RevocationReason } from '../domain/keys/key.ts'
+import type { UsageOutcome } from '../domain/keys/verdict.ts'
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the point is to refuse them.
 const controlCharacters = /[\u0000-\u001f\u007f]/
@@ -27,6 +27,8 @@ export function line(maximum: number) {
 export const ProviderId = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, _ and -, and begin with a letter or digit')
+
+export const isProviderId = (text: string): boolean => ProviderId.safeParse(text).success
 
 /** Time-ordered id of a key: a ULID. */
 export const KeyId = z.string().regex(/^[0-9A-HJKMNP-TV-Z]{26}$/, 'must be a key id, 26 characters')

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { KeyStatus } from '../domain/key.ts'
+import type { KeyStatus } from '../domain/keys/key.ts'
 import {
   EnvironmentName,
   Instant,

@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import type { StatusClass, UsageBatch, UsageDelta, UsageOutcome } from '../domain/usage.ts'
+import type { UsageOutcome } from '../domain/keys/verdict.ts'
+import type { StatusClass, UsageBatch, UsageDelta } from '../domain/usage/usage.ts'
 
 const outcomes = {
   VALID: true,

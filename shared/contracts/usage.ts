@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { RangeEdge } from '../domain/usage-range.ts'
+import type { RangeEdge } from '../domain/usage/range.ts'
 import { Instant, KeyId, keyInText, line, ProviderId, usageOutcomes } from './fields.ts'
 
 /** An end of a range: a UTC date, or an instant in any offset. As `to`, a date is inside the range and an instant is not. */

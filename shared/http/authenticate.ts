@@ -1,11 +1,11 @@
 import type { HttpRequest } from '@azure/functions'
+import type { Services } from '../app/services.ts'
+import { addressAllowed } from '../domain/access/ip-rule.ts'
+import { everyProvider, oneProvider, type ProviderScope } from '../domain/access/provider-scope.ts'
+import type { ManagementScope } from '../domain/access/scope.ts'
 import { AppError, isOutage } from '../domain/errors.ts'
-import { addressAllowed } from '../domain/ip-rule.ts'
-import { type Key, keyStatus } from '../domain/key.ts'
-import { readPrefix } from '../domain/key-format.ts'
-import { everyProvider, oneProvider, type ProviderScope } from '../domain/provider-scope.ts'
-import type { ManagementScope } from '../domain/scope.ts'
-import type { Services } from '../services.ts'
+import { type Key, keyStatus } from '../domain/keys/key.ts'
+import { readPrefix } from '../domain/keys/key-format.ts'
 
 /** Who calls the management API. */
 export interface Caller {

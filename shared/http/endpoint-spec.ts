@@ -1,8 +1,8 @@
 import type { HttpMethod, HttpRequest } from '@azure/functions'
 import type * as z from 'zod'
-import type { ManagementScope } from '../domain/scope.ts'
-import type { Log } from '../ports.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../app/services.ts'
+import type { ManagementScope } from '../domain/access/scope.ts'
+import type { Log } from '../ports/runtime.ts'
 import type { Caller, Holder } from './authenticate.ts'
 
 /** Who may call: a management scope, an operator with that scope, the holder of a key, anyone. */

@@ -1,5 +1,5 @@
-import type { LimitState, LimitWindow } from '../domain/limit.ts'
-import type { Random } from '../ports.ts'
+import type { LimitState, LimitWindow } from '../domain/limits/limit.ts'
+import type { Random } from '../ports/runtime.ts'
 
 // The one writer of these fields: draft-ietf-httpapi-ratelimit-headers-10 is still a draft and may change.
 

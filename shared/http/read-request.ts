@@ -2,7 +2,7 @@ import type { HttpRequest } from '@azure/functions'
 import type * as z from 'zod'
 import { keyInText } from '../contracts/fields.ts'
 import { AppError, type FieldError } from '../domain/errors.ts'
-import { redact } from '../log.ts'
+import { redact } from '../runtime/log.ts'
 
 const keyNames = /^(?:api[-_]?key|access[-_]?token|key|token|secret)$/i
 

@@ -1,6 +1,6 @@
 import type { HttpRequest } from '@azure/functions'
 import { keyInText } from '../contracts/fields.ts'
-import { newUlid } from '../new-ulid.ts'
+import { newUlid } from '../runtime/ulid.ts'
 
 /** The caller's `X-Request-Id` when it is 8 to 64 letters, digits, `_` and `-`, and holds no key; a ULID otherwise. */
 export function readRequestId({ headers }: HttpRequest): string {

@@ -1,5 +1,5 @@
+import { narrow, type OneProvider } from '../domain/access/provider-scope.ts'
 import { AppError } from '../domain/errors.ts'
-import { narrow, type OneProvider } from '../domain/provider-scope.ts'
 import type { Caller } from './authenticate.ts'
 import { invalidRequest } from './read-request.ts'
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../domain/errors.ts'
-import type { Clock, IdempotencyRecord, IdempotencyStore, Random, StoredAnswer } from '../ports.ts'
+import type { IdempotencyRecord, IdempotencyStore, StoredAnswer } from '../ports/idempotency.ts'
+import type { Clock, Random } from '../ports/runtime.ts'
 
 interface IdempotencyNeeds {
   readonly idempotency: IdempotencyStore

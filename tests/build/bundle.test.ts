@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { BuildOptions } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { AppFunction } from '../../local/core.ts'
-import { compileRoutes } from '../../local/router.ts'
+import { compileRoutes } from '../../local/http/router.ts'
+import type { AppFunction } from '../../local/runtime/core.ts'
 import { bundleApp } from '../../scripts/bundle.ts'
-import { findOverlaps } from '../support/find-overlaps.ts'
-import { makeTemporaryFolder } from '../support/temporary-folder.ts'
+import { findOverlaps } from '../support/requests/find-overlaps.ts'
+import { makeTemporaryFolder } from '../support/samples/temporary-folder.ts'
 
 const root = join(import.meta.dirname, '../..')
 const largestKiB = 900

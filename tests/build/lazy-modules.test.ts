@@ -2,11 +2,12 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bundleApp } from '../../scripts/bundle.ts'
-import type { TokenVerifier } from '../../shared/ports-access.ts'
-import { type KeySetServer, startKeySetServer } from '../support/key-set-server.ts'
-import { manualTime } from '../support/manual-time.ts'
-import { makeTemporaryFolder } from '../support/temporary-folder.ts'
-import { audience, genuine, keySet, mint, tenant } from '../support/token-issuer.ts'
+import { isProviderId, managementScopes } from '../../shared/contracts/fields.ts'
+import type { TokenVerifier } from '../../shared/ports/access.ts'
+import { manualTime } from '../support/memory/manual-time.ts'
+import { type KeySetServer, startKeySetServer } from '../support/requests/key-set-server.ts'
+import { audience, genuine, keySet, mint, tenant } from '../support/requests/token-issuer.ts'
+import { makeTemporaryFolder } from '../support/samples/temporary-folder.ts'
 
 const root = join(import.meta.dirname, '../..')
 const cleanUps: (() => Promise<unknown>)[] = []
@@ -25,11 +26,16 @@ afterAll(() => Promise.all(cleanUps.map((cleanUp) => cleanUp())))
 
 test('a bundle verifies tokens as the source does: the library for it, a module, is loaded with the first', async () => {
   const file = join(folder, 'tokens.cjs')
-  const contents = `export { entraTokens } from './shared/entra-tokens.ts'`
+  const contents = `export { entraTokens } from './shared/adapters/identity/entra-tokens.ts'`
   await bundleApp(file, { stdin: { contents, resolveDir: root, loader: 'ts' } })
   const { entraTokens } = createRequire(import.meta.url)(file)
   const verifier: TokenVerifier = entraTokens({
-    ...{ settings: { tenants: [tenant], audience, allowedApps: [] }, log: () => undefined },
+    ...{
+      scopes: managementScopes,
+      isProviderId,
+      settings: { tenants: [tenant], audience, allowedApps: [] },
+      log: () => undefined,
+    },
     ...{ ...manualTime(), keysAt: server.addressOf },
   })
   expect(await verifier.verify(genuine)).toMatchObject({ providerId: '*' })

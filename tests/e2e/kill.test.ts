@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { runKillTest } from '../support/kill-run.ts'
+import { runKillTest } from '../support/runs/kill-run.ts'
 
 const TIMEOUT_MS = 180_000
 

@@ -1,13 +1,13 @@
 import pLimit from 'p-limit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { NewKeyView } from '../../shared/contracts/keys.ts'
-import type { Limit } from '../../shared/domain/limit.ts'
-import { callApi } from '../support/api-client.ts'
-import { startAzurite, type TestAzurite } from '../support/azurite.ts'
-import { type Fleet, startFleet } from '../support/fleet.ts'
-import { hammerKey, mostForCertain, validate } from '../support/limit-hammer.ts'
-import { type LimitTakers, startLimitTakers } from '../support/limit-takers.ts'
-import { makeTestSettings } from '../support/test-settings.ts'
+import type { Limit } from '../../shared/domain/limits/limit.ts'
+import { callApi } from '../support/requests/api-client.ts'
+import { startAzurite, type TestAzurite } from '../support/runs/azurite.ts'
+import { type Fleet, startFleet } from '../support/runs/fleet.ts'
+import { hammerKey, mostForCertain, validate } from '../support/runs/limit-hammer.ts'
+import { type LimitTakers, startLimitTakers } from '../support/runs/limit-takers.ts'
+import { makeTestSettings } from '../support/runs/test-settings.ts'
 
 const settings = makeTestSettings('relaxed')
 const credential = settings.ADMIN_KEY

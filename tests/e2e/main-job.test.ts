@@ -10,12 +10,12 @@ import {
   ReconciliationView,
 } from '../../shared/contracts/usage.ts'
 import { ValidationView } from '../../shared/contracts/validate.ts'
-import { gauges } from '../../shared/domain/metrics.ts'
-import { type CallOptions, callApi } from '../support/api-client.ts'
-import { startAzurite, type TestAzurite } from '../support/azurite.ts'
-import { type LocalHost, startLocalHost } from '../support/local-host.ts'
-import { poll } from '../support/poll.ts'
-import { makeTestSettings } from '../support/test-settings.ts'
+import { gauges } from '../../shared/domain/metric-catalogue.ts'
+import { type CallOptions, callApi } from '../support/requests/api-client.ts'
+import { startAzurite, type TestAzurite } from '../support/runs/azurite.ts'
+import { type LocalHost, startLocalHost } from '../support/runs/local-host.ts'
+import { makeTestSettings } from '../support/runs/test-settings.ts'
+import { poll } from '../support/samples/poll.ts'
 
 const settings = makeTestSettings()
 const credential = settings.ADMIN_KEY

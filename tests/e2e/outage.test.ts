@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type OutageReport, type OutageStep, runOutage } from '../support/outage-run.ts'
+import { type OutageReport, type OutageStep, runOutage } from '../support/runs/outage-run.ts'
 
 const TIMEOUT_MS = 300_000
 const SPOOL_DRAINED_WITHIN_MS = 60_000

@@ -1,9 +1,9 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type LocalHost, startLocalHost } from '../support/local-host.ts'
-import { seededRandom } from '../support/random.ts'
-import { type RawOptions, sendRaw } from '../support/raw-socket.ts'
-import { makeTestSettings } from '../support/test-settings.ts'
+import { type RawOptions, sendRaw } from '../support/requests/raw-socket.ts'
+import { type LocalHost, startLocalHost } from '../support/runs/local-host.ts'
+import { makeTestSettings } from '../support/runs/test-settings.ts'
+import { seededRandom } from '../support/samples/random.ts'
 
 const settings = makeTestSettings()
 const BODY = '{"key":"not a key"}'

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { histogram, NO_REPLY, PROMISED_MS, type RevocationReport, runRevocations } from '../support/revocation-run.ts'
+import {
+  histogram,
+  NO_REPLY,
+  PROMISED_MS,
+  type RevocationReport,
+  runRevocations,
+} from '../support/runs/revocation-run.ts'
 
 const TIMEOUT_MS = 180_000
 const options = { seed: 20_261_122, hosts: 3, keys: 200, revokesPerSecond: 25, bystanders: 4, stoppedMs: 0 } as const

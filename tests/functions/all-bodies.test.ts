@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { loadEndpoints } from '../support/all-functions.ts'
-import type { CallOptions, Endpoint } from '../support/call.ts'
-import { type SampleWorld, sampleCalls, sampleWorld, sendSample } from '../support/sample-calls.ts'
+import { loadEndpoints } from '../support/requests/all-functions.ts'
+import type { CallOptions, Endpoint } from '../support/requests/call.ts'
+import { type SampleWorld, sampleCalls, sampleWorld, sendSample } from '../support/requests/sample-calls.ts'
 
 const endpoints = (await loadEndpoints()).filter(({ body, rawBody }) => body !== undefined || rawBody === true)
 

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { managementScopes } from '../../shared/contracts/fields.ts'
 import { AppError } from '../../shared/domain/errors.ts'
-import { loadEndpoints, loadFunctions } from '../support/all-functions.ts'
-import type { CallOptions, Endpoint } from '../support/call.ts'
-import { makeManager } from '../support/callers.ts'
-import { failingServices } from '../support/failing-services.ts'
-import { adminKey, type FakeServices } from '../support/fake-services.ts'
-import { replyContracts } from '../support/reply-contracts.ts'
-import { type SampleWorld, sampleCalls, sampleWorld, sendSample } from '../support/sample-calls.ts'
-import { wrongCredentials } from '../support/wrong-credentials.ts'
+import { replyContracts } from '../support/contracts/reply-contracts.ts'
+import { failingServices } from '../support/memory/failing-services.ts'
+import { adminKey, type FakeServices } from '../support/memory/fake-services.ts'
+import { loadEndpoints, loadFunctions } from '../support/requests/all-functions.ts'
+import type { CallOptions, Endpoint } from '../support/requests/call.ts'
+import { makeManager } from '../support/requests/callers.ts'
+import { type SampleWorld, sampleCalls, sampleWorld, sendSample } from '../support/requests/sample-calls.ts'
+import { wrongCredentials } from '../support/requests/wrong-credentials.ts'
 
 const files = await loadFunctions()
 const endpoints = await loadEndpoints()

@@ -3,10 +3,10 @@ import { keysGenerate } from '../../functions/keys-generate.ts'
 import { keysPatch } from '../../functions/keys-patch.ts'
 import { keysRotate } from '../../functions/keys-rotate.ts'
 import { managementScopes } from '../../shared/contracts/fields.ts'
-import { everyProvider } from '../../shared/domain/provider-scope.ts'
-import { call } from '../support/call.ts'
-import { makeManager } from '../support/callers.ts'
-import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+import { everyProvider } from '../../shared/domain/access/provider-scope.ts'
+import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
+import { call } from '../support/requests/call.ts'
+import { makeManager } from '../support/requests/callers.ts'
 
 let services: FakeServices
 

@@ -5,15 +5,16 @@ import { keysGet } from '../../functions/keys-get.ts'
 import { keysList } from '../../functions/keys-list.ts'
 import { keysMe } from '../../functions/keys-me.ts'
 import { usageReconciliation } from '../../functions/usage-reconciliation.ts'
-import { oneProvider } from '../../shared/domain/provider-scope.ts'
-import { entraTokens } from '../../shared/entra-tokens.ts'
-import { putProvider } from '../../shared/operations/put-provider.ts'
-import { type CallOptions, call, type Endpoint } from '../support/call.ts'
-import { makeKey } from '../support/callers.ts'
-import { adminKey, type FakeServices, fakeServices } from '../support/fake-services.ts'
-import { forged } from '../support/forged-tokens.ts'
-import { type KeySetServer, startKeySetServer } from '../support/key-set-server.ts'
-import { appId, audience, genuine, keySet, mint, objectId, tenant } from '../support/token-issuer.ts'
+import { entraTokens } from '../../shared/adapters/identity/entra-tokens.ts'
+import { isProviderId, managementScopes } from '../../shared/contracts/fields.ts'
+import { oneProvider } from '../../shared/domain/access/provider-scope.ts'
+import { putProvider } from '../../shared/operations/keys/put-provider.ts'
+import { adminKey, type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
+import { type CallOptions, call, type Endpoint } from '../support/requests/call.ts'
+import { makeKey } from '../support/requests/callers.ts'
+import { forged } from '../support/requests/forged-tokens.ts'
+import { type KeySetServer, startKeySetServer } from '../support/requests/key-set-server.ts'
+import { appId, audience, genuine, keySet, mint, objectId, tenant } from '../support/requests/token-issuer.ts'
 
 const newKey = { environment: 'live', name: 'App' }
 
@@ -33,7 +34,15 @@ beforeEach(() => {
   const { clock, scheduler } = plain.time
   services = {
     ...plain,
-    tokens: entraTokens({ settings, clock, scheduler, log: () => undefined, keysAt: server.addressOf }),
+    tokens: entraTokens({
+      scopes: managementScopes,
+      isProviderId,
+      settings,
+      clock,
+      scheduler,
+      log: () => undefined,
+      keysAt: server.addressOf,
+    }),
   }
 })
 

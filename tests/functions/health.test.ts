@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { health } from '../../functions/health.ts'
 import { healthReady } from '../../functions/health-ready.ts'
-import { ConfigError } from '../../shared/config.ts'
-import { call } from '../support/call.ts'
-import { fakeServices } from '../support/fake-services.ts'
+import { ConfigError } from '../../shared/runtime/config.ts'
+import { fakeServices } from '../support/memory/fake-services.ts'
+import { call } from '../support/requests/call.ts'
 
 test('GET /health 200 while the process answers, though a setting is wrong and nothing else answers', async () => {
   const { status, body } = await call(health, fakeServices(), {

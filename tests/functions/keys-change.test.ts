@@ -4,9 +4,9 @@ import { keysPatch } from '../../functions/keys-patch.ts'
 import { keysRevoke } from '../../functions/keys-revoke.ts'
 import { keysRotate } from '../../functions/keys-rotate.ts'
 import { keysValidate } from '../../functions/keys-validate.ts'
-import { call, type Endpoint } from '../support/call.ts'
-import { type HeldKey, makeKey, makeManager } from '../support/callers.ts'
-import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
+import { call, type Endpoint } from '../support/requests/call.ts'
+import { type HeldKey, makeKey, makeManager } from '../support/requests/callers.ts'
 
 let services: FakeServices
 let held: HeldKey

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { keysGenerate } from '../../functions/keys-generate.ts'
 import { keysGet } from '../../functions/keys-get.ts'
 import { keysList } from '../../functions/keys-list.ts'
-import { call } from '../support/call.ts'
-import { makeManager } from '../support/callers.ts'
-import { fakeServices } from '../support/fake-services.ts'
+import { fakeServices } from '../support/memory/fake-services.ts'
+import { call } from '../support/requests/call.ts'
+import { makeManager } from '../support/requests/callers.ts'
 
 const minimal = { provider_id: 'acme', environment: 'live', name: 'App' }
 const complete = {

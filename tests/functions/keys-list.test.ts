@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { keysList } from '../../functions/keys-list.ts'
-import { call } from '../support/call.ts'
-import { makeKey, makeManager } from '../support/callers.ts'
-import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
+import { call } from '../support/requests/call.ts'
+import { makeKey, makeManager } from '../support/requests/callers.ts'
 
 let services: FakeServices
 

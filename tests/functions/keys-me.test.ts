@@ -6,10 +6,10 @@ import { keysMeRevoke } from '../../functions/keys-me-revoke.ts'
 import { keysPatch } from '../../functions/keys-patch.ts'
 import { keysRevoke } from '../../functions/keys-revoke.ts'
 import { providersPut } from '../../functions/providers-put.ts'
-import { generateSecret } from '../../shared/domain/key-format.ts'
-import { call, type Endpoint } from '../support/call.ts'
-import { type HeldKey, makeKey } from '../support/callers.ts'
-import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+import { generateSecret } from '../../shared/domain/keys/key-format.ts'
+import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
+import { call, type Endpoint } from '../support/requests/call.ts'
+import { type HeldKey, makeKey } from '../support/requests/callers.ts'
 
 let services: FakeServices
 let held: HeldKey

@@ -3,11 +3,11 @@ import { keysGet } from '../../functions/keys-get.ts'
 import { keysMeRevoke } from '../../functions/keys-me-revoke.ts'
 import { keysRevoke } from '../../functions/keys-revoke.ts'
 import { keysValidate } from '../../functions/keys-validate.ts'
+import { everyProvider } from '../../shared/domain/access/provider-scope.ts'
 import { AppError } from '../../shared/domain/errors.ts'
-import { everyProvider } from '../../shared/domain/provider-scope.ts'
-import { call } from '../support/call.ts'
-import { type HeldKey, makeKey, makeManager } from '../support/callers.ts'
-import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
+import { call } from '../support/requests/call.ts'
+import { type HeldKey, makeKey, makeManager } from '../support/requests/callers.ts'
 
 let down: boolean
 /** The store of the Idempotency-Keys answers, whatever the others do. */

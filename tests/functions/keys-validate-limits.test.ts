@@ -2,10 +2,10 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { keysBatchValidate } from '../../functions/keys-batch-validate.ts'
 import { keysValidate } from '../../functions/keys-validate.ts'
 import { providersPut } from '../../functions/providers-put.ts'
-import type { Key } from '../../shared/domain/key.ts'
-import { call } from '../support/call.ts'
-import { type HeldKey, makeKey } from '../support/callers.ts'
-import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+import type { Key } from '../../shared/domain/keys/key.ts'
+import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
+import { call } from '../support/requests/call.ts'
+import { type HeldKey, makeKey } from '../support/requests/callers.ts'
 
 let services: FakeServices
 let held: HeldKey

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { keysValidate } from '../../functions/keys-validate.ts'
-import { generateSecret } from '../../shared/domain/key-format.ts'
-import type { KnownKeys } from '../../shared/operations/known-keys.ts'
-import { call } from '../support/call.ts'
-import { type HeldKey, makeKey } from '../support/callers.ts'
-import { knowingInstances, makeDisk } from '../support/knowing-instances.ts'
+import { generateSecret } from '../../shared/domain/keys/key-format.ts'
+import type { KnownKeys } from '../../shared/operations/key-cache/key-lookup.ts'
+import { call } from '../support/requests/call.ts'
+import { type HeldKey, makeKey } from '../support/requests/callers.ts'
+import { knowingInstances, makeDisk } from '../support/worlds/knowing-instances.ts'
 
 const MINUTE_MS = 60_000
 

@@ -10,12 +10,12 @@ import { keysPatch } from '../../functions/keys-patch.ts'
 import { keysRotate } from '../../functions/keys-rotate.ts'
 import { keysValidate } from '../../functions/keys-validate.ts'
 import { managementScopes } from '../../shared/contracts/fields.ts'
-import { everyProvider } from '../../shared/domain/provider-scope.ts'
-import { loadEndpoints } from '../support/all-functions.ts'
-import { call } from '../support/call.ts'
-import { makeKey, makeManager } from '../support/callers.ts'
-import { type FakeServices, fakeServices } from '../support/fake-services.ts'
-import { sampleCalls, sampleWorld, sendSample } from '../support/sample-calls.ts'
+import { everyProvider } from '../../shared/domain/access/provider-scope.ts'
+import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
+import { loadEndpoints } from '../support/requests/all-functions.ts'
+import { call } from '../support/requests/call.ts'
+import { makeKey, makeManager } from '../support/requests/callers.ts'
+import { sampleCalls, sampleWorld, sendSample } from '../support/requests/sample-calls.ts'
 
 const newKey = { environment: 'live', name: 'App' }
 

@@ -7,10 +7,10 @@ import { keysRevoke } from '../../functions/keys-revoke.ts'
 import { keysRotate } from '../../functions/keys-rotate.ts'
 import { keysValidate } from '../../functions/keys-validate.ts'
 import { metrics } from '../../functions/metrics.ts'
-import { call } from '../support/call.ts'
-import { type HeldKey, makeKey, makeManager } from '../support/callers.ts'
-import { type FakeServices, fakeServices } from '../support/fake-services.ts'
-import { readMetric } from '../support/read-metric.ts'
+import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
+import { call } from '../support/requests/call.ts'
+import { type HeldKey, makeKey, makeManager } from '../support/requests/callers.ts'
+import { readMetric } from '../support/requests/read-metric.ts'
 
 let services: FakeServices
 let held: HeldKey

@@ -3,13 +3,19 @@ import { keysList } from '../../functions/keys-list.ts'
 import { keysValidate } from '../../functions/keys-validate.ts'
 import { usagePush } from '../../functions/usage-push.ts'
 import { managementScopes } from '../../shared/contracts/fields.ts'
-import { everyProvider, oneProvider } from '../../shared/domain/provider-scope.ts'
-import { loadEndpoints } from '../support/all-functions.ts'
-import { type CallOptions, call, type Endpoint } from '../support/call.ts'
-import { type HeldKey, makeKey, makeManager } from '../support/callers.ts'
-import { type FakeServices, fakeServices } from '../support/fake-services.ts'
-import { type Fate, holderCallers, type MatrixCaller, matrixCallers, matrixTokens } from '../support/matrix-callers.ts'
-import { sampleCalls, sampleWorld } from '../support/sample-calls.ts'
+import { everyProvider } from '../../shared/domain/access/provider-scope.ts'
+import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
+import { loadEndpoints } from '../support/requests/all-functions.ts'
+import { type CallOptions, call, type Endpoint } from '../support/requests/call.ts'
+import { type HeldKey, makeKey, makeManager } from '../support/requests/callers.ts'
+import {
+  type Fate,
+  holderCallers,
+  type MatrixCaller,
+  matrixCallers,
+  matrixTokens,
+} from '../support/requests/matrix-callers.ts'
+import { sampleCalls, sampleWorld, stateOf } from '../support/requests/sample-calls.ts'
 
 const endpoints = await loadEndpoints()
 const missingId = '01K99999999999999999999999'
@@ -240,14 +246,4 @@ describe('another provider’s key', () => {
 function expectNoLeak({ headers, text }: Said, { theirs: { key } }: Stage): void {
   const said = JSON.stringify(headers) + text
   for (const known of [key.keyId, key.name, key.digest, 'Acme']) expect(said).not.toContain(known)
-}
-
-async function stateOf({ keys, providers, pushes }: FakeServices, theirs: HeldKey) {
-  const acme = oneProvider('acme')
-  return {
-    keys: await keys.page(acme, { limit: 100, after: null }),
-    provider: await providers.find(acme),
-    key: await keys.findById(acme, theirs.key.keyId),
-    batch: await pushes.find(acme, 'batch-0001'),
-  }
 }

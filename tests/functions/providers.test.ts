@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { providersGet } from '../../functions/providers-get.ts'
 import { providersPut } from '../../functions/providers-put.ts'
-import { call } from '../support/call.ts'
-import { makeManager } from '../support/callers.ts'
-import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
+import { call } from '../support/requests/call.ts'
+import { makeManager } from '../support/requests/callers.ts'
 
 let services: FakeServices
 

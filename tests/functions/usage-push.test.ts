@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { keysUsage } from '../../functions/keys-usage.ts'
 import { usagePush } from '../../functions/usage-push.ts'
 import { usagePushStatus } from '../../functions/usage-push-status.ts'
-import { type CallOptions, call } from '../support/call.ts'
-import { makeKey, makeManager } from '../support/callers.ts'
-import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
+import { type CallOptions, call } from '../support/requests/call.ts'
+import { makeKey, makeManager } from '../support/requests/callers.ts'
 
 let services: FakeServices
 let keyId: string

@@ -5,9 +5,9 @@ import { keysValidate } from '../../functions/keys-validate.ts'
 import { usageList } from '../../functions/usage-list.ts'
 import { usageReconciliation } from '../../functions/usage-reconciliation.ts'
 import { usageRollUp } from '../../functions/usage-roll-up.ts'
-import { type CallOptions, call } from '../support/call.ts'
-import { type HeldKey, makeKey, makeManager } from '../support/callers.ts'
-import { type FakeServices, fakeServices } from '../support/fake-services.ts'
+import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
+import { type CallOptions, call } from '../support/requests/call.ts'
+import { type HeldKey, makeKey, makeManager } from '../support/requests/callers.ts'
 
 let services: FakeServices
 let key: HeldKey

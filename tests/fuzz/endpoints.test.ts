@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { endpoint } from '../../shared/http/endpoint.ts'
 import type { Answer } from '../../shared/http/endpoint-spec.ts'
-import { loadEndpoints } from '../support/all-functions.ts'
 import { fuzz } from '../support/fuzz/fuzz.ts'
+import { loadEndpoints } from '../support/requests/all-functions.ts'
 
 const endpoints = await loadEndpoints()
 

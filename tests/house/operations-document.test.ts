@@ -1,8 +1,8 @@
 import { glob, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { settingNames } from '../../shared/config.ts'
-import { counters, gauges, histograms } from '../../shared/domain/metrics.ts'
+import { counters, gauges, histograms } from '../../shared/domain/metric-catalogue.ts'
+import { settingNames } from '../../shared/runtime/config.ts'
 
 const root = join(import.meta.dirname, '../..')
 const text = await readFile(join(root, 'docs/operations.md'), 'utf8')

@@ -1,8 +1,8 @@
 import { afterAll } from 'vitest'
-import { openGuard } from '../../shared/storage/guard.ts'
-import { requestUnits } from '../../shared/storage/request-units.ts'
-import { liveAccount } from '../support/live-account.ts'
-import { tableContracts } from '../support/table-contracts.ts'
+import { openGuard } from '../../shared/adapters/guard/guard.ts'
+import { requestUnits } from '../../shared/adapters/guard/request-units.ts'
+import { tableContracts } from '../support/contracts/table-contracts.ts'
+import { liveAccount } from '../support/runs/live-account.ts'
 
 /** What Cosmos DB gives a new table. */
 const UNITS_PER_SECOND = 400

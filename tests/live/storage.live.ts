@@ -1,7 +1,7 @@
 import { afterAll } from 'vitest'
-import { liveAccount } from '../support/live-account.ts'
-import { messageQueueContract } from '../support/message-queue-contract.ts'
-import { tableContracts } from '../support/table-contracts.ts'
+import { messageQueueContract } from '../support/contracts/message-queue-contract.ts'
+import { tableContracts } from '../support/contracts/table-contracts.ts'
+import { liveAccount } from '../support/runs/live-account.ts'
 
 const account = liveAccount(process.env.LIVE_AZURE_STORAGE_CONNECTION_STRING ?? '')
 afterAll(() => Promise.all([account.removeTables(), account.removeQueues()]))

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { request as sendRequest } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startAzurite } from '../support/azurite.ts'
-import { startLocalHost } from '../support/local-host.ts'
+import { startAzurite } from '../support/runs/azurite.ts'
+import { startLocalHost } from '../support/runs/local-host.ts'
 import { writeApp } from './write-app.ts'
 
 const SOURCE = fileURLToPath(new URL('fixtures/basic.cjs', import.meta.url))

@@ -3,9 +3,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { azuriteConnectionString } from '../../local/azurite.ts'
-import { type LocalHostOptions, spawnLocalHost } from '../support/local-host.ts'
-import { poll } from '../support/poll.ts'
+import { azuriteConnectionString } from '../../local/storage/azurite.ts'
+import { type LocalHostOptions, spawnLocalHost } from '../support/runs/local-host.ts'
+import { poll } from '../support/samples/poll.ts'
 import { writeApp } from './write-app.ts'
 
 /** Where nothing listens: none of these hosts gets as far as to use its store. */

@@ -1,7 +1,7 @@
 import { symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type AtEnd, makeTemporaryFolder } from '../support/temporary-folder.ts'
+import { type AtEnd, makeTemporaryFolder } from '../support/samples/temporary-folder.ts'
 
 const NODE_MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url))
 

@@ -6,9 +6,9 @@ import {
   parseUsageMessage,
   raiseUsageRedrives,
 } from '../../../shared/contracts/usage-message.ts'
-import { addDeltas } from '../../../shared/domain/usage-counters.ts'
-import { splitByPartition } from '../../../shared/domain/usage-partition.ts'
-import { usageDeltas } from '../../support/usage-arbitraries.ts'
+import { addDeltas } from '../../../shared/domain/usage/counters.ts'
+import { splitByPartition } from '../../../shared/domain/usage/partition.ts'
+import { usageDeltas } from '../../support/samples/usage-arbitraries.ts'
 
 const batches = fc.record({
   batchId: fc.stringMatching(/^[a-z0-9]{1,20}\.[A-Z0-9]{26}\.[1-9][0-9]{0,8}$/),

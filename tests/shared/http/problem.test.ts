@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { AppError } from '../../../shared/domain/errors.ts'
 import { errorCodes, publicError, toProblem } from '../../../shared/http/problem.ts'
-import { ProblemView } from '../../support/reply-contracts.ts'
+import { ProblemView } from '../../support/contracts/reply-contracts.ts'
 
 const read = (error: AppError) => JSON.parse(String(toProblem(error, 'request-1').body))
 

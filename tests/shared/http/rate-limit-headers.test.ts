@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { LimitState, LimitWindow } from '../../../shared/domain/limit.ts'
+import type { LimitState, LimitWindow } from '../../../shared/domain/limits/limit.ts'
 import { rateLimitHeaders, retryAfterSeconds } from '../../../shared/http/rate-limit-headers.ts'
 
 const now = new Date('2026-11-22T16:00:00.000Z')

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type IdempotentCall, startIdempotent } from '../../../shared/operations/start-idempotent.ts'
-import { type FakeServices, fakeServices } from '../../support/fake-services.ts'
+import { type FakeServices, fakeServices } from '../../support/memory/fake-services.ts'
 
 const call: IdempotentCall = { callerId: 'admin', key: 'order-42', request: 'POST /auth/keys/generate {}' }
 const answer = { status: 201, headers: { location: '/x' }, body: { key: null } }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import * as z from 'zod'
 import { PushBody, PushedEventBody } from '../../../shared/contracts/usage.ts'
-import type { Endpoint } from '../call.ts'
+import type { Endpoint } from '../requests/call.ts'
 import { inputOf } from './input-of.ts'
 import { oddText, spoilText, spoilValue } from './spoil.ts'
 import { standIns } from './stand-ins.ts'

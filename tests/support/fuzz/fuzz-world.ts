@@ -1,10 +1,10 @@
 import { keysRevoke } from '../../../functions/keys-revoke.ts'
 import { managementScopes } from '../../../shared/contracts/fields.ts'
-import { failureLimits } from '../../../shared/operations/failure-limits.ts'
-import { call } from '../call.ts'
-import { makeKey, makeManager } from '../callers.ts'
-import { adminKey, type FakeServices, fakeServices } from '../fake-services.ts'
-import { type SampleWorld, sampleWorld } from '../sample-calls.ts'
+import { failureLimits } from '../../../shared/operations/limits/failure-limits.ts'
+import { adminKey, type FakeServices, fakeServices } from '../memory/fake-services.ts'
+import { call } from '../requests/call.ts'
+import { makeKey, makeManager } from '../requests/callers.ts'
+import { type SampleWorld, sampleWorld } from '../requests/sample-calls.ts'
 import type { Cast } from './stand-ins.ts'
 
 const MAX_PER_CALLER = 6

@@ -1,8 +1,8 @@
-import type { Limit } from '../../../shared/domain/limit.ts'
-import { openMetrics } from '../../../shared/metrics.ts'
-import { limiter } from '../../../shared/operations/limiter.ts'
-import { tableAccess } from '../../../shared/storage/azure-tables.ts'
-import { tableLimitStore } from '../../../shared/storage/table-limit-store.ts'
+import { tableLimitStore } from '../../../shared/adapters/tables/limit-store.ts'
+import { tableAccess } from '../../../shared/adapters/tables/table-access.ts'
+import type { Limit } from '../../../shared/domain/limits/limit.ts'
+import { limiter } from '../../../shared/operations/limits/limiter.ts'
+import { openMetrics } from '../../../shared/runtime/metrics.ts'
 
 /**
  * One instance: for every limit that its parent names, it sends so many requests at once and answers how many were let

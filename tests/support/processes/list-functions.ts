@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
-import { installCore } from '../../../local/core.ts'
-import { loadApp } from '../../../local/load-app.ts'
-import { settingNames } from '../../../shared/config.ts'
+import { installCore } from '../../../local/runtime/core.ts'
+import { loadApp } from '../../../local/runtime/load-app.ts'
+import { settingNames } from '../../../shared/runtime/config.ts'
 
 /**
  * Loads the built app whose file is the argument as the worker does, in a process of its own, since that can be done once

@@ -1,0 +1,59 @@
+import { parseArgs } from 'node:util'
+import { HostError } from '../host-error.ts'
+
+export type CommandLine = {
+  appDir: string
+  port: number
+  /** Where the host keeps the store and its settings; undefined with --memory. */
+  dataDir: string | undefined
+  verbose: boolean
+  quiet: boolean
+}
+
+export const USAGE = `Usage: npm start -- [options]
+
+  --port N     listen on 127.0.0.1:N (default 7071; 0 takes any free port)
+  --memory     keep nothing: store and settings live in memory
+  --data DIR   keep store and settings in DIR (default .local)
+  --app DIR    run the app in DIR (default: this folder)
+  --verbose    log every run of a function, and what it logs at debug level
+  --quiet      log warnings and errors only
+  --help       show this text
+`
+
+/** Throws HostError that says what is wrong with the arguments. */
+export function parseCommandLine(args: readonly string[]): CommandLine | 'help' {
+  const values = parse(args)
+  if (values.help) return 'help'
+  if (values.memory && values.data !== undefined) throw new HostError('Give --memory or --data, not both.')
+  const port = Number(values.port)
+  if (!/^\d+$/.test(values.port) || port > 65_535) {
+    throw new HostError(`"${values.port}" is not a port: give a number from 0 to 65535.`)
+  }
+  return {
+    appDir: values.app,
+    port,
+    dataDir: values.memory ? undefined : (values.data ?? '.local'),
+    verbose: values.verbose,
+    quiet: values.quiet,
+  }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        app: { type: 'string', default: '.' },
+        port: { type: 'string', default: '7071' },
+        memory: { type: 'boolean', default: false },
+        data: { type: 'string' },
+        verbose: { type: 'boolean', default: false },
+        quiet: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values
+  } catch (error) {
+    throw new HostError(`${error instanceof Error ? error.message : error} Try --help.`, { cause: error })
+  }
+}

@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { HostError } from '../host-error.ts'
+import type { Environment } from '../runtime/app-settings.ts'
+
+type Settings = Record<string, string>
+
+/** How a setting that an app cannot do without is made when nobody gave it. */
+const GENERATED: Record<string, () => string> = {
+  ADMIN_KEY: () => randomBytes(32).toString('base64url'),
+  KEY_PEPPERS: () => `p1:${randomBytes(32).toString('base64')}`,
+}
+
+/**
+ * The settings that stand in `settings.json` of the data folder. ADMIN_KEY and KEY_PEPPERS are generated when neither
+ * the environment nor the file has them, and kept in the file, which only its owner can read; without a folder they
+ * are generated anew each time. The environment wins: what it has is left out of the result.
+ */
+export async function loadLocalSettings(dataDir: string | undefined, environment: Environment): Promise<Settings> {
+  const kept = dataDir === undefined ? {} : await readSettings(join(dataDir, 'settings.json'))
+  const missing = Object.keys(GENERATED).filter((name) => !environment[name] && !kept[name])
+  const made = Object.fromEntries(missing.map((name) => [name, GENERATED[name]?.() ?? '']))
+  if (dataDir !== undefined && missing.length > 0) await writeSettings(dataDir, { ...kept, ...made })
+  return Object.fromEntries(Object.entries({ ...kept, ...made }).filter(([name]) => !environment[name]))
+}
+
+async function readSettings(file: string): Promise<Settings> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw new HostError(`${file} cannot be read: ${error.message}`, { cause: error })
+  })
+  if (text === undefined) return {}
+  await chmod(file, 0o600)
+  const settings = parseJson(text)
+  if (!isSettings(settings)) throw new HostError(`${file} must be a JSON object whose values are all strings.`)
+  return settings
+}
+
+async function writeSettings(dataDir: string, settings: Settings): Promise<void> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  const file = join(dataDir, 'settings.json')
+  // Through a second file, so that a crash cannot leave half a file and with it a lost pepper.
+  await writeFile(`${file}.new`, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 })
+  await rename(`${file}.new`, file)
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isSettings(value: unknown): value is Settings {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((item) => typeof item === 'string')
+  )
+}

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { RpcHttpRequest, RpcTraceContext } from '../runtime/rpc.ts'
+
+/** The path is split and decoded; an escaped slash stays escaped, as Kestrel leaves it. */
+export type Target = { parts: string[]; query: string }
+
+const TRACE_PARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$/
+
+/** Reads a request target as Kestrel does. Undefined for one that is not well formed: the answer to it is 400. */
+export function parseTarget(url: string): Target | undefined {
+  const mark = url.indexOf('?')
+  const query = mark === -1 ? '' : url.slice(mark + 1)
+  let path = mark === -1 ? url : url.slice(0, mark)
+  try {
+    if (path[0] !== '/') path = new URL(path).pathname
+    // Dot segments are rare and costly to resolve; only a path that may hold one is parsed as a URL.
+    else if (/\/(?:\.|%2e)/i.test(path)) path = new URL(path, 'http://localhost').pathname
+    return { parts: splitPath(path), query }
+  } catch {
+    return undefined
+  }
+}
+
+function splitPath(path: string): string[] {
+  const parts = path.split('/')
+  parts.shift()
+  if (parts.at(-1) === '') parts.pop()
+  return path.includes('%') ? parts.map(decodePart) : parts
+}
+
+function decodePart(part: string): string {
+  return decodeURIComponent(part.replaceAll(/%2f/gi, (slash) => `%25${slash.slice(1)}`))
+}
+
+/**
+ * The request in the shape in which the worker gets it: header names in lower case, the values of a repeated header or
+ * query key joined with a comma, every parameter a string, whatever it looks like.
+ */
+export function toRpcHttpRequest(
+  request: IncomingMessage,
+  query: string,
+  params: Record<string, string>,
+  body: Buffer | undefined,
+): RpcHttpRequest {
+  return {
+    method: request.method ?? 'GET',
+    url: readUrl(request),
+    nullableHeaders: withPeer(readHeaders(request.rawHeaders), request.socket),
+    nullableQuery: query === '' ? {} : readQuery(query),
+    nullableParams: toNullable(params),
+    ...(body ? { body: { bytes: body } } : {}),
+  }
+}
+
+/** A target in absolute form, `GET http://host/path`, is a URL already. */
+function readUrl({ url = '/', headers: { host = 'localhost' } }: IncomingMessage): string {
+  return url.startsWith('/') ? `http://${host}${url}` : url
+}
+
+/** Continues the caller's trace, when it sent a well-formed `traceparent`, with a new span; else begins one. */
+export function createTraceContext(request?: IncomingMessage): RpcTraceContext {
+  const span = hex().slice(0, 16)
+  const given = request?.headers.traceparent
+  const [, traceId, flags] = TRACE_PARENT.exec(typeof given === 'string' ? given : '') ?? []
+  if (traceId === undefined) return { traceParent: `00-${hex()}-${span}-00`, traceState: '', attributes: {} }
+  const traceState = request?.headers.tracestate
+  return {
+    traceParent: `00-${traceId}-${span}-${flags}`,
+    traceState: typeof traceState === 'string' ? traceState : '',
+    attributes: {},
+  }
+}
+
+function readHeaders(rawHeaders: readonly string[]): RpcHttpRequest['nullableHeaders'] {
+  // Without a prototype: `constructor` is the name of a header like any other.
+  const headers: RpcHttpRequest['nullableHeaders'] = Object.create(null)
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const [name = '', value = ''] = [rawHeaders[index]?.toLowerCase(), rawHeaders[index + 1]]
+    const earlier = headers[name]
+    headers[name] = { value: earlier ? `${earlier.value},${value}` : value }
+  }
+  return headers
+}
+
+/** Azure's front end appends who sent the request, with the port. Functions that read addresses need it here, too. */
+function withPeer(headers: RpcHttpRequest['nullableHeaders'], { remoteAddress, remotePort }: Socket) {
+  const address = remoteAddress ?? 'unknown'
+  const peer = address.includes(':') ? `[${address}]:${remotePort}` : `${address}:${remotePort}`
+  const earlier = headers['x-forwarded-for']?.value
+  headers['x-forwarded-for'] = { value: earlier ? `${earlier}, ${peer}` : peer }
+  return headers
+}
+
+function readQuery(query: string): RpcHttpRequest['nullableQuery'] {
+  const values = new Map<string, { key: string; value: string }>()
+  for (const [key, value] of new URLSearchParams(query)) {
+    // ASP.NET Core takes `Limit` and `limit` for one key, and keeps the first spelling.
+    const earlier = values.get(key.toLowerCase())
+    if (earlier) earlier.value += `,${value}`
+    else values.set(key.toLowerCase(), { key, value })
+  }
+  return Object.fromEntries([...values.values()].map(({ key, value }) => [key, { value }]))
+}
+
+function toNullable(values: Record<string, string>): Record<string, { value: string }> {
+  const result: Record<string, { value: string }> = {}
+  for (const [key, value] of Object.entries(values)) result[key] = { value }
+  return result
+}
+
+/** 32 random hex digits; the ids of UUIDs are drawn in bulk and so cost a tenth of `randomBytes`. */
+function hex(): string {
+  return randomUUID().replaceAll('-', '')
+}

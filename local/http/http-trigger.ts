@@ -1,0 +1,91 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { describeError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { RunFunction } from '../runtime/run-function.ts'
+import { readRequestBody } from './http-body.ts'
+import { createTraceContext, parseTarget, type Target, toRpcHttpRequest } from './http-request.ts'
+import { sendEmpty, sendRpcResponse } from './http-response.ts'
+import type { RequestHandler } from './http-server.ts'
+import { findRoute, type Route } from './router.ts'
+
+export type HttpTriggerOptions = {
+  routes: readonly Route[]
+  runFunction: RunFunction
+  log: Log
+  /** Answers what no function answers; `parts` is the decoded path. */
+  handleOther: (request: IncomingMessage, response: ServerResponse, parts: readonly string[]) => Promise<void>
+}
+
+const HOST_HEADER = /^[\w.~-]+(?::\d+)?$|^\[[\da-f:.]+\](?::\d+)?$/i
+
+/**
+ * Answers requests by the functions with an HTTP trigger, as the Functions host does: 404 for an unknown path and for
+ * a wrong method alike, 413 above 100 MiB, and 500 without a body when the function throws.
+ */
+export function createHttpTrigger(options: HttpTriggerOptions): RequestHandler {
+  return async (request, response) => {
+    const target = readTarget(request)
+    if (!target) {
+      sendEmpty(response, 400)
+      return
+    }
+    const found = findRoute(options.routes, request.method ?? 'GET', target.parts)
+    try {
+      if (found) await answer(options.runFunction, request, response, { ...found, query: target.query })
+      else await options.handleOther(request, response, target.parts)
+    } catch (error) {
+      if (isCutOff(request)) return
+      options.log('error', `${found?.route.fn.name ?? 'The host'} failed: ${describeError(error)}`)
+      fail(response)
+    }
+  }
+}
+
+/** Who cut a request off waits for no answer, and no function failed. */
+function isCutOff(request: IncomingMessage): boolean {
+  return request.destroyed && !request.complete
+}
+
+function fail(response: ServerResponse): void {
+  if (response.headersSent) response.destroy()
+  else sendEmpty(response, 500)
+}
+
+/** Undefined, as for a target that is not well formed, where it is not clear which host is meant: Kestrel answers 400. */
+function readTarget({ url = '/', headers: { host = 'localhost' }, rawHeaders }: IncomingMessage): Target | undefined {
+  const isClear = HOST_HEADER.test(host) && !namesTwoHosts(rawHeaders) && (url.startsWith('/') || isOnHost(url, host))
+  return isClear ? parseTarget(url) : undefined
+}
+
+function namesTwoHosts(rawHeaders: readonly string[]): boolean {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]
+    if (name?.length === 4 && name.toLowerCase() === 'host') count++
+  }
+  return count > 1
+}
+
+function isOnHost(url: string, host: string): boolean {
+  const target = URL.parse(url)
+  return target?.protocol === 'http:' && target.host === URL.parse(`http://${host}`)?.host
+}
+
+async function answer(
+  runFunction: RunFunction,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { route, params, query }: { route: Route; params: Record<string, string>; query: string },
+): Promise<void> {
+  const body = await readRequestBody(request)
+  if (body === 'too large') {
+    response.setHeader('connection', 'close')
+    sendEmpty(response, 413)
+    return
+  }
+  const result = await runFunction(route.fn, {
+    inputData: [{ name: route.fn.trigger.name, data: { http: toRpcHttpRequest(request, query, params, body) } }],
+    traceContext: createTraceContext(request),
+  })
+  sendRpcResponse(response, result.returnValue?.http)
+}

@@ -1,0 +1,60 @@
+/**
+ * Which function answers a path. The rule is the Functions host's own: routes are tried in alphabetical order of their
+ * functions' names and the first that matches wins; a literal has no precedence over a parameter. Router libraries
+ * order by precedence and cannot express that, and a dozen compiled templates need no tree: hence these few lines.
+ */
+
+import { HostError } from '../host-error.ts'
+import type { AppFunction } from '../runtime/core.ts'
+import { matchTemplate, parseTemplate, type Segment } from './route-template.ts'
+
+export type Route = {
+  fn: AppFunction
+  /** Upper case. */
+  methods: ReadonlySet<string>
+  /** With the prefix of host.json. */
+  template: string
+  segments: readonly Segment[]
+}
+
+const RESERVED = new Set(['admin', 'runtime'])
+
+/** Throws HostError for a route that is not well formed or lies below a path that the host keeps for itself. */
+export function compileRoutes(functions: Iterable<AppFunction>, routePrefix: string): Route[] {
+  return [...functions]
+    .filter((fn) => fn.trigger.type.toLowerCase() === 'httptrigger')
+    .map((fn) => compileRoute(fn, routePrefix))
+    .sort((a, b) => compareOrdinalIgnoreCase(a.fn.name, b.fn.name))
+}
+
+/** The first route for the method that matches the decoded parts of a path, with its parameters. */
+export function findRoute(
+  routes: readonly Route[],
+  method: string,
+  parts: readonly string[],
+): { route: Route; params: Record<string, string> } | undefined {
+  for (const route of routes) {
+    if (!route.methods.has(method)) continue
+    const params = matchTemplate(route.segments, parts)
+    if (params) return { route, params }
+  }
+  return undefined
+}
+
+function compileRoute(fn: AppFunction, routePrefix: string): Route {
+  const template = [routePrefix, fn.trigger.route ?? fn.name].filter((part) => part !== '').join('/')
+  const segments = parseTemplate(template)
+  const first = segments[0]
+  if (first?.kind === 'literal' && RESERVED.has(first.text)) {
+    throw new HostError(`The route "${template}" of function "${fn.name}" is reserved for the Functions host.`)
+  }
+  const methods = new Set((fn.trigger.methods ?? ['GET', 'POST']).map((method) => method.toUpperCase()))
+  return { fn, methods, template, segments }
+}
+
+/** By upper-cased UTF-16 units, as .NET's OrdinalIgnoreCase compares. */
+function compareOrdinalIgnoreCase(a: string, b: string): number {
+  const [upperA, upperB] = [a.toUpperCase(), b.toUpperCase()]
+  if (upperA === upperB) return 0
+  return upperA < upperB ? -1 : 1
+}

@@ -1,0 +1,175 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { HostError } from '../host-error.ts'
+import type { Log } from '../log.ts'
+
+/** 0 stands for any free port. */
+export type AzuritePorts = { blob: number; queue: number; table: number }
+
+export type AzuriteOptions = {
+  /** The folder that keeps the data; without it they live in memory and die with the process. */
+  location?: string
+  ports: AzuritePorts
+  log: Log
+  /** How often in a row it is started again before it is given up; 5 by default. */
+  restartsMax?: number
+  /** Called once when Azurite died and could not be brought back. */
+  onLost?: () => void
+}
+
+export type Azurite = {
+  connectionString: string
+  ports: AzuritePorts
+  /** Of the process that runs now: another one after a restart. */
+  pid: () => number
+  /** Ends the process after it has written its data; never rejects. */
+  stop: () => Promise<void>
+}
+
+const SERVICES = ['blob', 'queue', 'table'] as const
+const START_TIMEOUT_MS = 30_000
+const STOP_TIMEOUT_MS = 10_000
+const FIRST_BACKOFF_MS = 100
+/** A process that lived this long was healthy: its death starts the count of restarts anew. */
+const HEALTHY_AFTER_MS = 60_000
+
+// The account that every emulator of Azure Storage has; its key is public: https://aka.ms/azurite
+const ACCOUNT = 'devstoreaccount1'
+const ACCOUNT_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=='
+
+/** By address and never by the name `localhost`, which the tables SDK takes for the Cosmos DB emulator. */
+export function azuriteConnectionString(ports: AzuritePorts): string {
+  const endpoint = (port: number) => `http://127.0.0.1:${port}/${ACCOUNT}`
+  return [
+    'DefaultEndpointsProtocol=http',
+    `AccountName=${ACCOUNT}`,
+    `AccountKey=${ACCOUNT_KEY}`,
+    `BlobEndpoint=${endpoint(ports.blob)}`,
+    `QueueEndpoint=${endpoint(ports.queue)}`,
+    `TableEndpoint=${endpoint(ports.table)}`,
+    '',
+  ].join(';')
+}
+
+/**
+ * Starts Azurite, the emulator of Azure Storage, as a child process on 127.0.0.1 and resolves when all its services
+ * answer. A process that dies is started again on the same ports.
+ * Throws HostError when it cannot start.
+ */
+export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
+  let { child, ports } = await launch(options, options.ports)
+  let stopping = false
+  let restarts = 0
+  const { restartsMax = 5 } = options
+
+  const watch = (process: ChildProcess, startedAtMs: number) =>
+    process.once('exit', (code, signal) => {
+      if (stopping) return
+      if (Date.now() - startedAtMs > HEALTHY_AFTER_MS) restarts = 0
+      const loss = options.location === undefined ? ' What it held in memory is gone.' : ''
+      options.log('warning', `Azurite died (${signal ?? `code ${code}`}); starting it again.${loss}`)
+      void revive()
+    })
+
+  const revive = async (): Promise<void> => {
+    while (restarts < restartsMax) {
+      await setTimeout(FIRST_BACKOFF_MS * 2 ** restarts++)
+      if (stopping) return
+      try {
+        child = (await launch(options, ports)).child
+        return await adopt()
+      } catch (error) {
+        options.log('error', String(error))
+      }
+    }
+    options.onLost?.()
+  }
+
+  const adopt = async () => {
+    if (stopping) await end(child)
+    else watch(child, Date.now())
+  }
+
+  watch(child, Date.now())
+  return {
+    connectionString: azuriteConnectionString(ports),
+    ports,
+    pid: () => child.pid ?? 0,
+    stop: async () => {
+      stopping = true
+      await end(child)
+    },
+  }
+}
+
+async function launch(
+  options: AzuriteOptions,
+  wanted: AzuritePorts,
+): Promise<{ child: ChildProcess; ports: AzuritePorts }> {
+  const child = spawn(process.execPath, nodeArguments(options, wanted), {
+    // Its own process group: a Ctrl-C in the terminal must not take the store away from work that is still in flight.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  const { stdout, stderr } = child
+  if (!stdout || !stderr) throw new HostError('Azurite could not start: its process has no output.')
+  const complaints: string[] = []
+  stderr.on('data', (chunk: Buffer) => complaints.push(chunk.toString()))
+  const ports = await killIfSlow(child, START_TIMEOUT_MS, readPorts(stdout))
+  if (!ports) throw new HostError(`Azurite could not start: ${firstLine(complaints.join(''))}`)
+  return { child, ports }
+}
+
+/** Resolves when the last service says that it listens, or with nothing when the process ends before. */
+async function readPorts(stdout: Readable): Promise<AzuritePorts | undefined> {
+  const ports: Partial<AzuritePorts> = {}
+  for await (const line of createInterface({ input: stdout })) {
+    const service = SERVICES.find((name) => line.toLowerCase().startsWith(`azurite ${name} service is successfully`))
+    if (service) ports[service] = Number(line.slice(line.lastIndexOf(':') + 1))
+    const { blob, queue, table } = ports
+    if (blob && queue && table) {
+      stdout.resume()
+      return { blob, queue, table }
+    }
+  }
+  return undefined
+}
+
+function nodeArguments({ location }: AzuriteOptions, ports: AzuritePorts): string[] {
+  const main = createRequire(import.meta.url).resolve('azurite/dist/src/azurite.js')
+  return [
+    '--import',
+    fileURLToPath(new URL('./azurite-preload.ts', import.meta.url)),
+    main,
+    ...SERVICES.flatMap((name) => [`--${name}Host`, '127.0.0.1', `--${name}Port`, String(ports[name])]),
+    ...(location === undefined ? ['--inMemoryPersistence'] : ['--location', location]),
+    '--skipApiVersionCheck',
+    '--disableTelemetry',
+    '--silent',
+  ]
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGTERM')
+  await killIfSlow(child, STOP_TIMEOUT_MS, exited)
+}
+
+async function killIfSlow<T>(child: ChildProcess, timeoutMs: number, work: Promise<T>): Promise<T> {
+  const timer = globalThis.setTimeout(() => child.kill('SIGKILL'), timeoutMs)
+  try {
+    return await work
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n').find((line) => line.trim() !== '') ?? 'it ended without a word'
+}

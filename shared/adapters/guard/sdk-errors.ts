@@ -1,0 +1,36 @@
+import { AppError } from '../../domain/errors.ts'
+import { NoReply, NotAsked } from './guard-errors.ts'
+
+/**
+ * What a storage SDK threw, as what a caller may be told: `store_unavailable` for a store that cannot be asked (no answer,
+ * 5xx, throttled, access refused) or was spared by its guard. A request that the store finds invalid is a bug of ours.
+ * Both name `what` was asked. The SDK's own error goes no further: it holds the request, with its signature and the row.
+ */
+export function fromSdk(what: string, error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  if (error instanceof NotAsked) {
+    return unavailable(new Error(`${what} was not asked: ${error.message}`), error.retryAfterSeconds)
+  }
+  const status = statusOf(error)
+  const reason = status === undefined ? error.message : `${status} ${codeOf(error)}`
+  if (status === 400 || status === 413) return new Error(`${what} refused a request: ${reason}`)
+  if (!(error instanceof NoReply) && error.name !== 'RestError' && error.name !== 'AbortError') return error
+  return unavailable(new Error(`${what} did not answer: ${reason}`))
+}
+
+export function unavailable(cause: Error, retryAfterSeconds = 1): AppError {
+  return new AppError('store_unavailable', 'The store did not answer. Try again.', { cause, retryAfterSeconds })
+}
+
+/** The HTTP status of a storage SDK's error; undefined when there was no reply. */
+export function statusOf(error: unknown): number | undefined {
+  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
+  return typeof status === 'number' ? status : undefined
+}
+
+/** The service's name for what went wrong, such as `ServerBusy`. */
+function codeOf(error: Error): string {
+  if ('code' in error && typeof error.code === 'string') return error.code
+  const details = 'details' in error && typeof error.details === 'object' ? error.details : null
+  return details !== null && 'errorCode' in details ? String(details.errorCode) : 'without a code'
+}

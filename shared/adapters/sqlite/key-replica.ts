@@ -1,0 +1,153 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { Key, Revocation } from '../../domain/keys/key.ts'
+import type { Provider } from '../../domain/keys/provider.ts'
+import type { KeyReplica, ReadAt, ReplicaStep } from '../../ports/key-cache.ts'
+import { revocationText } from '../tables/key-rows.ts'
+import { providerShape } from '../tables/provider-store.ts'
+import { decodeRow, encodeRow, type StoredRow } from '../tables/table-row.ts'
+import { keyFromText, keyToText } from './key-json.ts'
+import { inTransaction } from './local-database.ts'
+
+const PLACE = 'on the local disk'
+const KEYS_MAX = 100_000
+const REVOCATIONS_MAX = 200_000
+/** Counting rows reads all of an index: not at every step. */
+const STEPS_BETWEEN_TRIMS = 60
+
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS replica_keys (
+    position INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, key_id TEXT NOT NULL,
+    key TEXT NOT NULL, read_at INTEGER NOT NULL);
+  CREATE INDEX IF NOT EXISTS replica_keys_by_id ON replica_keys (key_id);
+  CREATE TABLE IF NOT EXISTS replica_providers (
+    provider_id TEXT PRIMARY KEY, provider TEXT, read_at INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS replica_revocations (
+    position INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, revocation TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS replica_state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;`
+
+/** The replica in a local database, opened with the first question; where there is none, it stays empty. */
+export function sqliteKeyReplica(open: () => DatabaseSync | undefined, keysMax: number = KEYS_MAX): KeyReplica {
+  let opened: { readonly rows: ReplicaRows | undefined } | undefined
+  let steps = 0
+
+  function rows(): ReplicaRows | undefined {
+    if (opened === undefined) {
+      const database = open()
+      opened = { rows: database && replicaRows(database) }
+    }
+    return opened.rows
+  }
+
+  return {
+    findByDigest: (digest) => rows()?.key('digest', digest),
+    findByKeyId: (keyId) => rows()?.key('key_id', keyId),
+    findProvider: (providerId) => rows()?.provider(providerId),
+    findRevocation: (digest) => rows()?.revocation(digest),
+    watermarkMs: () => rows()?.watermarkMs(),
+    countKeys: () => rows()?.countKeys() ?? 0,
+    save(step) {
+      const table = rows()
+      if (table === undefined) return
+      table.write(step)
+      if (steps++ % STEPS_BETWEEN_TRIMS === 0) table.trim(keysMax, REVOCATIONS_MAX)
+    },
+  }
+}
+
+type ReplicaRows = ReturnType<typeof replicaRows>
+
+/** The statements, each prepared once. */
+function replicaRows(database: DatabaseSync) {
+  database.exec(TABLES)
+  const prepare = (sql: string) => database.prepare(sql)
+  const keyBy = {
+    digest: prepare('SELECT key, read_at FROM replica_keys WHERE digest = ?'),
+    key_id: prepare('SELECT key, read_at FROM replica_keys WHERE key_id = ?'),
+  }
+  const provider = prepare('SELECT provider, read_at FROM replica_providers WHERE provider_id = ?')
+  const revocation = prepare('SELECT revocation FROM replica_revocations WHERE digest = ?')
+  const watermark = prepare("SELECT value FROM replica_state WHERE name = 'watermark'")
+  const countKeys = prepare('SELECT count(*) AS count FROM replica_keys')
+  // A row that is written again moves to the end.
+  const trimKeys = prepare(`DELETE FROM replica_keys WHERE position IN (
+    SELECT position FROM replica_keys ORDER BY position LIMIT ?)`)
+  const trimRevocations = prepare(`DELETE FROM replica_revocations WHERE position <= (
+    SELECT max(position) FROM replica_revocations) - ?`)
+  const write = stepWriter(database)
+  const count = () => Number(countKeys.get()?.count)
+
+  return {
+    write: (step: ReplicaStep) => inTransaction(database, () => write(step)),
+    key(column: keyof typeof keyBy, value: string): ReadAt<Key> | undefined {
+      const row = keyBy[column].get(value)
+      return row && readable(() => ({ value: keyFromText(String(row.key)), readAtMs: Number(row.read_at) }))
+    },
+    provider(providerId: string): ReadAt<Provider | null> | undefined {
+      const row = provider.get(providerId)
+      return row && readable(() => ({ value: toProvider(providerId, row.provider), readAtMs: Number(row.read_at) }))
+    },
+    revocation(digest: string): Revocation | undefined {
+      const row = revocation.get(digest)
+      return row && (readable(() => revocationText.decode(String(row.revocation))) ?? undefined)
+    },
+    watermarkMs: () => watermark.get()?.value as number | undefined,
+    countKeys: count,
+    trim(keysMax: number, revocationsMax: number) {
+      trimKeys.run(Math.max(0, count() - keysMax))
+      trimRevocations.run(revocationsMax)
+    },
+  }
+}
+
+function stepWriter(database: DatabaseSync): (step: ReplicaStep) => void {
+  const prepare = (sql: string) => database.prepare(sql)
+  const addRevocation = prepare('INSERT OR REPLACE INTO replica_revocations (digest, revocation) VALUES (?, ?)')
+  const removeKey = prepare('DELETE FROM replica_keys WHERE digest = ?')
+  const removeProvider = prepare('DELETE FROM replica_providers WHERE provider_id = ?')
+  const addKey = prepare('INSERT OR REPLACE INTO replica_keys (digest, key_id, key, read_at) VALUES (?, ?, ?, ?)')
+  const addProvider = prepare(
+    'INSERT OR REPLACE INTO replica_providers (provider_id, provider, read_at) VALUES (?, ?, ?)',
+  )
+  const moveWatermark = prepare("INSERT OR REPLACE INTO replica_state (name, value) VALUES ('watermark', ?)")
+
+  function change({ revoked, removedKeys, removedProviders }: ReplicaStep): void {
+    for (const { digest, revocation } of revoked) addRevocation.run(digest, revocationText.encode(revocation))
+    for (const digest of removedKeys) removeKey.run(digest)
+    for (const providerId of removedProviders) removeProvider.run(providerId)
+  }
+  function add({ keys, providers }: ReplicaStep): void {
+    for (const { value: key, readAtMs } of keys) addKey.run(key.digest, key.keyId, keyToText(key), whole(readAtMs))
+    for (const { value, readAtMs } of providers) {
+      addProvider.run(value.providerId, fromProvider(value.provider), whole(readAtMs))
+    }
+  }
+
+  return (step) => {
+    if (step.forget) database.exec('DELETE FROM replica_keys; DELETE FROM replica_providers')
+    change(step)
+    add(step)
+    if (step.watermarkMs !== undefined) moveWatermark.run(whole(step.watermarkMs))
+  }
+}
+
+function fromProvider(provider: Provider | null): string | null {
+  return provider && JSON.stringify(encodeRow(PLACE, providerShape, provider))
+}
+
+function toProvider(providerId: string, text: unknown): Provider | null {
+  if (text === null) return null
+  return { ...decodeRow(PLACE, providerShape, JSON.parse(String(text)) as StoredRow), providerId }
+}
+
+/** A row of another version of this service, or a damaged one, is as good as none. */
+function readable<Value>(read: () => Value): Value | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}
+
+function whole(ms: number): number {
+  return Math.floor(ms)
+}

@@ -1,0 +1,189 @@
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, renameSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import type { Log } from '../../ports/runtime.ts'
+
+export interface LocalDatabaseOptions {
+  /** An absolute path on a local disk: WAL does not work on a network share. Undefined: a folder in the system's temporary one. */
+  readonly folder: string | undefined
+  /** `[0-9a-f]+`: tells deployments on one machine apart, so that none ever sends what another one wrote. */
+  readonly fingerprint: string
+  readonly log: Log
+}
+
+/** One SQLite file that no other process can open while this one has it. */
+export interface LocalDatabase {
+  readonly database: DatabaseSync
+  readonly file: string
+  readonly slot: number
+  /** Harmless when it is closed already. */
+  close(): void
+}
+
+const SLOTS = 32
+const [BUSY, CORRUPT, FULL, NOT_A_DATABASE] = [5, 11, 13, 26]
+
+/** The file of this process, opened when it is first asked for, and then the same one for everybody. */
+export function ownDatabase(options: LocalDatabaseOptions): () => LocalDatabase | undefined {
+  let opened: { readonly local: LocalDatabase | undefined } | undefined
+  return () => {
+    opened ??= { local: openLocalDatabase(options) }
+    return opened.local
+  }
+}
+
+/**
+ * Opens the first of the deployment's files that nobody has, making it where it is missing: write-ahead log, every commit
+ * synced to the disk, readable by this user alone. The lock ends with the process, however that ends, so what a killed one
+ * left is found by the next. A damaged file is put aside and said. Undefined, with a line in the log, where none can be had.
+ */
+export function openLocalDatabase(options: LocalDatabaseOptions): LocalDatabase | undefined {
+  try {
+    const folder = openFolder(options.folder)
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const local = openSlot(folder, slot, options)
+      if (local !== undefined) return local
+    }
+    options.log('error', 'The local database is not available: every file of it is taken.', { slots: SLOTS })
+  } catch (error) {
+    options.log('error', 'The local database is not available.', { cause: nameOf(error) })
+  }
+  return undefined
+}
+
+/** Opens the file of a slot if it is there and nobody has it: what a process left that never came back. */
+export function openLeftDatabase(options: LocalDatabaseOptions, slot: number): LocalDatabase | undefined {
+  const folder = options.folder ?? defaultFolder()
+  try {
+    if (!lstatSync(fileOf(folder, options.fingerprint, slot)).isFile()) return undefined
+    return openSlot(folder, slot, options)
+  } catch {
+    return undefined
+  }
+}
+
+/** The slots that a deployment may have files in. */
+export const localDatabaseSlots: readonly number[] = Array.from({ length: SLOTS }, (_, slot) => slot)
+
+/** All of `step` or nothing. */
+export function inTransaction(database: DatabaseSync, step: () => void): void {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    step()
+    database.exec('COMMIT')
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+/** The one failure of a statement that leaves no doubt: it was undone. */
+export function isDiskFull(error: unknown): boolean {
+  return sqliteCode(error) === FULL
+}
+
+function openSlot(folder: string, slot: number, options: LocalDatabaseOptions): LocalDatabase | undefined {
+  const file = fileOf(folder, options.fingerprint, slot)
+  try {
+    return openFile(file, slot)
+  } catch (error) {
+    const code = sqliteCode(error)
+    if (code === BUSY) return undefined
+    if (code !== CORRUPT && code !== NOT_A_DATABASE) throw error
+    putAside(file)
+    options.log('error', 'A local database was damaged and is put aside; what it held is not sent.', { file })
+    return openFile(file, slot)
+  }
+}
+
+function openFile(file: string, slot: number): LocalDatabase {
+  createPrivately(file)
+  const database = new (sqlite().DatabaseSync)(file, { timeout: 0 })
+  try {
+    // In this order: with the lock for itself, SQLite keeps the index of the log in memory and shares no file with anybody.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE')
+    database.exec('PRAGMA journal_mode = WAL')
+    database.exec('PRAGMA synchronous = FULL')
+    database.exec('PRAGMA journal_size_limit = 8388608')
+    database.exec('BEGIN EXCLUSIVE; COMMIT')
+    database.prepare('SELECT count(*) FROM sqlite_schema').get()
+  } catch (error) {
+    database.close()
+    throw error
+  }
+  return {
+    ...{ database, file, slot },
+    close: () => {
+      if (database.isOpen) database.close()
+    },
+  }
+}
+
+/**
+ * Before SQLite does, which would take the mode from the process's mask; a link that someone planted is refused. A file that
+ * is there is not opened: to close it again would end the locks that this process may have on it (POSIX ties them to the
+ * file, not to the descriptor).
+ */
+function createPrivately(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (!lstatSync(file).isFile()) throw new Error('Something that is no file is in the place of a local database.')
+    chmodSync(file, 0o600)
+  }
+}
+
+/** Anybody may make folders in the temporary one: the default folder must be ours and nobody else's. */
+function openFolder(configured: string | undefined): string {
+  const folder = configured ?? defaultFolder()
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  if (configured === undefined && process.getuid !== undefined) {
+    const { uid } = lstatSync(folder)
+    if (uid !== process.getuid()) throw new Error('The default folder of the local database belongs to another user.')
+    chmodSync(folder, 0o700)
+  }
+  return folder
+}
+
+function defaultFolder(): string {
+  return join(tmpdir(), 'auth-api')
+}
+
+function fileOf(folder: string, fingerprint: string, slot: number): string {
+  return join(folder, `auth-api-${fingerprint}-${slot}.db`)
+}
+
+function putAside(file: string): void {
+  const aside = `${file}.damaged-${new Date().toISOString().replaceAll(/[^0-9TZ]/g, '')}`
+  renameSync(file, aside)
+  try {
+    renameSync(`${file}-wal`, `${aside}-wal`)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}
+
+/** Loaded when it is needed, and without the warning that some versions of Node print for it. */
+function sqlite(): typeof import('node:sqlite') {
+  const { emitWarning } = process
+  process.emitWarning = () => undefined
+  try {
+    const module = process.getBuiltinModule('node:sqlite')
+    if (module === undefined) throw new Error('This version of Node has no node:sqlite.')
+    return module
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+function sqliteCode(error: unknown): number | undefined {
+  const code = (error as { readonly errcode?: number }).errcode
+  return code === undefined ? undefined : code & 0xff
+}
+
+function nameOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  return code ?? message
+}

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+import { odata } from '@azure/data-tables'
+import * as z from 'zod'
+import { covers } from '../../domain/access/provider-scope.ts'
+import type { Key } from '../../domain/keys/key.ts'
+import type { KeyStore } from '../../ports/keys.ts'
+import { type KeyRows, keyRows } from './key-rows.ts'
+import type { Table } from './table.ts'
+import type { TableAccess } from './table-access.ts'
+import { decodeRow, encodeRow } from './table-row.ts'
+
+const idPointer = z.object({ digest: z.string(), providerId: z.string() })
+const listPointer = z.object({ digest: z.string(), keyId: z.string() })
+
+const ID_POINTER = 'pointer'
+const CLAIM_TRIES = 3
+
+/**
+ * Keys in three tables: `keys` holds each key, `keyids` and `keysbyprovider` point to it. The pointers are written first
+ * and the key last, so a crash leaves pointers that dangle, and readers pass over those.
+ */
+export function tableKeyStore(tables: TableAccess): KeyStore {
+  const keys = keyRows(tables.table('keys'))
+  const ids = tables.table('keyids')
+  const lists = tables.table('keysbyprovider')
+
+  return {
+    async create(key) {
+      if (!(await claimId(ids, keys, key))) return 'exists'
+      const pointer = encodeRow(lists.name, listPointer, key)
+      await lists.upsert({ partitionKey: key.providerId, rowKey: listPosition(key), ...pointer })
+      return keys.create(key)
+    },
+
+    async findByDigest(scope, digest) {
+      const found = await keys.find(digest)
+      return found && covers(scope, found.value.providerId) ? found.value : undefined
+    },
+
+    async findById(scope, keyId) {
+      const row = await ids.get(keyId, ID_POINTER)
+      const pointer = row && decodeRow(ids.name, idPointer, row)
+      const found = pointer && covers(scope, pointer.providerId) ? await keys.find(pointer.digest) : undefined
+      return found?.value.keyId === keyId ? found : undefined
+    },
+
+    replace: (key, version) => keys.replace(key, version),
+
+    async page(scope, { limit, after }) {
+      const { items: rows, next } = await lists.page({
+        filter: odata`PartitionKey eq ${scope.providerId}`,
+        limit,
+        after,
+      })
+      const newestFirst = rows.toSorted((left, right) => (left.rowKey < right.rowKey ? -1 : 1))
+      const pointers = newestFirst.map((row) => decodeRow(lists.name, listPointer, row))
+      const items = await Promise.all(
+        pointers.map(async ({ digest, keyId }) => {
+          const found = await keys.find(digest)
+          return found?.value.keyId === keyId && covers(scope, found.value.providerId) ? [found.value] : []
+        }),
+      )
+      return { items: items.flat(), next }
+    },
+  }
+}
+
+/** Points the key's id to its digest; false when another key has the id, or is just taking it. */
+async function claimId(ids: Table, keys: KeyRows, key: Key, tries = CLAIM_TRIES): Promise<boolean> {
+  const pointer = { partitionKey: key.keyId, rowKey: ID_POINTER, ...encodeRow(ids.name, idPointer, key) }
+  if ((await ids.create(pointer)) === 'created') return true
+  const row = await ids.get(key.keyId, ID_POINTER)
+  const holder = row && decodeRow(ids.name, idPointer, row)
+  if (holder?.digest === key.digest) return true
+  if (holder && (await keys.bar(holder.digest)) === 'taken') return false
+  if (row && (await ids.replace(pointer, row.etag)) === 'replaced') return true
+  return tries > 1 && claimId(ids, keys, key, tries - 1)
+}
+
+const MS_MAX = 9_999_999_999_999
+
+/**
+ * Newer keys sort first. The last part tells apart the tries to make one key, of which at most one comes to be, without
+ * a word about the digest: positions leave the service in cursors.
+ */
+function listPosition({ createdAt, keyId, digest }: Key): string {
+  const inverted = String(MS_MAX - createdAt.getTime()).padStart(13, '0')
+  return `${inverted}|${keyId}|${createHash('sha256').update(digest).digest('hex').slice(0, 8)}`
+}

@@ -1,0 +1,31 @@
+import { odata } from '@azure/data-tables'
+import { z } from 'zod'
+import type { UsageDelta } from '../../domain/usage/usage.ts'
+import type { LateBatch, LateUsage } from '../../ports/usage.ts'
+import type { TableAccess } from './table-access.ts'
+import { decodeRow, encodeRow, int64, joinText, type StoredRow, splitText } from './table-row.ts'
+
+const shape = z.object({ batchId: z.string(), shard: z.string(), ackedBelow: int64, count: int64, at: z.string() })
+
+/** `usagelate`: per day, a row for each batch and shard that came after the partition was sealed, with all that it held. */
+export function tableLateUsage(tables: TableAccess): LateUsage {
+  const table = tables.table('usagelate')
+
+  const toLate = (row: StoredRow): LateBatch => {
+    const { shard, ...batch } = decodeRow(table.name, shape, row)
+    const deltas: readonly UsageDelta[] = JSON.parse(joinText(table.name, 'deltas', row))
+    return { ...batch, partition: { day: row.partitionKey, shard }, deltas }
+  }
+
+  return {
+    put: async ({ partition: { day, shard }, deltas, ...batch }) => {
+      await table.upsert({
+        partitionKey: day,
+        rowKey: `${batch.batchId}|${shard}`,
+        ...encodeRow(table.name, shape, { ...batch, shard }),
+        ...splitText('deltas', JSON.stringify(deltas)),
+      })
+    },
+    scan: async (day) => (await Array.fromAsync(table.scan(odata`PartitionKey eq ${day}`))).map(toLate),
+  }
+}

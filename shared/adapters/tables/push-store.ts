@@ -1,0 +1,176 @@
+import { odata } from '@azure/data-tables'
+import pLimit from 'p-limit'
+import { z } from 'zod'
+import type { OneProvider } from '../../domain/access/provider-scope.ts'
+import { hourIndex, hourName } from '../../domain/usage/calendar.ts'
+import type { PushRecord, Rejection } from '../../domain/usage/push.ts'
+import type { JournaledPush, PushJournal, PushStore } from '../../ports/usage-reports.ts'
+import type { Table } from './table.ts'
+import type { TableAccess } from './table-access.ts'
+import { date, decodeRow, encodeRow, int64, joinText, json, type StoredRow, splitText } from './table-row.ts'
+
+const TABLE_NAME = 'usagebatches'
+const REQUESTS_AT_ONCE = 8
+const REJECTIONS_PER_ROW = 200
+
+const recordShape = z.object({
+  batchId: z.string(),
+  bodyDigest: z.string(),
+  attempt: z.string(),
+  acceptedAt: date,
+  accepted: int64,
+  duplicate: int64,
+  parts: int64,
+  sent: z.boolean(),
+})
+const rejectionsShape = json(
+  z.array(
+    z.strictObject({
+      index: z.int(),
+      pointer: z.string(),
+      code: z.enum(['malformed_json', 'invalid_event', 'key_not_found', 'too_old']),
+      detail: z.string(),
+    }),
+  ),
+)
+const partShape = z.object({ part: int64, applied: int64, late: int64 })
+const journalShape = z.object({ providerId: z.string(), batchId: z.string() })
+
+/**
+ * `usagebatches`: PartitionKey `<provider id>|<batch id>`, RowKey `batch`, `part|<n>`, and per try at accepting it
+ * `message|<attempt>|<n>` and `rejected|<attempt>|<n>`; PartitionKey `*|<yyyymmddhh>`, RowKey `<provider id>|<batch id>`:
+ * what was accepted in that hour, or about to be.
+ */
+export function tablePushStore(tables: TableAccess): PushStore & PushJournal {
+  const table = tables.table(TABLE_NAME)
+  return {
+    find: (scope, batchId) => find(table, partitionOf(scope, batchId)),
+    accept: (scope, record, messages) => accept(table, scope, record, messages),
+    async unsent(scope, record) {
+      const rows = await rowsOf(table, partitionOf(scope, record.batchId), `message|${record.attempt}`)
+      return rows.map((row) => joinText(TABLE_NAME, 'message', row))
+    },
+    async markSent(scope, record) {
+      const partition = partitionOf(scope, record.batchId)
+      await table.upsert(toRecordRow(partition, { ...record, sent: true }))
+      await pLimit(REQUESTS_AT_ONCE).map(placesOf(record.parts), (place) =>
+        table.remove(partition, `message|${record.attempt}|${place}`, '*'),
+      )
+    },
+    async parts(scope, batchId) {
+      const rows = await rowsOf(table, partitionOf(scope, batchId), 'part')
+      return rows.map((row) => decodeRow(TABLE_NAME, partShape, row))
+    },
+    async partApplied({ providerId, batchId, part }, counts) {
+      const properties = encodeRow(TABLE_NAME, partShape, { part, ...counts })
+      const rowKey = `part|${place(part)}`
+      await table.create({ partitionKey: `${providerId}|${batchId}`, rowKey, ...properties })
+    },
+    async acceptedBetween(from, to) {
+      const hours = hoursBetween(from, to)
+      const rows = await pLimit(REQUESTS_AT_ONCE).map(hours, (hour) =>
+        Array.fromAsync(table.scan(inPartition(`*|${hour}`))),
+      )
+      const pushes = await pLimit(REQUESTS_AT_ONCE).map(rows.flat(), (row) => readJournaled(table, row))
+      return pushes.flat().filter(({ acceptedAt }) => acceptedAt >= from && acceptedAt < to)
+    },
+  }
+}
+
+/** Everything that belongs to the record before the record: it is the commit point. A try that lost tidies up. */
+async function accept(
+  table: Table,
+  scope: OneProvider,
+  record: PushRecord,
+  messages: readonly string[],
+): Promise<'accepted' | 'exists'> {
+  const partitionKey = partitionOf(scope, record.batchId)
+  const rejections = chunksOf(record.rejected).map((rejected) => encodeRow(TABLE_NAME, rejectionsShape, [...rejected]))
+  const rows = [
+    ...messages.map((text, index) => ({ kind: 'message', text, index })),
+    ...rejections.map((text, index) => ({ kind: 'rejected', text, index })),
+  ]
+  await pLimit(REQUESTS_AT_ONCE).map(rows, ({ kind, text, index }) => {
+    const rowKey = `${kind}|${record.attempt}|${place(index + 1)}`
+    return table.upsert({ partitionKey, rowKey, ...splitText(kind, text) })
+  })
+  await table.upsert({
+    partitionKey: journalOf(record.acceptedAt),
+    rowKey: partitionKey,
+    providerId: scope.providerId,
+    batchId: record.batchId,
+  })
+  if ((await table.create(toRecordRow(partitionKey, record))) === 'created') return 'accepted'
+  await pLimit(REQUESTS_AT_ONCE).map(rows, ({ kind, index }) =>
+    table.remove(partitionKey, `${kind}|${record.attempt}|${place(index + 1)}`, '*'),
+  )
+  return 'exists'
+}
+
+async function find(table: Table, partitionKey: string): Promise<PushRecord | undefined> {
+  const row = await table.get(partitionKey, 'batch')
+  if (row === undefined) return undefined
+  const record = decodeRow(TABLE_NAME, recordShape, row)
+  return { ...record, rejected: await readRejections(table, partitionKey, record.attempt) }
+}
+
+async function readRejections(table: Table, partitionKey: string, attempt: string): Promise<readonly Rejection[]> {
+  const rows = await rowsOf(table, partitionKey, `rejected|${attempt}`)
+  return rows.flatMap((row) => rejectionsShape.parse(joinText(TABLE_NAME, 'rejected', row)))
+}
+
+/** Empty where the acceptance broke off, be it for good or to succeed in another hour. */
+async function readJournaled(table: Table, journaled: StoredRow): Promise<readonly JournaledPush[]> {
+  const { providerId, batchId } = decodeRow(TABLE_NAME, journalShape, journaled)
+  const partitionKey = `${providerId}|${batchId}`
+  const row = await table.get(partitionKey, 'batch')
+  if (row === undefined) return []
+  const { acceptedAt, accepted, sent } = decodeRow(TABLE_NAME, recordShape, row)
+  if (journalOf(acceptedAt) !== journaled.partitionKey) return []
+  const parts = (await rowsOf(table, partitionKey, 'part')).map((part) => decodeRow(TABLE_NAME, partShape, part))
+  const counted = parts.reduce((sum, { applied, late }) => sum + applied + late, 0)
+  return [{ providerId, batchId, acceptedAt, accepted, sent, counted }]
+}
+
+function toRecordRow(partitionKey: string, record: PushRecord) {
+  return { partitionKey, rowKey: 'batch', ...encodeRow(TABLE_NAME, recordShape, record) }
+}
+
+/** The rows `<prefix>|…` of a partition, in the order of their numbers. */
+async function rowsOf(table: Table, partitionKey: string, prefix: string): Promise<readonly StoredRow[]> {
+  // `}` is the character behind `|`.
+  const rows = await Array.fromAsync(
+    table.scan(odata`PartitionKey eq ${partitionKey} and RowKey ge ${`${prefix}|`} and RowKey lt ${`${prefix}}`}`),
+  )
+  return rows.sort((a, b) => (a.rowKey < b.rowKey ? -1 : 1))
+}
+
+function journalOf(acceptedAt: Date): string {
+  return `*|${hourName(hourIndex(acceptedAt.getTime()))}`
+}
+
+function inPartition(partitionKey: string): string {
+  return odata`PartitionKey eq ${partitionKey}`
+}
+
+function partitionOf({ providerId }: OneProvider, batchId: string): string {
+  return `${providerId}|${batchId}`
+}
+
+function place(number: number): string {
+  return String(number).padStart(5, '0')
+}
+
+function placesOf(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => place(index + 1))
+}
+
+function chunksOf(rejected: readonly Rejection[]): readonly (readonly Rejection[])[] {
+  const count = Math.ceil(rejected.length / REJECTIONS_PER_ROW)
+  return Array.from({ length: count }, (_, n) => rejected.slice(n * REJECTIONS_PER_ROW, (n + 1) * REJECTIONS_PER_ROW))
+}
+
+function hoursBetween(from: Date, to: Date): readonly string[] {
+  const [first, last] = [hourIndex(from.getTime()), hourIndex(to.getTime() - 1)]
+  return Array.from({ length: last - first + 1 }, (_, index) => hourName(first + index))
+}

@@ -1,0 +1,55 @@
+import type { PipelinePolicy } from '@azure/core-rest-pipeline'
+import { TableClient, type TableServiceClientOptions } from '@azure/data-tables'
+import type { TokenCredential } from '@azure/identity'
+import { type Guard, openGuard } from '../guard/guard.ts'
+import { guardPolicy } from '../guard/guard-policy.ts'
+import type { RequestUnits } from '../guard/request-units.ts'
+import { openTable, type Table } from './table.ts'
+
+export interface TableAccess {
+  table(name: string): Table
+}
+
+/** Where tables are: Table Storage or Cosmos DB for Table, by a connection string or by the app's own identity. */
+export type TableAccount =
+  | { readonly connectionString: string }
+  | { readonly endpoint: string; readonly credential: TokenCredential }
+
+export type TableAccessOptions = TableAccount & {
+  /** What every request goes through; without one, a guard of its own that is in no hurry. */
+  readonly guard?: Guard
+  /** What every request pays from; without them, requests cost nothing. */
+  readonly units?: RequestUnits
+  /** For tests: stands between this adapter and the SDK, to shuffle results or to inject faults. */
+  readonly wrapClient?: (client: TableClient) => TableClient
+}
+
+/** Opens the tables of one account. Nothing is sent, and no client is made, before a table is first asked for. */
+export function tableAccess(options: TableAccessOptions): TableAccess {
+  const { guard = openGuard({ name: 'tables' }), units, wrapClient } = options
+  const tables = new Map<string, Table>()
+  const policy = guardPolicy(guard, units)
+  const open = (name: string): Table => {
+    const client = openClient(options, name, policy)
+    return openTable(wrapClient ? wrapClient(client) : client, name)
+  }
+  return {
+    table: (name) => {
+      const table = tables.get(name) ?? open(name)
+      tables.set(name, table)
+      return table
+    },
+  }
+}
+
+/** The SDK's own retries are off: they know no budget. */
+function openClient(account: TableAccount, name: string, policy: PipelinePolicy): TableClient {
+  const options: TableServiceClientOptions = {
+    retryOptions: { maxRetries: 0 },
+    additionalPolicies: [{ position: 'perRetry', policy }],
+  }
+  if ('credential' in account) return new TableClient(account.endpoint, name, account.credential, options)
+  const { connectionString } = account
+  const allowInsecureConnection = /(^|;)\s*(DefaultEndpointsProtocol|TableEndpoint)=http[:;]/i.test(connectionString)
+  return TableClient.fromConnectionString(connectionString, name, { ...options, allowInsecureConnection })
+}

@@ -1,0 +1,215 @@
+import { randomUUID } from 'node:crypto'
+import type { TableClient, TableEntityResult, TransactionAction } from '@azure/data-tables'
+import type { StoreInstant } from '../../domain/limits/time-interval.ts'
+import type { Page } from '../../ports/store.ts'
+import { fromSdk, statusOf, unavailable } from '../guard/sdk-errors.ts'
+import { serverInstant } from './server-time.ts'
+import { checkRow, isStorableKey, type Row, rowBytes, type StoredRow } from './table-row.ts'
+
+interface RowQuery {
+  /** An OData filter, made with the `odata` tag of the SDK so that values are quoted. */
+  readonly filter: string
+  /** 1..1000. */
+  readonly limit: number
+  /** `next` of the page before, or null for the first. */
+  readonly after: string | null
+}
+
+export type RowAction =
+  | { readonly kind: 'create' | 'upsert'; readonly row: Row }
+  | { readonly kind: 'replace'; readonly row: Row; readonly etag: string }
+
+/** `exists`: a row to create is there. `stale`: a row to replace has moved on or is gone. Neither wrote anything. */
+type TransactResult =
+  | { readonly kind: 'committed'; readonly etags: readonly string[] }
+  | { readonly kind: 'exists' | 'stale' }
+
+/** `at`: when the server wrote it. `found`: the row that stood against it, undefined where there is none. */
+type PutResult =
+  | { readonly kind: 'written'; readonly etag: string; readonly at: StoreInstant | undefined }
+  | { readonly kind: 'stale'; readonly found: StoredRow | undefined }
+
+/**
+ * One table of Azure Table Storage or Cosmos DB for Table, made on the first write to it; a table that is not there reads
+ * as empty. Every method throws `store_unavailable` when the store cannot be asked, and then says nothing of whether a
+ * write happened.
+ */
+export interface Table {
+  readonly name: string
+  get(partitionKey: string, rowKey: string): Promise<StoredRow | undefined>
+  /** Survives lost replies: a row that an earlier try of this very call wrote is `created`. */
+  create(row: Row): Promise<'created' | 'exists'>
+  /** Survives lost replies as `create` does. A missing row is `stale`. */
+  replace(row: Row, etag: string): Promise<'replaced' | 'stale'>
+  /** Replaces the row at `etag`, or creates it where that is undefined, for who goes on from there. Survives lost replies. */
+  put(row: Row, etag: string | undefined): Promise<PutResult>
+  /** Writes the row whatever is there. */
+  upsert(row: Row): Promise<void>
+  /** Removes the row if it is still at `etag`; one that is gone already counts as removed. */
+  remove(partitionKey: string, rowKey: string, etag: string): Promise<'removed' | 'stale'>
+  /** In no order that could be relied on: Cosmos does not sort. May hold fewer rows than asked for, even none. */
+  page(query: RowQuery): Promise<Page<StoredRow>>
+  /** Every row that matches, page by page. */
+  scan(filter: string): AsyncGenerator<StoredRow>
+  /**
+   * All or nothing: 1..100 rows of one partition, each once. `exists` and `stale` may also stand for an earlier try of
+   * this very call whose reply was lost: look for a row that only this call creates before concluding.
+   */
+  transact(actions: readonly RowAction[]): Promise<TransactResult>
+}
+
+const SCAN_PAGE = 1000
+const TRANSACTION_ROWS_MAX = 100
+const TRANSACTION_BYTES_MAX = 2 * 1000 * 1000
+
+/** A table over the SDK's client for it. */
+export function openTable(client: TableClient, name: string): Table {
+  const get = async (partitionKey: string, rowKey: string) =>
+    isStorableKey(partitionKey) && isStorableKey(rowKey)
+      ? translating(name, () => readRow(client, partitionKey, rowKey))
+      : undefined
+  const page = (query: RowQuery) => translating(name, () => readPage(client, query))
+
+  return {
+    name,
+    get,
+    page,
+    async create(row) {
+      checkRow(name, row)
+      const entity = { ...row, writeId: randomUUID() }
+      if (await accepted(name, [409], () => makingTable(client, () => client.createEntity(entity)))) return 'created'
+      const found = await get(row.partitionKey, row.rowKey)
+      if (found === undefined) throw unavailable(new Error(`Table ${name} refused a row that is not there.`))
+      return found.writeId === entity.writeId ? 'created' : 'exists'
+    },
+    async replace(row, etag) {
+      checkRow(name, row)
+      const entity = { ...row, writeId: randomUUID() }
+      if (await accepted(name, [404, 412], () => client.updateEntity(entity, 'Replace', { etag }))) return 'replaced'
+      const found = await get(row.partitionKey, row.rowKey)
+      return found?.writeId === entity.writeId ? 'replaced' : 'stale'
+    },
+    put: (row, etag) => put(client, name, row, etag),
+    async upsert(row) {
+      checkRow(name, row)
+      await translating(name, () => makingTable(client, () => client.upsertEntity({ ...row }, 'Replace')))
+    },
+    async remove(partitionKey, rowKey, etag) {
+      if (await accepted(name, [404, 412], () => client.deleteEntity(partitionKey, rowKey, { etag }))) return 'removed'
+      return (await get(partitionKey, rowKey)) === undefined ? 'removed' : 'stale'
+    },
+    async *scan(filter) {
+      for (let after: string | null = null; ; ) {
+        const { items, next }: Page<StoredRow> = await page({ filter, limit: SCAN_PAGE, after })
+        yield* items
+        if (next === null) return
+        after = next
+      }
+    },
+    transact: (actions) => transact(client, name, actions),
+  }
+}
+
+async function put(client: TableClient, name: string, row: Row, etag: string | undefined): Promise<PutResult> {
+  checkRow(name, row)
+  const entity = { ...row, writeId: randomUUID() }
+  const write = () =>
+    etag === undefined
+      ? makingTable(client, () => client.createEntity(entity))
+      : client.updateEntity(entity, 'Replace', { etag })
+  try {
+    const reply = await write()
+    if (reply.etag !== undefined)
+      return { kind: 'written', etag: reply.etag, at: serverInstant(reply.etag, reply.date) }
+  } catch (error) {
+    if (![404, 409, 412].includes(statusOf(error) ?? 0)) throw fromSdk(`Table ${name}`, error)
+  }
+  const found = await translating(name, () => readRow(client, row.partitionKey, row.rowKey))
+  if (found?.writeId !== entity.writeId) return { kind: 'stale', found }
+  return { kind: 'written', etag: found.etag, at: serverInstant(found.etag, undefined) }
+}
+
+async function readRow(client: TableClient, partitionKey: string, rowKey: string): Promise<StoredRow | undefined> {
+  try {
+    return asStored(await client.getEntity(partitionKey, rowKey))
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined
+    throw error
+  }
+}
+
+async function readPage(client: TableClient, { filter, limit, after }: RowQuery): Promise<Page<StoredRow>> {
+  const pages = client.listEntities({ queryOptions: { filter } }).byPage({
+    maxPageSize: limit,
+    ...(after === null ? {} : { continuationToken: after }),
+  })
+  try {
+    const { value } = await pages.next()
+    return { items: (value ?? []).map(asStored), next: value?.continuationToken ?? null }
+  } catch (error) {
+    if (statusOf(error) === 404) return { items: [], next: null }
+    throw error
+  }
+}
+
+function asStored({ partitionKey = '', rowKey = '', etag, timestamp = '', ...properties }: TableEntityResult<object>) {
+  return { ...properties, partitionKey, rowKey, etag, timestamp }
+}
+
+async function transact(client: TableClient, name: string, actions: readonly RowAction[]): Promise<TransactResult> {
+  for (const { row } of actions) checkRow(name, row)
+  const bytes = actions.reduce((sum, { row }) => sum + rowBytes(row), 0)
+  if (actions.length > TRANSACTION_ROWS_MAX || bytes > TRANSACTION_BYTES_MAX) {
+    throw new Error(`A transaction on table ${name} is too large: ${actions.length} rows, ${bytes} bytes.`)
+  }
+  try {
+    const reply = await makingTable(client, () => client.submitTransaction(actions.map(toSdkAction)))
+    return { kind: 'committed', etags: reply.subResponses.map(({ etag = '' }) => etag) }
+  } catch (error) {
+    if (statusOf(error) === 409) return { kind: 'exists' }
+    if (statusOf(error) === 412 || statusOf(error) === 404) return { kind: 'stale' }
+    throw fromSdk(`Table ${name}`, error)
+  }
+}
+
+function toSdkAction(action: RowAction): TransactionAction {
+  const entity = { ...action.row }
+  switch (action.kind) {
+    case 'create':
+      return ['create', entity]
+    case 'upsert':
+      return ['upsert', entity, 'Replace']
+    case 'replace':
+      return ['update', entity, 'Replace', { etag: action.etag }]
+  }
+}
+
+/** Runs a write; where that fails for want of the table, makes the table and runs it once more. */
+async function makingTable<T>(client: TableClient, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write()
+  } catch (error) {
+    if (statusOf(error) !== 404) throw error
+    await client.createTable()
+    return write()
+  }
+}
+
+/** Whether the store took a write; false when it refused it with one of these statuses. */
+async function accepted(table: string, refusals: readonly number[], write: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await write()
+    return true
+  } catch (error) {
+    if (refusals.includes(statusOf(error) ?? 0)) return false
+    throw fromSdk(`Table ${table}`, error)
+  }
+}
+
+async function translating<T>(table: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw fromSdk(`Table ${table}`, error)
+  }
+}

@@ -1,0 +1,117 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hostname } from 'node:os'
+import { entraTokens } from '../adapters/identity/entra-tokens.ts'
+import { sqliteKeyReplica } from '../adapters/sqlite/key-replica.ts'
+import { isProviderId, managementScopes } from '../contracts/fields.ts'
+import {
+  encodeUsageMessage,
+  measureUsageDelta,
+  parseUsageMessage,
+  raiseUsageRedrives,
+} from '../contracts/usage-message.ts'
+import { knownKeys } from '../operations/key-cache/key-lookup.ts'
+import { keyDigests } from '../operations/key-digests.ts'
+import { keyQuotas } from '../operations/keys/key-quotas.ts'
+import { failureLimits } from '../operations/limits/failure-limits.ts'
+import { limiter } from '../operations/limits/limiter.ts'
+import { readinessCheck } from '../operations/maintenance/check-readiness.ts'
+import { watchGauges } from '../operations/maintenance/watch-gauges.ts'
+import { usageConsumer } from '../operations/usage/consume-usage.ts'
+import { usageAggregator } from '../operations/usage/usage-aggregator.ts'
+import type { Clock, Random, Scheduler } from '../ports/runtime.ts'
+import type { UsageCodec } from '../ports/usage.ts'
+import type { Config } from '../runtime/config.ts'
+import { backgroundLog } from '../runtime/log.ts'
+import { openMetrics } from '../runtime/metrics.ts'
+import { processUse } from '../runtime/process-usage.ts'
+import { newUlid } from '../runtime/ulid.ts'
+import { VERSION } from '../runtime/version.ts'
+import { composeUsage } from './compose-usage.ts'
+import { openLocal } from './open-local-files.ts'
+import { openStores } from './open-stores.ts'
+import type { Services } from './services.ts'
+
+const codec: UsageCodec = {
+  encode: encodeUsageMessage,
+  parse: parseUsageMessage,
+  measure: measureUsageDelta,
+  raiseRedrives: raiseUsageRedrives,
+}
+const names = { scopes: managementScopes, isProviderId }
+const clock: Clock = { now: () => new Date(), monotonicMs: () => performance.now() }
+const random: Random = { bytes: (size) => randomBytes(size), id: newUlid }
+const scheduler: Scheduler = {
+  after(delayMs, task) {
+    // What keeps a worker alive are its calls, not what it does beside them.
+    const timer = setTimeout(task, delayMs).unref()
+    return () => clearTimeout(timer)
+  },
+}
+
+/** The one place where ports meet adapters. Opens nothing and sends nothing: clients are made when they are first needed. */
+export function compose(config: Config): Services {
+  const [instance, boot] = [instanceName(), newUlid()]
+  const metrics = openMetrics({ worker: `${instance}.${boot}` })
+  const { hot, pushLog, ...stores } = openStores(config, metrics.meter)
+  const digests = keyDigests(config.peppers)
+  const log = backgroundLog
+  const jitter = Math.random
+  const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
+  const limits = limiter({
+    ...{ store: hot.limits, clock, scheduler, meter: metrics.meter, log, jitter },
+    writer: boot.slice(-12),
+  })
+  const local = openLocal(config, log)
+  const known = knownKeys({
+    ...{ ...hot, digests, clock, scheduler, log, meter: metrics.meter },
+    replica: sqliteKeyReplica(() => local.database()?.database),
+  })
+  const { usage, spooling } = composeUsage(config, {
+    ...{
+      queue: stores.queue,
+      keys: stores.keys,
+      feed: stores.feed,
+      knownKeys: known,
+      codec,
+      hashIp: digests.ofAddress,
+    },
+    ...{ open: local.spool, left: local.left, clock, scheduler, random, log, jitter, meter: metrics.meter },
+    instance,
+  })
+  const watched = { ...stores, limiter: limits, knownKeys: known, spooling }
+  watchGauges(metrics.meter, VERSION, { ...watched, process: processUse() })
+  return {
+    ...stores,
+    ...{ codec, clock, random, log, digests, aggregator, metrics },
+    knownKeys: known,
+    limiter: limits,
+    failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }),
+    managementLimit: config.managementLimit,
+    keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
+    ...{ usage, spooling, pendingRevocations: spooling.pendingRevocations },
+    consumer: usageConsumer({
+      ...stores,
+      ...{ aggregator, codec, pushLog, clock, log, meter: metrics.meter },
+      leaseSeconds: config.usageLeaseSeconds,
+    }),
+    background: [spooling, known],
+    tokens: config.entra && entraTokens({ ...names, settings: config.entra, clock, scheduler, log }),
+    clientIpSource: config.clientIpSource,
+    readiness: readinessCheck({ ...watched, clock, scheduler, keepsLocalFiles: config.localDatabase !== undefined }),
+    cursorKey: digests.derive('cursor'),
+    isAdminKey: equalsSecret(config.adminKey),
+  }
+}
+
+/** Compares digests of equal length, so that time tells neither the secret nor its length. */
+function equalsSecret(secret: string): (candidate: string) => boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  const expected = digest(secret)
+  return (candidate) => timingSafeEqual(digest(candidate), expected)
+}
+
+/** In Azure every instance has a name of its own; elsewhere the machine's will do, since the boot id is unique. */
+function instanceName(): string {
+  const name = process.env.WEBSITE_INSTANCE_ID ?? hostname()
+  return name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 32) || 'instance'
+}

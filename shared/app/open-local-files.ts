@@ -1,0 +1,53 @@
+import { createHmac } from 'node:crypto'
+import { type LocalDatabase, ownDatabase } from '../adapters/sqlite/local-database.ts'
+import { leftSpools } from '../adapters/sqlite/orphaned-spools.ts'
+import { sqliteSpool } from '../adapters/sqlite/spool.ts'
+import type { Log } from '../ports/runtime.ts'
+import type { LeftSpools, Spool } from '../ports/spool.ts'
+import type { Config } from '../runtime/config.ts'
+
+/** What this machine's own disk offers; nothing is opened before it is asked for. */
+export interface Local {
+  /** The one file of this process, for whoever keeps something in it; undefined where none can be had. */
+  readonly database: () => LocalDatabase | undefined
+  /** In that file. */
+  readonly spool: () => Spool | undefined
+  readonly left: LeftSpools
+}
+
+/**
+ * A deployment knows its files by pepper and account, so two on one machine never send each other's uses. Files under an
+ * older pepper are still emptied after a rotation.
+ */
+export function openLocal({ localDatabase, peppers, storage }: Config, log: Log): Local {
+  if (localDatabase === undefined) {
+    return { database: () => undefined, spool: () => undefined, left: { visit: async () => undefined } }
+  }
+  const account = storage.kind === 'identity' ? storage.account : accountOf(storage.connectionString)
+  const [own, ...older] = peppers.map(({ bytes }) => ({
+    ...{ folder: localDatabase.folder, log },
+    fingerprint: createHmac('sha256', bytes).update(`auth-api/local-database/${account}`).digest('hex').slice(0, 16),
+  }))
+  if (own === undefined) throw new RangeError('openLocal needs at least one pepper')
+  const open = ownDatabase(own)
+  const lefts = [own, ...older].map(leftSpools)
+  return {
+    database: open,
+    spool: () => {
+      const local = open()
+      return local && sqliteSpool(local.database)
+    },
+    left: {
+      visit: async (take) => {
+        for (const left of lefts) await left.visit(take)
+      },
+    },
+  }
+}
+
+/** One with a shared access signature names no account; its endpoint does. */
+function accountOf(connectionString: string): string {
+  const [, account] = /(?:^|;)AccountName=([^;]+)/.exec(connectionString) ?? []
+  const [, endpoint] = /(?:^|;)QueueEndpoint=([^;]+)/.exec(connectionString) ?? []
+  return account ?? endpoint ?? ''
+}

@@ -1,0 +1,76 @@
+import type { RateLimit } from '../domain/keys/key.ts'
+import type { KnownKeys } from '../operations/key-cache/key-lookup.ts'
+import type { KeyDigests } from '../operations/key-digests.ts'
+import type { KeyQuotas } from '../operations/keys/key-quotas.ts'
+import type { FailureLimits } from '../operations/limits/failure-limits.ts'
+import type { ReadinessCheck } from '../operations/maintenance/check-readiness.ts'
+import type { LocalSpooling } from '../operations/spool/local-spool.ts'
+import type { UsageConsumer } from '../operations/usage/consume-usage.ts'
+import type { BufferedRecorder } from '../operations/usage/queue-recorder.ts'
+import type { UsageAggregator } from '../operations/usage/usage-aggregator.ts'
+import type { TokenVerifier } from '../ports/access.ts'
+import type { IdempotencyStore } from '../ports/idempotency.ts'
+import type { ChangeFeed, KeyStore, ProviderStore, RevocationSpool } from '../ports/keys.ts'
+import type { Limiter } from '../ports/limits.ts'
+import type { Breaker } from '../ports/meter.ts'
+import type { MessageQueue } from '../ports/queue.ts'
+import type { Background, Clock, Log, Random } from '../ports/runtime.ts'
+import type { Sweeper } from '../ports/store.ts'
+import type { LateUsage, UsageCodec, UsageLedger } from '../ports/usage.ts'
+import type { PushJournal, PushStore, RollUpMarks, UsageCopies, UsageReports } from '../ports/usage-reports.ts'
+import type { ClientIpSource } from '../runtime/config.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+
+/** Everything that an operation may touch. */
+export interface Services {
+  readonly keys: KeyStore
+  readonly providers: ProviderStore
+  readonly idempotency: IdempotencyStore
+  /** Where every change of a key or a provider is told. */
+  readonly feed: ChangeFeed
+  readonly knownKeys: KnownKeys
+  readonly usage: BufferedRecorder
+  /** What waits on the local disk. */
+  readonly spooling: LocalSpooling
+  readonly pendingRevocations: Pick<RevocationSpool, 'put'>
+  readonly limiter: Limiter
+  readonly failures: FailureLimits
+  readonly keyQuotas: KeyQuotas
+  /** What each caller may call of each endpoint of the management API. */
+  readonly managementLimit: Omit<RateLimit, 'name'>
+  readonly aggregator: UsageAggregator
+  readonly consumer: UsageConsumer
+  /** `usage-events`. */
+  readonly queue: MessageQueue
+  /** `usage-events-poison`. */
+  readonly poison: MessageQueue
+  readonly codec: UsageCodec
+  readonly ledger: UsageLedger
+  readonly late: LateUsage
+  readonly reports: UsageReports
+  readonly copies: UsageCopies
+  readonly marks: RollUpMarks
+  readonly pushes: PushStore
+  readonly journal: PushJournal
+  /** What clears the tables of what nobody reads any more, by name. */
+  readonly sweepers: Readonly<Record<string, Sweeper>>
+  readonly digests: KeyDigests
+  /** undefined where no Entra ID token is accepted. */
+  readonly tokens: TokenVerifier | undefined
+  /** Where the address of a caller is read from. */
+  readonly clientIpSource: ClientIpSource
+  /** Seals the cursors of listings. */
+  readonly cursorKey: Uint8Array
+  readonly isAdminKey: (credential: string) => boolean
+  /** The circuit breakers before the dependencies. */
+  readonly guards: readonly Breaker[]
+  readonly readiness: ReadinessCheck
+  /** What goes on beside the calls: begun with the first of them, ended with the app. */
+  readonly background: readonly Background[]
+  readonly clock: Clock
+  readonly random: Random
+  /** What this instance has counted. */
+  readonly metrics: Metrics
+  /** For what happens outside any invocation. */
+  readonly log: Log
+}

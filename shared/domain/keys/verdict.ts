@@ -1,0 +1,175 @@
+import { addressAllowed } from '../access/ip-rule.ts'
+import { missingScopes, scopeAllows } from '../access/scope.ts'
+import { type Environment, endsAt, type Key } from './key.ts'
+import { type LimitStanding, limitCheckNames } from './key-limits.ts'
+import type { Provider } from './provider.ts'
+
+/** What happened to a use: a verdict code, VALID or the reason of the refusal. */
+export type UsageOutcome =
+  | 'VALID'
+  | 'REVOKED'
+  | 'EXPIRED'
+  | 'NOT_YET_VALID'
+  | 'DISABLED'
+  | 'PROVIDER_DISABLED'
+  | 'ENVIRONMENT_MISMATCH'
+  | 'IP_NOT_ALLOWED'
+  | 'INSUFFICIENT_SCOPE'
+  | 'RATE_LIMITED'
+  | 'QUOTA_EXCEEDED'
+
+export type CheckName =
+  | 'revocation'
+  | 'expiry'
+  | 'not_before'
+  | 'enabled'
+  | 'provider'
+  | 'environment'
+  | 'client_ip'
+  | 'scopes'
+  | 'rate_limits'
+  | 'quota'
+
+/** `skipped`: an earlier check failed. */
+export interface CheckResult {
+  readonly check: CheckName
+  readonly result: 'passed' | 'failed' | 'skipped'
+  readonly detail: string | null
+}
+
+/** `RATE_80`, `QUOTA_80`: four fifths of a rate limit, or of a quota, are used. */
+export type Warning = 'EXPIRES_SOON' | 'NEVER_EXPIRES' | 'IN_GRACE' | 'RATE_80' | 'QUOTA_80'
+
+/** What the caller of validate asks of the key. */
+export interface Requirements {
+  readonly environment: Environment | null
+  /** All of these are needed. */
+  readonly scopes: readonly string[]
+  /** One of these is needed; empty asks for none. */
+  readonly anyScopes: readonly string[]
+  readonly clientIp: string | null
+  /** Run every check, also behind the first failure. */
+  readonly dryRun: boolean
+}
+
+/** What is known when a key is judged. `provider` is undefined for one without a row: active, unbounded. */
+export interface Evidence {
+  readonly key: Key
+  readonly provider: Provider | undefined
+  readonly requirements: Requirements
+  readonly now: Date
+}
+
+export interface Verdict {
+  readonly code: UsageOutcome
+  readonly checks: readonly CheckResult[]
+  readonly warnings: readonly Warning[]
+  readonly missingScopes: readonly string[]
+  /** What is left of each limit; empty where there is none, or where none was asked since an earlier check failed. */
+  readonly limits: readonly LimitStanding[]
+  /** The limit that refused the use, and after how long trying again makes sense. */
+  readonly exceeded: (LimitStanding & { readonly retryAfterMs: number }) | null
+}
+
+interface Rule {
+  readonly check: CheckName
+  readonly code: UsageOutcome
+  /** Why the key fails, or undefined where it passes. */
+  readonly fault: (evidence: Evidence) => string | undefined
+}
+
+const EXPIRES_SOON_MS = 7 * 24 * 60 * 60 * 1000
+
+const rules: readonly Rule[] = [
+  { check: 'revocation', code: 'REVOKED', fault: ({ key }) => (key.revocation ? 'The key was revoked.' : undefined) },
+  {
+    check: 'expiry',
+    code: 'EXPIRED',
+    fault: ({ key, now }) => (endsAt(key) <= now.getTime() ? 'The key has expired.' : undefined),
+  },
+  {
+    check: 'not_before',
+    code: 'NOT_YET_VALID',
+    fault: ({ key, now }) => (key.notBefore !== null && now < key.notBefore ? 'The key is not valid yet.' : undefined),
+  },
+  { check: 'enabled', code: 'DISABLED', fault: ({ key }) => (key.enabled ? undefined : 'The key is disabled.') },
+  {
+    check: 'provider',
+    code: 'PROVIDER_DISABLED',
+    fault: ({ provider }) => (provider?.status === 'disabled' ? 'The provider is disabled.' : undefined),
+  },
+  { check: 'environment', code: 'ENVIRONMENT_MISMATCH', fault: faultOfEnvironment },
+  { check: 'client_ip', code: 'IP_NOT_ALLOWED', fault: faultOfClientIp },
+  { check: 'scopes', code: 'INSUFFICIENT_SCOPE', fault: faultOfScopes },
+]
+
+// The answer of nearly every validation: made once, not once per call.
+const passed = [...rules.map(({ check }) => check), ...limitCheckNames].map(
+  (check): CheckResult => ({ check, result: 'passed', detail: null }),
+)
+const noLimits = { limits: [], exceeded: null }
+
+/**
+ * Judges a known key by everything but its limits, which stand as passed until they are asked. The first check that fails
+ * gives the code; the order is the contract's.
+ */
+export function judge(evidence: Evidence): Verdict {
+  const firstFailure = rules.findIndex((rule) => rule.fault(evidence) !== undefined)
+  if (firstFailure === -1) {
+    return { code: 'VALID', checks: passed, warnings: warningsFor(evidence), missingScopes: [], ...noLimits }
+  }
+  const code = rules[firstFailure]?.code ?? 'REVOKED'
+  const result = evidence.requirements.dryRun ? 'passed' : 'skipped'
+  return {
+    code,
+    checks: [
+      ...rules.map((rule, index) => resultOf(rule, evidence, index > firstFailure)),
+      ...limitCheckNames.map((check): CheckResult => ({ check, result, detail: null })),
+    ],
+    warnings: [],
+    missingScopes: code === 'INSUFFICIENT_SCOPE' ? lackingScopes(evidence) : [],
+    ...noLimits,
+  }
+}
+
+function resultOf({ check, fault }: Rule, evidence: Evidence, behindFailure: boolean): CheckResult {
+  if (behindFailure && !evidence.requirements.dryRun) return { check, result: 'skipped', detail: null }
+  const detail = fault(evidence)
+  return detail === undefined ? { check, result: 'passed', detail: null } : { check, result: 'failed', detail }
+}
+
+function faultOfEnvironment({ key, requirements }: Evidence): string | undefined {
+  if (requirements.environment === null || requirements.environment === key.environment) return undefined
+  return `The key is for ${key.environment}, the request asks for ${requirements.environment}.`
+}
+
+function faultOfClientIp({ key, requirements: { clientIp } }: Evidence): string | undefined {
+  if (key.ipRestrictions.length === 0 || addressAllowed(key.ipRestrictions, clientIp)) return undefined
+  return clientIp === null
+    ? 'The key is bound to addresses, and client_ip is missing or no address.'
+    : 'client_ip is not allowed.'
+}
+
+function faultOfScopes(evidence: Evidence): string | undefined {
+  const { scopes, anyScopes } = evidence.requirements
+  if (scopes.length === 0 && anyScopes.length === 0) return undefined
+  const missing = lackingScopes(evidence)
+  return missing.length === 0 ? undefined : `The key lacks ${missing.join(', ')}.`
+}
+
+function lackingScopes({ key, requirements: { scopes, anyScopes } }: Evidence): readonly string[] {
+  const missing = missingScopes(key.scopes, scopes)
+  const anyHeld = anyScopes.length === 0 || anyScopes.some((any) => key.scopes.some((grant) => scopeAllows(grant, any)))
+  return anyHeld ? missing : [...missing, ...anyScopes.filter((any) => !missing.includes(any))]
+}
+
+const neverExpires: readonly Warning[] = ['NEVER_EXPIRES']
+const noWarning: readonly Warning[] = []
+
+function warningsFor({ key, now }: Evidence): readonly Warning[] {
+  const end = endsAt(key)
+  if (end === Infinity) return neverExpires
+  const soon = end - now.getTime() <= EXPIRES_SOON_MS
+  if (key.graceUntil !== null) return soon ? ['IN_GRACE', 'EXPIRES_SOON'] : ['IN_GRACE']
+  return soon ? ['EXPIRES_SOON'] : noWarning
+}

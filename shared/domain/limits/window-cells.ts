@@ -1,0 +1,89 @@
+import type { LimitWindow } from './limit.ts'
+import type { Moment } from './time-interval.ts'
+
+/** How time is divided for a limit. A token is charged to the last cell in which it may be spent. */
+export interface Cells {
+  /** Tells one division from another, in stored records as well. */
+  readonly name: string
+  /** The length of the window; of a month, about. */
+  readonly windowMs: number
+  /** How many cells before the current one still count. */
+  readonly behind: number
+  indexAt(atMs: number): number
+  /** The first instant after the cell. */
+  endMs(index: number): number
+}
+
+const CELLS_PER_WINDOW = 60
+const SHORTEST_CELL_MS = 500
+
+export function cellsOf(window: LimitWindow): Cells {
+  if (!('seconds' in window)) return window.kind === 'day' ? dayCells : monthCells
+  const lengthMs = window.seconds * 1000
+  if (window.kind === 'fixed') return fixedCells(lengthMs)
+  return slidingCells(lengthMs, Math.min(CELLS_PER_WINDOW, Math.max(1, Math.floor(lengthMs / SHORTEST_CELL_MS))))
+}
+
+/** The division with this name; undefined for a name that none has. */
+export function cellsNamed(name: string): Cells | undefined {
+  if (name === 'day') return dayCells
+  if (name === 'month') return monthCells
+  const [, kind, lengthMs, count] = /^([sf])(\d{1,11})(?:\/(\d{1,4}))?$/.exec(name) ?? []
+  if (kind === 's' && count !== undefined) return slidingCells(Number(lengthMs), Number(count))
+  return kind === 'f' && count === undefined ? fixedCells(Number(lengthMs)) : undefined
+}
+
+/** The first cell that counts. */
+export function lowestCounted(cells: Cells, { earlyMs }: Moment): number {
+  return cells.indexAt(earlyMs) - cells.behind
+}
+
+/** The first cell that a token may be charged to that is spent now. */
+export function chargeable(cells: Cells, { lateMs }: Moment): number {
+  return cells.indexAt(lateMs)
+}
+
+/** Fixed windows, days and months go by the likeliest time: which of two a use at their border belongs to matters little. */
+export function momentFor({ behind }: Cells, moment: Moment): Moment {
+  if (behind > 0) return moment
+  const likelyMs = Math.floor((moment.earlyMs + moment.lateMs) / 2)
+  return { earlyMs: likelyMs, lateMs: likelyMs }
+}
+
+/** When what is charged to this cell counts no more. */
+export function freedAt(cells: Cells, index: number): number {
+  return cells.endMs(index + cells.behind)
+}
+
+function slidingCells(windowMs: number, count: number): Cells {
+  return {
+    name: `s${windowMs}/${count}`,
+    windowMs,
+    behind: count,
+    indexAt: (atMs) => Math.floor((Math.floor(atMs) * count) / windowMs),
+    endMs: (index) => Math.ceil(((index + 1) * windowMs) / count),
+  }
+}
+
+function fixedCells(lengthMs: number): Cells {
+  return {
+    name: `f${lengthMs}`,
+    windowMs: lengthMs,
+    behind: 0,
+    indexAt: (atMs) => Math.floor(atMs / lengthMs),
+    endMs: (index) => (index + 1) * lengthMs,
+  }
+}
+
+const dayCells: Cells = { ...fixedCells(86_400_000), name: 'day' }
+
+const monthCells: Cells = {
+  name: 'month',
+  windowMs: 30 * 86_400_000,
+  behind: 0,
+  indexAt: (atMs) => {
+    const at = new Date(atMs)
+    return at.getUTCFullYear() * 12 + at.getUTCMonth()
+  },
+  endMs: (index) => Date.UTC(Math.floor(index / 12), (index % 12) + 1),
+}

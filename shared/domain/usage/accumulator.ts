@@ -1,0 +1,149 @@
+import { countedAtMs, hourIndex, hourName } from './calendar.ts'
+import { countedEndpoint } from './endpoint-names.ts'
+import { type DeltaSize, type MessageRoom, messageRoom } from './message-packing.ts'
+import { evidentIp } from './revoked-use.ts'
+import type { UsageDelta, UsageEvent } from './usage.ts'
+
+/** Uses that fit into one message. It takes in more until it is taken to be sent. */
+export interface UsageLot {
+  readonly deltas: (hashIp: (address: string) => string) => readonly UsageDelta[]
+}
+
+/** Events that wait to be sent, folded: what differs in nothing but its time waits as one. */
+export interface UsageGathering {
+  /** The lot that carries the event from now on; undefined where nothing more may wait. */
+  add(event: UsageEvent, nowMs: number): UsageLot | undefined
+  /** The lots that still take in events, oldest first. */
+  readonly waiting: readonly UsageLot[]
+  /** Closes the oldest lot. Its deltas count against the bound until they are released. */
+  take(): UsageLot | undefined
+  release(lot: UsageLot): void
+}
+
+interface GatheringOptions {
+  readonly measure: (delta: UsageDelta) => DeltaSize
+  /** The most deltas that may be waiting or on their way. */
+  readonly deltasMax: number
+}
+
+interface Cell {
+  readonly first: UsageEvent
+  readonly hour: number
+  readonly lot: Lot
+  count: number
+  lastMs: number
+  lastIp: string | null
+}
+
+interface Lot extends UsageLot {
+  readonly cells: Cell[]
+  readonly room: MessageRoom
+}
+
+/** Starts with nothing. The bound is on deltas, not on uses: a busy key costs no more than a quiet one. */
+export function usageGathering({ measure, deltasMax }: GatheringOptions): UsageGathering {
+  const lots: Lot[] = []
+  const cellsByEndpoint = new Map<string, Map<string, Cell[]>>()
+  let held = 0
+
+  const open = (first: UsageEvent, hour: number, atMs: number): Cell | undefined => {
+    if (held >= deltasMax) return undefined
+    const delta = deltaOf({ first, hour, count: 1, lastMs: atMs, lastIp: null }, () => '')
+    const lot = roomFor(lots, delta, measure(delta))
+    const cell = { first, hour, lot, count: 0, lastMs: atMs, lastIp: first.clientIp }
+    lot.cells.push(cell)
+    held++
+    const endpoints = entry(cellsByEndpoint, first.keyId, newMap<Cell[]>)
+    entry(endpoints, first.endpoint, newList<Cell>).push(cell)
+    return cell
+  }
+
+  return {
+    waiting: lots,
+    add: (event, nowMs) => {
+      const atMs = countedAtMs(event.at.getTime(), nowMs)
+      const hour = hourIndex(atMs)
+      const alike = cellsByEndpoint.get(event.keyId)?.get(event.endpoint)
+      const cell = alike?.find((one) => isAlike(one, event, hour)) ?? open(event, hour, atMs)
+      if (cell === undefined) return undefined
+      cell.count += event.count
+      if (atMs >= cell.lastMs) {
+        cell.lastMs = atMs
+        cell.lastIp = event.clientIp
+      }
+      return cell.lot
+    },
+    take: () => {
+      const lot = lots.shift()
+      for (const cell of lot?.cells ?? []) unlist(cellsByEndpoint, cell)
+      return lot
+    },
+    release: (lot) => {
+      held -= (lot as Lot).cells.length
+    },
+  }
+}
+
+function isAlike(cell: Cell, event: UsageEvent, hour: number): boolean {
+  const { first } = cell
+  return (
+    cell.hour === hour &&
+    first.outcome === event.outcome &&
+    first.statusClass === event.statusClass &&
+    first.ownerId === event.ownerId
+  )
+}
+
+/** Only the newest lot is asked: looking through all of them would make a long queue slow. */
+function roomFor(lots: Lot[], delta: UsageDelta, size: DeltaSize): Lot {
+  const newest = lots.at(-1)
+  if (newest?.room.take(delta, size)) return newest
+  const cells: Cell[] = []
+  const lot: Lot = { cells, room: messageRoom(), deltas: (hashIp) => cells.map((cell) => deltaOf(cell, hashIp)) }
+  lot.room.take(delta, size)
+  lots.push(lot)
+  return lot
+}
+
+function deltaOf(cell: Omit<Cell, 'lot'>, hashIp: (address: string) => string): UsageDelta {
+  const { providerId, keyId, ownerId, environment, outcome, endpoint, statusClass } = cell.first
+  return {
+    providerId,
+    keyId,
+    ownerId,
+    environment,
+    hour: hourName(cell.hour),
+    outcome,
+    endpoint: countedEndpoint(endpoint),
+    statusClass,
+    count: cell.count,
+    lastUsedAt: new Date(cell.lastMs).toISOString(),
+    lastIpHash: cell.lastIp === null ? null : hashIp(cell.lastIp),
+    lastIp: evidentIp(outcome, cell.lastIp),
+  }
+}
+
+function unlist(cellsByEndpoint: Map<string, Map<string, Cell[]>>, cell: Cell): void {
+  const { keyId, endpoint } = cell.first
+  const endpoints = cellsByEndpoint.get(keyId)
+  const others = endpoints?.get(endpoint)?.filter((one) => one !== cell) ?? []
+  if (others.length > 0) endpoints?.set(endpoint, others)
+  else endpoints?.delete(endpoint)
+  if (endpoints?.size === 0) cellsByEndpoint.delete(keyId)
+}
+
+function entry<Value>(map: Map<string, Value>, name: string, make: () => Value): Value {
+  const known = map.get(name)
+  if (known !== undefined) return known
+  const made = make()
+  map.set(name, made)
+  return made
+}
+
+function newMap<Value>(): Map<string, Value> {
+  return new Map()
+}
+
+function newList<Item>(): Item[] {
+  return []
+}

@@ -1,0 +1,109 @@
+import { dayOfHour } from './calendar.ts'
+import { boundEndpoints } from './endpoint-names.ts'
+import { laterRevokedUse, revokedUseOf } from './revoked-use.ts'
+import type { DayCounters, RevokedUse, UsageDelta } from './usage.ts'
+
+/** One name per key: neither id can hold a `|`. */
+export function keyName(key: Pick<UsageDelta, 'providerId' | 'keyId'>): string {
+  return `${key.providerId}|${key.keyId}`
+}
+
+/** The uses that the deltas stand for. */
+export function countOf(deltas: readonly UsageDelta[]): number {
+  return deltas.reduce((sum, delta) => sum + delta.count, 0)
+}
+
+/**
+ * The counters after the deltas, all of one partition, were added: one entry per key that a delta names. `before` gives
+ * what a key had. The order of the deltas, and how they are split over calls, makes no difference to any counter; to
+ * the endpoints none while they are at most 50.
+ */
+export function addDeltas(
+  before: (name: string) => DayCounters | undefined,
+  deltas: readonly UsageDelta[],
+): readonly DayCounters[] {
+  const tallies = new Map<string, Tally>()
+  for (const delta of deltas) {
+    const name = keyName(delta)
+    let tally = tallies.get(name)
+    if (tally === undefined) {
+      tally = startTally(before(name), delta)
+      tallies.set(name, tally)
+    }
+    addDelta(tally, delta)
+  }
+  return [...tallies.values()].map(finishTally)
+}
+
+type LastUse = Pick<DayCounters, 'lastUsedAt' | 'lastIpHash' | 'ownerId'>
+
+interface Tally {
+  readonly key: Pick<DayCounters, 'providerId' | 'keyId' | 'environment' | 'day'>
+  readonly hours: number[]
+  readonly deniedHours: number[]
+  readonly outcomes: Map<string, number>
+  readonly statusClasses: Map<string, number>
+  readonly endpoints: Map<string, number>
+  total: number
+  last: LastUse
+  lastRevoked: RevokedUse | null
+}
+
+function startTally(before: DayCounters | undefined, delta: UsageDelta): Tally {
+  return {
+    key: {
+      providerId: delta.providerId,
+      keyId: delta.keyId,
+      environment: delta.environment,
+      day: dayOfHour(delta.hour),
+    },
+    hours: before ? [...before.hours] : new Array(24).fill(0),
+    deniedHours: before ? [...before.deniedHours] : new Array(24).fill(0),
+    outcomes: new Map(Object.entries(before?.outcomes ?? {})),
+    statusClasses: new Map(Object.entries(before?.statusClasses ?? {})),
+    endpoints: new Map(Object.entries(before?.endpoints ?? {})),
+    total: before?.total ?? 0,
+    last: before ?? delta,
+    lastRevoked: before?.lastRevokedUse ?? null,
+  }
+}
+
+function addDelta(tally: Tally, delta: UsageDelta): void {
+  const hour = Number(delta.hour.slice(8, 10))
+  tally.total += delta.count
+  tally.hours[hour] = (tally.hours[hour] ?? 0) + delta.count
+  if (delta.outcome !== 'VALID') tally.deniedHours[hour] = (tally.deniedHours[hour] ?? 0) + delta.count
+  raise(tally.outcomes, delta.outcome, delta.count)
+  raise(tally.statusClasses, delta.statusClass, delta.count)
+  raise(tally.endpoints, delta.endpoint, delta.count)
+  if (isLater(delta, tally.last)) tally.last = delta
+  tally.lastRevoked = laterRevokedUse(tally.lastRevoked, revokedUseOf(delta))
+}
+
+function raise(counts: Map<string, number>, name: string, by: number): void {
+  counts.set(name, (counts.get(name) ?? 0) + by)
+}
+
+/** A total order, so that two uses in the same millisecond give the same result in whatever order they are added. */
+function isLater(a: LastUse, b: LastUse): boolean {
+  if (a.lastUsedAt !== b.lastUsedAt) return a.lastUsedAt > b.lastUsedAt
+  if (a.lastIpHash !== b.lastIpHash) return (a.lastIpHash ?? '') > (b.lastIpHash ?? '')
+  return (a.ownerId ?? '') > (b.ownerId ?? '')
+}
+
+/** `Object.fromEntries` makes own properties of any name, `__proto__` too. */
+function finishTally(tally: Tally): DayCounters {
+  return {
+    ...tally.key,
+    ownerId: tally.last.ownerId,
+    total: tally.total,
+    hours: tally.hours,
+    deniedHours: tally.deniedHours,
+    outcomes: Object.fromEntries(tally.outcomes),
+    statusClasses: Object.fromEntries(tally.statusClasses),
+    endpoints: Object.fromEntries(boundEndpoints(tally.endpoints)),
+    lastUsedAt: tally.last.lastUsedAt,
+    lastIpHash: tally.last.lastIpHash,
+    lastRevokedUse: tally.lastRevoked,
+  }
+}

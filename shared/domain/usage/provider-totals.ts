@@ -1,0 +1,50 @@
+import { addCounts, boundCounts, type DaySums, latest } from './report.ts'
+import type { DayCounters } from './usage.ts'
+
+/**
+ * The uses of all keys of a provider on one UTC day. `versions` says how far each of the 16 shards was counted when the
+ * sums were made: the count of batches in it.
+ */
+export interface ProviderDay extends DaySums {
+  readonly providerId: string
+  readonly versions: readonly number[]
+}
+
+/** Adds up the counters of one provider and one day. */
+export function totalOf(
+  providerId: string,
+  day: string,
+  versions: readonly number[],
+  rows: readonly DayCounters[],
+): ProviderDay {
+  return {
+    providerId,
+    day,
+    versions,
+    total: rows.reduce((total, row) => total + row.total, 0),
+    hours: addHours(rows.map(({ hours }) => hours)),
+    deniedHours: addHours(rows.map(({ deniedHours }) => deniedHours)),
+    outcomes: addCounts(rows.map(({ outcomes }) => outcomes)),
+    statusClasses: addCounts(rows.map(({ statusClasses }) => statusClasses)),
+    endpoints: boundCounts(addCounts(rows.map(({ endpoints }) => endpoints))),
+    lastUsedAt: latest(rows.map(({ lastUsedAt }) => lastUsedAt)) ?? '',
+  }
+}
+
+/**
+ * What to do with totals beside those that are stored. Two roll-ups that overlap may each have counted one shard
+ * further than the other: then neither may replace the other, and the day is to be counted `again`.
+ */
+export function decideTotals(mine: ProviderDay, stored: ProviderDay | undefined): 'store' | 'keep' | 'again' {
+  if (stored === undefined) return 'store'
+  if (reaches(stored.versions, mine.versions)) return 'keep'
+  return reaches(mine.versions, stored.versions) ? 'store' : 'again'
+}
+
+function reaches(versions: readonly number[], others: readonly number[]): boolean {
+  return others.every((other, shard) => (versions[shard] ?? 0) >= other)
+}
+
+function addHours(rows: readonly (readonly number[])[]): readonly number[] {
+  return Array.from({ length: 24 }, (_, hour) => rows.reduce((sum, hours) => sum + (hours[hour] ?? 0), 0))
+}

@@ -1,0 +1,147 @@
+import type { Key } from '../keys/key.ts'
+import type { UsageOutcome } from '../keys/verdict.ts'
+import { dayName, isClosedDay, SEAL_AFTER_DAYS } from './calendar.ts'
+import { countedEndpoint } from './endpoint-names.ts'
+import type { StatusClass, UsageEvent } from './usage.ts'
+
+/** A use, or `count` uses that are alike, as a caller reports it. */
+export interface PushedEvent {
+  readonly keyId: string
+  /** null: when the batch was received. */
+  readonly at: Date | null
+  readonly outcome: UsageOutcome
+  readonly endpoint: string
+  readonly statusClass: StatusClass
+  readonly count: number
+  /** The caller's name for the event: a second one of that name in the same batch is a duplicate. */
+  readonly id: string | null
+}
+
+export type RejectionCode = 'malformed_json' | 'invalid_event' | 'key_not_found' | 'too_old'
+
+/** Why one event of a batch is not counted. */
+export interface Rejection {
+  /** Its place in the batch, from 0. */
+  readonly index: number
+  /** RFC 6901, into the event, as a URI fragment. */
+  readonly pointer: string
+  readonly code: RejectionCode
+  readonly detail: string
+}
+
+/** One event of a batch as it was read. */
+export type PushedItem =
+  | { readonly kind: 'event'; readonly index: number; readonly event: PushedEvent }
+  | { readonly kind: 'rejected'; readonly rejection: Rejection }
+
+/** `accepted` and `duplicate` are uses: an event with a `count` of 5 is five. */
+export interface PushDecision {
+  readonly events: readonly UsageEvent[]
+  readonly accepted: number
+  readonly duplicate: number
+  readonly rejected: readonly Rejection[]
+}
+
+/** An accepted batch. Its numbers never change. */
+export interface PushRecord {
+  readonly batchId: string
+  /** SHA-256 of the body, hex. */
+  readonly bodyDigest: string
+  /** Tells the messages of this try from those of another try at the same batch, which may have been cut otherwise. */
+  readonly attempt: string
+  readonly acceptedAt: Date
+  readonly accepted: number
+  readonly duplicate: number
+  readonly rejected: readonly Rejection[]
+  /** How many messages carry the batch. */
+  readonly parts: number
+  /** Whether the queue has acknowledged all of them. */
+  readonly sent: boolean
+}
+
+/** A part that was counted: uses in the counters, and uses that came too late for them. */
+export interface PushedPart {
+  readonly part: number
+  readonly applied: number
+  readonly late: number
+}
+
+export interface PushProgress {
+  readonly status: 'queued' | 'processing' | 'completed'
+  readonly applied: number
+  readonly late: number
+  readonly partsCounted: number
+}
+
+/** Sorts out which events count. `keys` holds the keys of `events` that exist within the caller's reach. */
+export function decidePush(items: readonly PushedItem[], keys: ReadonlyMap<string, Key>, now: Date): PushDecision {
+  const judged = items.map((item) => (item.kind === 'event' ? judgeEvent(item.index, item.event, keys, now) : item))
+  const rejected = judged.flatMap((item) => (item.kind === 'rejected' ? [item.rejection] : []))
+  const events: UsageEvent[] = []
+  const seen = new Set<string>()
+  let duplicate = 0
+  for (const item of judged) {
+    if (item.kind === 'rejected') continue
+    if (item.id !== null && seen.has(item.id)) {
+      duplicate += item.event.count
+      continue
+    }
+    events.push(item.event)
+    if (item.id !== null) seen.add(item.id)
+  }
+  return { events, accepted: events.reduce((sum, { count }) => sum + count, 0), duplicate, rejected }
+}
+
+/** The distinct keys that the events of a batch name. */
+export function keyIdsOf(items: readonly PushedItem[]): readonly string[] {
+  return [...new Set(items.flatMap((item) => (item.kind === 'event' ? [item.event.keyId] : [])))]
+}
+
+/** How far an accepted batch is. */
+export function pushProgress(record: PushRecord, parts: readonly PushedPart[]): PushProgress {
+  const applied = parts.reduce((sum, part) => sum + part.applied, 0)
+  const late = parts.reduce((sum, part) => sum + part.late, 0)
+  const started = parts.length === 0 ? 'queued' : 'processing'
+  return {
+    status: parts.length >= record.parts ? 'completed' : started,
+    applied,
+    late,
+    partsCounted: parts.length,
+  }
+}
+
+type Judged =
+  | { readonly kind: 'counts'; readonly event: UsageEvent; readonly id: string | null }
+  | { readonly kind: 'rejected'; readonly rejection: Rejection }
+
+function judgeEvent(index: number, event: PushedEvent, keys: ReadonlyMap<string, Key>, now: Date): Judged {
+  const key = keys.get(event.keyId)
+  if (key === undefined || key.environment === null) {
+    return reject({ index, pointer: '#/key_id', code: 'key_not_found', detail: 'There is no such key.' })
+  }
+  const at = event.at ?? now
+  if (isClosedDay(dayName(at), now)) {
+    const detail = `The event is more than ${SEAL_AFTER_DAYS} days old: its day is closed.`
+    return reject({ index, pointer: '#/at', code: 'too_old', detail })
+  }
+  return {
+    kind: 'counts',
+    id: event.id,
+    event: {
+      providerId: key.providerId,
+      keyId: key.keyId,
+      ownerId: key.ownerId,
+      environment: key.environment,
+      at,
+      outcome: event.outcome,
+      endpoint: countedEndpoint(event.endpoint),
+      statusClass: event.statusClass,
+      count: event.count,
+      clientIp: null,
+    },
+  }
+}
+
+function reject(rejection: Rejection): Judged {
+  return { kind: 'rejected', rejection }
+}

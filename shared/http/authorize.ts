@@ -1,0 +1,46 @@
+import { managementScopes } from '../contracts/fields.ts'
+import { rulesWithin } from '../domain/access/ip-rule.ts'
+import { AppError, type FieldError } from '../domain/errors.ts'
+import type { Key, KeyKind } from '../domain/keys/key.ts'
+import type { Caller } from './authenticate.ts'
+import { invalidRequest } from './read-request.ts'
+
+/**
+ * Throws `forbidden` where a caller would make, change or rotate a management key that can do more than itself: more
+ * scopes, more providers, or the same from more addresses. Keys of kind `api` hold the provider's own scopes, which mean
+ * nothing here.
+ */
+export function refuseEscalation(
+  caller: Caller,
+  key: Pick<Key, 'scopes' | 'providerId' | 'ipRestrictions'> & { readonly kind: KeyKind },
+): void {
+  if (key.kind !== 'management' || caller.scopes === null) return
+  const held = caller.scopes
+  const wider = key.scopes.filter((scope) => !held.includes(scope))
+  if (wider.length > 0) {
+    throw new AppError('forbidden', `A management key cannot give what it does not have: ${wider.join(', ')}.`)
+  }
+  if (key.providerId === '*' && caller.scope.kind !== 'every') {
+    throw new AppError('forbidden', 'A management key of one provider cannot give a right over all.')
+  }
+  if (!rulesWithin(key.ipRestrictions, caller.ipRestrictions)) {
+    throw new AppError('forbidden', 'A management key that is bound to addresses cannot give a right from others.')
+  }
+}
+
+/**
+ * Throws `invalid_request` where a change would give a management key what generate refuses it: a scope that this API
+ * does not know, none at all, or a limit. Nothing holds those, and a rule that binds nobody is a lie.
+ */
+export function refuseUnenforced(key: Pick<Key, 'kind' | 'scopes' | 'rateLimits' | 'quota'>): void {
+  if (key.kind !== 'management') return
+  const known: readonly string[] = managementScopes
+  const faults: FieldError[] = key.scopes.flatMap((scope, index) =>
+    known.includes(scope) ? [] : [{ pointer: `#/scopes/${index}`, detail: 'is not a scope of management keys' }],
+  )
+  const detail = 'is not held for management keys'
+  if (key.scopes.length === 0) faults.push({ pointer: '#/scopes', detail: 'must name at least one scope' })
+  if (key.rateLimits.length > 0) faults.push({ pointer: '#/rate_limits', detail })
+  if (key.quota !== null) faults.push({ pointer: '#/quota', detail })
+  if (faults.length > 0) throw invalidRequest(faults)
+}

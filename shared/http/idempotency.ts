@@ -1,0 +1,70 @@
+import type { HttpRequest } from '@azure/functions'
+import type { Services } from '../app/services.ts'
+import { AppError, isOutage } from '../domain/errors.ts'
+import { type IdempotentStart, startIdempotent } from '../operations/start-idempotent.ts'
+import type { Log } from '../ports/runtime.ts'
+import { describeFailure } from '../runtime/log.ts'
+import type { Answer } from './endpoint-spec.ts'
+import { invalidRequest } from './read-request.ts'
+
+interface IdempotentRun {
+  readonly callerId: string
+  readonly text: string
+  /** Runs although the store cannot say whether it ran before. */
+  readonly mayGoWithout?: boolean
+  readonly log: Log
+  readonly run: (seed: string) => Promise<Answer>
+}
+
+/**
+ * Runs a call once per Idempotency-Key and caller. Only an answer of success is kept, as `replayBody` where the answer
+ * holds a secret; a refusal frees the key again. Without the header it simply runs.
+ */
+export async function runIdempotent(
+  services: Services,
+  request: HttpRequest,
+  { callerId, text, mayGoWithout = false, log, run }: IdempotentRun,
+): Promise<Answer> {
+  const key = readKey(request)
+  if (key === undefined) return run(services.random.id())
+  const { pathname, search } = new URL(request.url)
+  const call = { callerId, key, request: `${request.method} ${pathname}${search}\n${text}` }
+  const start = await startIdempotent(services, call).catch((error: unknown) => {
+    if (mayGoWithout && isOutage(error)) return undefined
+    throw error
+  })
+  if (start === undefined) return run(services.random.id())
+  if (start.kind === 'replayed') {
+    const { status, headers, body } = start.answer
+    return { status, headers: { ...headers, 'idempotency-replayed': 'true' }, body }
+  }
+  const answer = await runOrGiveUp(start, run)
+  const { status = 200, headers = {}, body, replayBody = body } = answer
+  // What is pending is not the last word: the next try asks anew.
+  const end = mayGoWithout && status === 202 ? start.abandon() : start.finish({ status, headers, body: replayBody })
+  // The call is done and its answer may hold a secret that nobody can show again: it leaves also when it cannot be kept.
+  await end.catch((error) => {
+    log('error', 'the answer could not be kept for a replay', { cause: describeFailure(error) })
+  })
+  return answer
+}
+
+async function runOrGiveUp(
+  start: Extract<IdempotentStart, { readonly kind: 'mine' }>,
+  run: IdempotentRun['run'],
+): Promise<Answer> {
+  try {
+    return await run(start.seed)
+  } catch (error) {
+    const leftNothing = error instanceof AppError && !error.code.endsWith('_unavailable') && error.code !== 'internal'
+    await (leftNothing ? start.release() : start.abandon())
+    throw error
+  }
+}
+
+function readKey(request: HttpRequest): string | undefined {
+  const key = request.headers.get('idempotency-key')
+  if (key === null) return undefined
+  if (/^[\x20-\x7e]{1,255}$/.test(key)) return key
+  throw invalidRequest([{ pointer: 'Idempotency-Key', detail: 'must be 1 to 255 printable ASCII characters' }])
+}

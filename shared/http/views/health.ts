@@ -1,0 +1,68 @@
+import type { Services } from '../../app/services.ts'
+import type { ReadinessView } from '../../contracts/health.ts'
+import { AppError } from '../../domain/errors.ts'
+import type { Readiness } from '../../operations/maintenance/check-readiness.ts'
+import type { Log } from '../../ports/runtime.ts'
+import { ConfigError } from '../../runtime/config.ts'
+import { describeFailure } from '../../runtime/log.ts'
+import { VERSION } from '../../runtime/version.ts'
+import type { Answer } from '../endpoint-spec.ts'
+
+/** Names what is not ready: a wrong setting (never its value), or what does not work (the why is in the log). */
+export async function toReadinessAnswer(provide: () => Services, log: Log): Promise<Answer> {
+  const composed = composeOrExplain(provide)
+  if (Array.isArray(composed)) return { status: 503, body: misconfigured(composed) }
+  const readiness = await composed.readiness()
+  for (const { name, failure } of readiness.dependencies) {
+    if (failure !== null)
+      log('error', 'dependency does not answer', { dependency: name, cause: describeFailure(failure) })
+  }
+  return { status: readiness.wrong.length === 0 ? 200 : 503, body: toReadinessView(readiness) }
+}
+
+function toReadinessView({ wrong, dependencies, breakers, spool, known, clockSkewSeconds }: Readiness): ReadinessView {
+  return {
+    status: wrong.length === 0 ? 'ready' : 'unavailable',
+    version: VERSION,
+    wrong: [...wrong],
+    settings: [],
+    dependencies: Object.fromEntries(
+      dependencies.map(({ name, failure }) => [name, failure === null ? 'ok' : 'unavailable']),
+    ),
+    breakers: Object.fromEntries(breakers.map(({ name, state }) => [name, state])),
+    spool:
+      spool === undefined
+        ? null
+        : {
+            batches: spool.batches,
+            bytes: spool.bytes,
+            oldest_seconds: toSeconds(spool.oldestAgeMs),
+            pending_revocations: spool.pendingRevocations,
+          },
+    feed_age_seconds: known.feedAgeMs === undefined ? null : toSeconds(known.feedAgeMs),
+    replica:
+      known.replicaAgeMs === undefined ? null : { keys: known.replicaKeys, age_seconds: toSeconds(known.replicaAgeMs) },
+    clock_skew_seconds: clockSkewSeconds ?? null,
+  }
+}
+
+function misconfigured(settings: readonly string[]): ReadinessView {
+  return {
+    ...{ status: 'misconfigured', version: VERSION, wrong: ['settings'], settings: [...settings] },
+    ...{ dependencies: {}, breakers: {}, spool: null },
+    ...{ feed_age_seconds: null, replica: null, clock_skew_seconds: null },
+  }
+}
+
+function toSeconds(ms: number): number {
+  return Math.round(ms) / 1000
+}
+
+function composeOrExplain(provide: () => Services): Services | string[] {
+  try {
+    return provide()
+  } catch (error) {
+    if (error instanceof AppError && error.cause instanceof ConfigError) return error.cause.message.split('\n')
+    throw error
+  }
+}

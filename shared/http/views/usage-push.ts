@@ -1,0 +1,86 @@
+import type { HttpRequest } from '@azure/functions'
+import { PushBody, PushedEventBody } from '../../contracts/usage.ts'
+import type { FieldError } from '../../domain/errors.ts'
+import type { PushedItem, RejectionCode } from '../../domain/usage/push.ts'
+import { check, invalidRequest, parseJson } from '../read-request.ts'
+
+const MAX_POINTER_LENGTH = 128
+const MAX_DETAIL_LENGTH = 200
+
+export interface PushReading {
+  /** As the query or the body names it. */
+  readonly batchId: string | undefined
+  readonly items: readonly PushedItem[]
+}
+
+/**
+ * Reads the events of a push: a JSON array, an object `{ batch_id, events }`, or NDJSON. A bad event, or a line that is
+ * no JSON, is an item that says why; what is wrong with the body as a whole throws as for every other body.
+ */
+export function readPushBody(request: HttpRequest, text: string, batchId: string | undefined): PushReading {
+  const isLines = /^application\/(?:x-)?(?:ndjson|jsonl)\s*(?:;|$)/i.test(request.headers.get('content-type') ?? '')
+  const values = isLines ? readLines(text) : undefined
+  const body = check(PushBody, values ?? parseJson(request, text), '#')
+  if (!('data' in body)) throw invalidRequest(body.errors)
+  const { batch_id: named = batchId, events } = body.data
+  if (batchId !== undefined && named !== batchId) {
+    throw invalidRequest([{ pointer: '#/batch_id', detail: 'must be the batch_id of the query, or be left out' }])
+  }
+  return { batchId: named, items: events.map(readEvent) }
+}
+
+const malformed = Symbol('a line that is no JSON')
+
+/** Empty lines at the end or in between are no events. */
+function readLines(text: string): readonly unknown[] {
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line): unknown => {
+      try {
+        return JSON.parse(line)
+      } catch {
+        return malformed
+      }
+    })
+}
+
+function readEvent(value: unknown, index: number): PushedItem {
+  if (value === malformed)
+    return reject(index, 'malformed_json', { pointer: '#', detail: 'The line is not valid JSON.' })
+  const event = check(PushedEventBody, value, '#')
+  if (!('data' in event)) {
+    return reject(index, 'invalid_event', event.errors[0] ?? { pointer: '#', detail: 'is not an event' })
+  }
+  const { key_id, at, outcome, endpoint, status, count, id } = event.data
+  return {
+    kind: 'event',
+    index,
+    event: {
+      keyId: key_id,
+      at: at ?? null,
+      outcome,
+      endpoint,
+      statusClass: statusClassOf(status ?? (outcome === 'VALID' ? 200 : 400)),
+      count,
+      id: id ?? null,
+    },
+  }
+}
+
+function statusClassOf(status: number) {
+  const classes = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
+  return classes[Math.floor(status / 100) - 1] ?? '5xx'
+}
+
+function reject(index: number, code: RejectionCode, { pointer, detail }: FieldError): PushedItem {
+  return {
+    kind: 'rejected',
+    rejection: {
+      index,
+      code,
+      pointer: pointer.slice(0, MAX_POINTER_LENGTH),
+      detail: detail.slice(0, MAX_DETAIL_LENGTH),
+    },
+  }
+}

@@ -1,0 +1,91 @@
+import { faultOfRule } from '../../domain/access/ip-rule.ts'
+import { oneProvider } from '../../domain/access/provider-scope.ts'
+import { AppError, type FieldError } from '../../domain/errors.ts'
+import type { Environment, Key, KeyKind, KeyPolicy } from '../../domain/keys/key.ts'
+import { generateSecret, keyHint } from '../../domain/keys/key-format.ts'
+import type { KeyStore } from '../../ports/keys.ts'
+import type { Clock, Random } from '../../ports/runtime.ts'
+import type { KeyDigests } from '../key-digests.ts'
+import type { KeyQuotas } from './key-quotas.ts'
+
+export interface GenerateKeyInput extends KeyPolicy {
+  /** A ULID. A second call with the same id makes no second key. */
+  readonly keyId: string
+  readonly kind: KeyKind
+  readonly providerId: string
+  readonly environment: Environment | null
+  readonly enabled: boolean
+  readonly createdBy: string
+  readonly rotatedFrom: string | null
+}
+
+export interface NewKeyNeeds {
+  readonly keys: KeyStore
+  readonly digests: KeyDigests
+  readonly clock: Clock
+  readonly random: Random
+  readonly keyQuotas: KeyQuotas
+}
+
+/** The key, and its secret: this once. null where an earlier call with the same id had made the key. */
+export interface NewKey {
+  readonly key: Key
+  readonly secret: string | null
+}
+
+/**
+ * Makes a key. The secret leaves in the return value; only its digest is stored. Throws `key_quota_exceeded` and
+ * `rate_limited` where the provider's quotas allow no more keys; one that a rotation makes takes the old one's place.
+ */
+export async function generateKey(needs: NewKeyNeeds, input: GenerateKeyInput): Promise<NewKey> {
+  const { kind, providerId, keyId, rotatedFrom } = input
+  const now = needs.clock.now()
+  refuseFaults([...faultsOfRules(input.ipRestrictions), ...faultsOfTimes(input, now)])
+  const purpose = rotatedFrom === null ? 'generate' : 'rotate'
+  return needs.keyQuotas.admit(
+    { kind, providerId, keyId, purpose },
+    () => makeKey(needs, input, now),
+    ({ secret }) => secret !== null,
+  )
+}
+
+async function makeKey(needs: NewKeyNeeds, input: GenerateKeyInput, now: Date): Promise<NewKey> {
+  const secret = generateSecret(input.environment ?? 'mgmt', (size) => needs.random.bytes(size))
+  const key: Key = {
+    ...input,
+    ...needs.digests.make(secret),
+    hint: keyHint(secret),
+    createdAt: now,
+    updatedAt: now,
+    revocation: null,
+    replacedBy: null,
+    graceUntil: null,
+  }
+  if ((await needs.keys.create(key)) === 'created') return { key, secret }
+  const earlier = await needs.keys.findById(oneProvider(input.providerId), input.keyId)
+  if (earlier === undefined) throw new AppError('conflict', 'The key could not be made. Try again.')
+  return { key: earlier.value, secret: null }
+}
+
+/** One error per address rule that is no rule; `pointer` names its place in the body. */
+export function faultsOfRules(rules: readonly string[]): FieldError[] {
+  return rules.flatMap((rule, index) => {
+    const detail = faultOfRule(rule)
+    return detail === undefined ? [] : [{ pointer: `#/ip_restrictions/${index}`, detail }]
+  })
+}
+
+/** What is wrong with the times of a key that is about to be made or changed. */
+export function faultsOfTimes({ notBefore, expiresAt }: Pick<KeyPolicy, 'notBefore' | 'expiresAt'>, now: Date) {
+  const faults: FieldError[] = []
+  if (expiresAt !== null && expiresAt <= now) faults.push({ pointer: '#/expires_at', detail: 'must be in the future' })
+  if (expiresAt !== null && notBefore !== null && expiresAt <= notBefore) {
+    faults.push({ pointer: '#/expires_at', detail: 'must be later than not_before' })
+  }
+  return faults
+}
+
+/** Throws `invalid_request` with all the faults, if there are any. */
+export function refuseFaults(errors: readonly FieldError[]): void {
+  if (errors.length > 0) throw new AppError('invalid_request', 'The request does not match the contract.', { errors })
+}

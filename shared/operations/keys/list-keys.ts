@@ -1,0 +1,50 @@
+import type { OneProvider } from '../../domain/access/provider-scope.ts'
+import { scopeAllows } from '../../domain/access/scope.ts'
+import { type Environment, type Key, type KeyStatus, keyStatus } from '../../domain/keys/key.ts'
+import type { KeyStore } from '../../ports/keys.ts'
+import type { Clock } from '../../ports/runtime.ts'
+import type { Page } from '../../ports/store.ts'
+
+/** Undefined asks for any. */
+export interface KeyFilter {
+  readonly environment?: Environment | undefined
+  readonly status?: KeyStatus | undefined
+  readonly ownerId?: string | undefined
+  /** Keys that this scope is granted to. */
+  readonly scope?: string | undefined
+  /** Beginning of the name, in any case. */
+  readonly namePrefix?: string | undefined
+}
+
+// A filter that matches little must not turn one request into a walk over everything.
+const READS_MAX = 20
+
+/** The next keys of a provider that match, at most `limit`; fewer, with `next` set, when many others had to be passed over. */
+export async function listKeys(
+  { keys, clock }: { readonly keys: KeyStore; readonly clock: Clock },
+  scope: OneProvider,
+  filter: KeyFilter,
+  { limit, after }: { readonly limit: number; readonly after: string | null },
+): Promise<Page<Key>> {
+  const matching: Key[] = []
+  let position = after
+  let reads = 0
+  do {
+    const page = await keys.page(scope, { limit: limit - matching.length, after: position })
+    matching.push(...page.items.filter((key) => matches(key, filter, clock.now())))
+    position = page.next
+    reads++
+  } while (position !== null && matching.length < limit && reads < READS_MAX)
+  return { items: matching, next: position }
+}
+
+function matches(key: Key, filter: KeyFilter, now: Date): boolean {
+  const { environment, status, ownerId, scope, namePrefix } = filter
+  return (
+    (environment === undefined || key.environment === environment) &&
+    (ownerId === undefined || key.ownerId === ownerId) &&
+    (scope === undefined || key.scopes.some((grant) => scopeAllows(grant, scope))) &&
+    (namePrefix === undefined || key.name.toLowerCase().startsWith(namePrefix.toLowerCase())) &&
+    (status === undefined || keyStatus(key, now) === status)
+  )
+}

@@ -1,0 +1,46 @@
+import type { OneProvider } from '../../domain/access/provider-scope.ts'
+import { AppError } from '../../domain/errors.ts'
+import type { Provider } from '../../domain/keys/provider.ts'
+import type { ProviderStore } from '../../ports/keys.ts'
+import type { KnownKeys } from '../key-cache/key-lookup.ts'
+import { type PublishChangeNeeds, publishChange } from './publish-change.ts'
+
+export type ProviderSettings = Omit<Provider, 'providerId' | 'createdAt' | 'updatedAt' | 'updatedBy'>
+
+interface PutProviderNeeds extends PublishChangeNeeds {
+  readonly providers: ProviderStore
+  readonly knownKeys: Pick<KnownKeys, 'providerChanged'>
+}
+
+const TRIES = 8
+
+/** Creates a provider or replaces its settings as a whole; resolves when every instance is told. Throws `conflict` when others keep winning. */
+export async function putProvider(
+  needs: PutProviderNeeds,
+  scope: OneProvider,
+  settings: ProviderSettings,
+  by: string,
+): Promise<{ readonly provider: Provider; readonly created: boolean }> {
+  const { providers, knownKeys, clock } = needs
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    const found = await providers.find(scope)
+    const now = clock.now()
+    const provider: Provider = {
+      ...settings,
+      providerId: scope.providerId,
+      createdAt: found?.value.createdAt ?? now,
+      updatedAt: now,
+      updatedBy: by,
+    }
+    const { providerId } = scope
+    const written = await providers.put(scope, provider, found?.version ?? null).finally(() => {
+      // Also where the write fails: nobody knows then whether it was carried out.
+      knownKeys.providerChanged(providerId)
+    })
+    if (written === 'stored') {
+      await publishChange(needs, { kind: 'provider', providerId })
+      return { provider, created: found === undefined }
+    }
+  }
+  throw new AppError('conflict', 'Others keep changing this provider. Try again.', { retryAfterSeconds: 1 })
+}

@@ -1,0 +1,87 @@
+import type { ProviderScope } from '../../domain/access/provider-scope.ts'
+import { AppError, isOutage } from '../../domain/errors.ts'
+import { endsAt, type Key, keyStatus } from '../../domain/keys/key.ts'
+import { type ChangeKeyNeeds, changeKey, keyNotFound } from './change-key.ts'
+import { generateKey, type NewKey, type NewKeyNeeds } from './generate-key.ts'
+
+export interface RotateKeyInput {
+  readonly keyId: string
+  /** Id of the new key. A second call with the same id makes no second key. */
+  readonly newKeyId: string
+  /** How long the old key lives on, at most until its own expiry; 0 revokes it at once. */
+  readonly gracePeriodSeconds: number
+  /** The new key's expiry; undefined carries the old one over. */
+  readonly expiresAt: Date | null | undefined
+  readonly by: string
+}
+
+/**
+ * Makes a new key with the policy of an old one, which lives on for the grace period. The new key comes first: a crash
+ * in between leaves a key that nobody knows, and never an old key that dies without a successor.
+ *
+ * Throws `key_not_found`, `key_revoked` (expired counts too), `key_already_rotated`.
+ */
+export async function rotateKey(
+  needs: NewKeyNeeds & ChangeKeyNeeds,
+  scope: ProviderScope,
+  input: RotateKeyInput,
+  authorize: (key: Key) => void,
+): Promise<NewKey> {
+  const found = await needs.keys.findById(scope, input.keyId)
+  if (found === undefined) throw keyNotFound()
+  authorize(found.value)
+  refuseDead(found.value, input, needs.clock.now())
+  const expiresAt = input.expiresAt === undefined ? found.value.expiresAt : input.expiresAt
+  const rotated = await generateKey(needs, {
+    ...policyOf(found.value),
+    expiresAt,
+    keyId: input.newKeyId,
+    createdBy: input.by,
+    rotatedFrom: input.keyId,
+  })
+  try {
+    await changeKey(needs, scope, input.keyId, (key) => {
+      refuseDead(key, input, needs.clock.now())
+      return key.replacedBy === input.newKeyId ? key : succeeded(key, input, needs.clock.now())
+    })
+  } catch (error) {
+    await withdraw(needs, scope, rotated.key, error)
+    throw error
+  }
+  return rotated
+}
+
+function policyOf(key: Key) {
+  const { name, description, ownerId, scopes, ipRestrictions, notBefore, rateLimits, quota, metadata } = key
+  const { kind, providerId, environment, enabled } = key
+  return {
+    ...{ name, description, ownerId, scopes, ipRestrictions, notBefore, rateLimits, quota, metadata },
+    ...{ kind, providerId, environment, enabled },
+  }
+}
+
+function refuseDead(key: Key, { newKeyId }: RotateKeyInput, now: Date): void {
+  if (key.replacedBy === newKeyId) return
+  if (key.replacedBy !== null)
+    throw new AppError('key_already_rotated', 'The key has a successor already: rotate that.')
+  const status = keyStatus(key, now)
+  if (status === 'revoked' || status === 'expired') {
+    throw new AppError('key_revoked', `The key is ${status} and cannot be rotated. Generate a new one.`)
+  }
+}
+
+function succeeded(key: Key, { newKeyId, gracePeriodSeconds, by }: RotateKeyInput, now: Date): Key {
+  const replaced = { ...key, replacedBy: newKeyId, updatedAt: now }
+  if (gracePeriodSeconds === 0) return { ...replaced, revocation: { at: now, by, reason: 'rotated', text: null } }
+  return { ...replaced, graceUntil: new Date(Math.min(now.getTime() + gracePeriodSeconds * 1000, endsAt(key))) }
+}
+
+/** The new key has no place: somebody revoked or rotated the old one meanwhile. Nobody has its secret; end it all the same. */
+async function withdraw(needs: ChangeKeyNeeds & NewKeyNeeds, scope: ProviderScope, key: Key, cause: unknown) {
+  // After a failure of the store the old key's state is unknown, and a second try finishes the rotation.
+  if (!(cause instanceof AppError) || isOutage(cause)) return
+  await changeKey(needs, scope, key.keyId, (current) => {
+    const at = needs.clock.now()
+    return { ...current, revocation: { at, by: 'system', reason: 'superseded', text: null }, updatedAt: at }
+  })
+}

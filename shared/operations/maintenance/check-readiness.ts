@@ -1,0 +1,105 @@
+import { oneProvider } from '../../domain/access/provider-scope.ts'
+import type { ProviderStore } from '../../ports/keys.ts'
+import type { Limiter } from '../../ports/limits.ts'
+import type { Breaker, BreakerState } from '../../ports/meter.ts'
+import type { MessageQueue } from '../../ports/queue.ts'
+import type { Clock, Scheduler } from '../../ports/runtime.ts'
+import type { KnownKeys } from '../key-cache/key-lookup.ts'
+import type { LocalSpooling, SpoolState } from '../spool/local-spool.ts'
+
+interface ReadinessNeeds {
+  readonly providers: Pick<ProviderStore, 'find'>
+  readonly queue: Pick<MessageQueue, 'depth'>
+  readonly guards: readonly Breaker[]
+  readonly knownKeys: Pick<KnownKeys, 'status'>
+  readonly limiter: Pick<Limiter, 'clockSkewSeconds'>
+  readonly spooling: Pick<LocalSpooling, 'state'>
+  /** Whether the settings ask for files on the local disk. */
+  readonly keepsLocalFiles: boolean
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly scheduler: Scheduler
+}
+
+interface DependencyState {
+  readonly name: 'tables' | 'queue'
+  /** null while it answers; else the error, which is for the log. */
+  readonly failure: unknown
+}
+
+/** How this instance is: what it depends on, and what it holds against the time when that fails. */
+export interface Readiness {
+  /** The names of what is wrong; none where the instance is ready. */
+  readonly wrong: readonly string[]
+  readonly dependencies: readonly DependencyState[]
+  readonly breakers: readonly { readonly name: string; readonly state: BreakerState }[]
+  /** undefined where there is no file on the local disk. */
+  readonly spool: SpoolState | undefined
+  readonly known: ReturnType<KnownKeys['status']>
+  /** How far this instance's clock is ahead of the store's; undefined while that is not known. */
+  readonly clockSkewSeconds: number | undefined
+}
+
+/** Never throws. */
+export type ReadinessCheck = () => Promise<Readiness>
+
+const ANSWER_MS_MAX = 2500
+const REUSED_MS = 1000
+const SPOOL_BYTES_FULL = 90 * 1024 * 1024
+const SKEW_SECONDS_MAX = 5
+
+/**
+ * Asks each dependency one cheap question, side by side; one that takes longer than 2.5 s is as good as down. Anyone may
+ * ask for the readiness, so whoever asks within a second of another gets the same answer.
+ */
+export function readinessCheck(needs: ReadinessNeeds): ReadinessCheck {
+  let last: { readonly begunAtMs: number; readonly result: Promise<Readiness> } | undefined
+  return () => {
+    const begunAtMs = needs.clock.monotonicMs()
+    if (last === undefined || begunAtMs - last.begunAtMs >= REUSED_MS) last = { begunAtMs, result: check(needs) }
+    return last.result
+  }
+}
+
+async function check(needs: ReadinessNeeds): Promise<Readiness> {
+  const { providers, queue, guards, knownKeys, limiter, spooling, scheduler } = needs
+  const dependencies = await Promise.all([
+    ask('tables', () => providers.find(oneProvider('readiness')), scheduler),
+    ask('queue', () => queue.depth(), scheduler),
+  ])
+  const found = {
+    dependencies,
+    breakers: guards.map((guard) => ({ name: guard.name, state: guard.state() })),
+    spool: spooling.state(),
+    known: knownKeys.status(),
+    clockSkewSeconds: limiter.clockSkewSeconds(),
+  }
+  return { ...found, wrong: faultsOf(found, needs.keepsLocalFiles) }
+}
+
+function faultsOf(found: Omit<Readiness, 'wrong'>, keepsLocalFiles: boolean): readonly string[] {
+  const { dependencies, breakers, spool, clockSkewSeconds = 0 } = found
+  return [
+    ...dependencies.filter(({ failure }) => failure !== null).map(({ name }) => name),
+    ...breakers.filter(({ state }) => state === 'open').map(({ name }) => `breaker_${name}`),
+    ...(keepsLocalFiles && spool === undefined ? ['local_files'] : []),
+    ...(spool !== undefined && spool.bytes >= SPOOL_BYTES_FULL ? ['spool_full'] : []),
+    ...(Math.abs(clockSkewSeconds) > SKEW_SECONDS_MAX ? ['clock_skew'] : []),
+  ]
+}
+
+async function ask(
+  name: DependencyState['name'],
+  question: () => Promise<unknown>,
+  scheduler: Scheduler,
+): Promise<DependencyState> {
+  const { promise: tooLate, reject } = Promise.withResolvers<never>()
+  const cancel = scheduler.after(ANSWER_MS_MAX, () => reject(new Error(`no answer within ${ANSWER_MS_MAX} ms`)))
+  try {
+    await Promise.race([question(), tooLate])
+    return { name, failure: null }
+  } catch (failure) {
+    return { name, failure }
+  } finally {
+    cancel()
+  }
+}

@@ -1,0 +1,123 @@
+import type { RevocationSpool } from '../../ports/keys.ts'
+import type { Background } from '../../ports/runtime.ts'
+import type { LeftSpools, Spool } from '../../ports/spool.ts'
+import { complainer } from '../throttled-warnings.ts'
+import type { BufferedRecorder } from '../usage/queue-recorder.ts'
+import { type SealNeeds, sealLeftUses } from './batch-uses.ts'
+import { type DrainNeeds, drainOnce, type SpoolDrain, spoolDrain } from './drain-spool.ts'
+import { type ReplayNeeds, replayRevocations, revocationReplay } from './replay-revocations.ts'
+import { type LocalRecorder, localUsageRecorder } from './spool-recorder.ts'
+
+export interface LocalSpoolingNeeds extends DrainNeeds, SealNeeds, ReplayNeeds {
+  /** Opens this process's file; undefined where none can be had. Called once. */
+  readonly open: () => Spool | undefined
+  readonly left: LeftSpools
+  /** `<instance>.<boot>`, which no other start of any process ever had. */
+  readonly producer: string
+  /** Records where there is no file, or no longer. */
+  readonly strict: () => BufferedRecorder
+}
+
+/** What waits on the local disk. */
+export interface SpoolState {
+  readonly batches: number
+  readonly bytes: number
+  /** 0 where no batch waits. */
+  readonly oldestAgeMs: number
+  readonly pendingRevocations: number
+}
+
+/** Everything that lives on the local disk until a dependency takes it. Opens nothing before it is started or asked. */
+export interface LocalSpooling extends Background {
+  readonly recorder: BufferedRecorder
+  /** `put` throws where there is no file. */
+  readonly pendingRevocations: Pick<RevocationSpool, 'put'>
+  /** undefined where there is no file, or where it failed. */
+  state(): SpoolState | undefined
+}
+
+interface Opened extends Spool {
+  readonly drain: SpoolDrain
+  readonly recorder: LocalRecorder
+}
+
+const ADOPT_EVERY_MS = 30_000
+
+/**
+ * From the start on, what an earlier process left is in force again and on its way: first the revocations, then the uses.
+ * Files that nobody has are emptied too, now and every half minute.
+ */
+export function localSpooling(needs: LocalSpoolingNeeds): LocalSpooling {
+  const opened = once(() => openSpool(needs))
+  const replay = revocationReplay(needs, () => opened()?.revocations)
+  const complain = complainer(needs.log, needs.clock)
+  let cancelAdoption: () => void = () => undefined
+
+  const adopt = (): void => {
+    const adopting = needs.left.visit((spool) => emptyLeftSpool(needs, spool))
+    void adopting.catch(() => complain('What another process left on the local disk is not sent yet.', {}))
+    cancelAdoption = needs.scheduler.after(ADOPT_EVERY_MS, adopt)
+  }
+
+  return {
+    recorder: {
+      record: (event) => (opened()?.recorder ?? needs.strict()).record(event),
+      flush: () => (opened()?.recorder ?? needs.strict()).flush(),
+      dropped: () => 0,
+    },
+    pendingRevocations: {
+      put: (key) => {
+        const local = opened()
+        if (local === undefined) throw new Error('There is no local database.')
+        local.revocations.put(key)
+        replay.added()
+      },
+    },
+    state: () => {
+      const local = opened()
+      if (local === undefined || local.recorder.hasFailed()) return undefined
+      const { batches, bytes, oldestMadeAtMs } = local.usage.fill()
+      const oldestAgeMs = oldestMadeAtMs === undefined ? 0 : Math.max(0, needs.clock.now().getTime() - oldestMadeAtMs)
+      return { batches, bytes, oldestAgeMs, pendingRevocations: replay.waiting() }
+    },
+    start: () => {
+      opened()
+      void replay.now().finally(() => opened()?.drain.wake())
+      adopt()
+    },
+    stop: async () => {
+      cancelAdoption()
+      replay.stop()
+      await opened()?.drain.stop()
+    },
+  }
+}
+
+function openSpool(needs: LocalSpoolingNeeds): Opened | undefined {
+  try {
+    const spool = needs.open()
+    if (spool === undefined) return undefined
+    for (const key of spool.revocations.list()) needs.knownKeys.revokeHere(key)
+    sealLeftUses(needs, spool.usage)
+    const drain = spoolDrain(needs, spool.usage)
+    return { ...spool, drain, recorder: localUsageRecorder({ ...needs, spool: spool.usage, drain }) }
+  } catch {
+    needs.log('error', 'The local spool cannot be read. It is left as it is, and uses go to the queue at once.')
+    return undefined
+  }
+}
+
+async function emptyLeftSpool(needs: LocalSpoolingNeeds, { usage, revocations }: Spool): Promise<void> {
+  for (const key of revocations.list()) needs.knownKeys.revokeHere(key)
+  await replayRevocations(needs, revocations)
+  sealLeftUses(needs, usage)
+  await drainOnce(needs, usage)
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}

@@ -1,0 +1,85 @@
+import pLimit from 'p-limit'
+import { oneProvider } from '../../domain/access/provider-scope.ts'
+import { dayName, SEAL_AFTER_DAYS } from '../../domain/usage/calendar.ts'
+import { partitionsOfDay } from '../../domain/usage/partition.ts'
+import { decideTotals, type ProviderDay, totalOf } from '../../domain/usage/provider-totals.ts'
+import type { Clock, Log } from '../../ports/runtime.ts'
+import type { UsageLedger } from '../../ports/usage.ts'
+import type { RollUpMarks, UsageCopies } from '../../ports/usage-reports.ts'
+
+interface RollUpNeeds {
+  readonly ledger: Pick<UsageLedger, 'readMeta' | 'scanCounters'>
+  readonly marks: RollUpMarks
+  readonly copies: UsageCopies
+  readonly clock: Clock
+  readonly log: Log
+}
+
+const PARTITIONS_AT_ONCE = 8
+const PROVIDERS_AT_ONCE = 8
+const TRIES_MAX = 8
+
+/**
+ * Copies what the ledger has counted since the last run: every key's day, its last use, and each provider's totals. Looks
+ * at today and yesterday, in the first minute of an hour at every day that is open. May be cut off anywhere, run twice, or
+ * overlap with itself: the copies are absolute, the newer one wins, and the marks that say "copied" are written last.
+ */
+export async function rollUpUsage(needs: RollUpNeeds): Promise<void> {
+  const now = needs.clock.now()
+  const daysBack = now.getUTCMinutes() === 0 ? SEAL_AFTER_DAYS : 1
+  for (let daysAgo = 0; daysAgo <= daysBack; daysAgo++) await rollUpDay(needs, dayName(now, daysAgo))
+}
+
+async function rollUpDay(needs: RollUpNeeds, day: string): Promise<void> {
+  if (!(await hasChanged(needs, day))) return
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    if ((await copyDay(needs, day)) === 'copied') return
+  }
+  needs.log('warn', 'The roll-up was overtaken by others too often and leaves the rest to the next run.', { day })
+}
+
+async function hasChanged({ ledger, marks }: RollUpNeeds, day: string): Promise<boolean> {
+  const changes = await pLimit(PARTITIONS_AT_ONCE).map(partitionsOfDay(day), async (partition) => {
+    const [meta, rolledUp] = await Promise.all([ledger.readMeta(partition), marks.read(partition)])
+    return meta.batches > rolledUp
+  })
+  return changes.includes(true)
+}
+
+/** `overtaken`: another run has counted a shard further. What this one copied is right; its totals have to be made again. */
+async function copyDay({ ledger, marks, copies }: RollUpNeeds, day: string): Promise<'copied' | 'overtaken'> {
+  const shards = await pLimit(PARTITIONS_AT_ONCE).map(partitionsOfDay(day), async (partition) => {
+    const rolledUp = await marks.read(partition)
+    const { meta, counters } = await ledger.scanCounters(partition)
+    return { partition, rolledUp, batches: meta.batches, counters }
+  })
+  const changed = shards.flatMap(({ counters, rolledUp }) => counters.filter(({ version }) => version > rolledUp))
+  const changedByProvider = Map.groupBy(changed, ({ providerId }) => providerId)
+  const rowsByProvider = Map.groupBy(
+    shards.flatMap(({ counters }) => counters),
+    ({ providerId }) => providerId,
+  )
+  const versions = shards.map(({ batches }) => batches)
+  const outcomes = await pLimit(PROVIDERS_AT_ONCE).map(changedByProvider, async ([providerId, rows]) => {
+    await copies.putKeyDays(oneProvider(providerId), rows)
+    return putTotals(copies, totalOf(providerId, day, versions, rowsByProvider.get(providerId) ?? []))
+  })
+  if (outcomes.includes('overtaken')) return 'overtaken'
+  await pLimit(PARTITIONS_AT_ONCE).map(
+    shards.filter(({ batches, rolledUp }) => batches > rolledUp),
+    ({ partition, batches }) => marks.write(partition, batches),
+  )
+  return 'copied'
+}
+
+async function putTotals(copies: UsageCopies, totals: ProviderDay): Promise<'stored' | 'overtaken'> {
+  const scope = oneProvider(totals.providerId)
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const stored = await copies.findTotals(scope, totals.day)
+    const decision = decideTotals(totals, stored?.value)
+    if (decision === 'keep') return 'stored'
+    if (decision === 'again') return 'overtaken'
+    if ((await copies.putTotals(scope, totals, stored?.version ?? null)) === 'stored') return 'stored'
+  }
+  return 'overtaken'
+}

@@ -1,0 +1,65 @@
+import type { OneProvider, ProviderScope } from '../domain/access/provider-scope.ts'
+import type { Key, Revocation } from '../domain/keys/key.ts'
+import type { KeyCount } from '../domain/keys/key-count.ts'
+import type { Provider } from '../domain/keys/provider.ts'
+import type { Page, PageRequest, Versioned } from './store.ts'
+
+/** That a key or a provider is no longer as it was. `revocation` is set where the key is revoked. */
+export type Change =
+  | {
+      readonly kind: 'key'
+      readonly digest: string
+      readonly keyId: string
+      readonly providerId: string
+      readonly revocation: Revocation | null
+    }
+  | { readonly kind: 'provider'; readonly providerId: string }
+
+/** `id` tells one entry of the feed from another about the same key. */
+export interface FedChange {
+  readonly id: string
+  readonly change: Change
+}
+
+/** What every instance is told. Both methods throw `store_unavailable` when the store cannot be asked. */
+export interface ChangeFeed {
+  /** `at` is the writer's time, read before the write began. */
+  append(change: Change, at: Date): Promise<void>
+  /** Every change with an `at` of `from` or later, up to the end of the hour of `until`; in no order. */
+  read(from: Date, until: Date): Promise<readonly FedChange[]>
+}
+
+/** How many keys each provider has. Every method throws `store_unavailable` when the store cannot be asked. */
+export interface KeyCountStore {
+  find(scope: OneProvider): Promise<Versioned<KeyCount> | undefined>
+  /** `version` null means: there must be none yet. */
+  put(scope: OneProvider, count: KeyCount, version: string | null): Promise<'stored' | 'stale'>
+}
+
+/** Keys, each one authoritative row under its digest. Every method throws `store_unavailable` when the store cannot be asked. */
+export interface KeyStore {
+  /** Writes pointers first and the key last. `exists`: a key with this id or digest is there already. */
+  create(key: Key): Promise<'created' | 'exists'>
+  /** One point read. */
+  findByDigest(scope: ProviderScope, digest: string): Promise<Key | undefined>
+  /** Undefined for a missing key and for one outside the scope alike. */
+  findById(scope: ProviderScope, keyId: string): Promise<Versioned<Key> | undefined>
+  /** Replaces the row if it is still at `version`. Digest, id and provider never change. */
+  replace(key: Key, version: string): Promise<'replaced' | 'stale'>
+  /** Newest first within a page where the store sorts; every key exactly once over all pages. */
+  page(scope: OneProvider, request: PageRequest): Promise<Page<Key>>
+}
+
+export interface ProviderStore {
+  find(scope: OneProvider): Promise<Versioned<Provider> | undefined>
+  /** `version` null means: there must be none yet. */
+  put(scope: OneProvider, provider: Provider, version: string | null): Promise<'stored' | 'stale'>
+}
+
+/** Revocations that the store has not taken yet, each a key as it is to be: revoked. Synced like uses, and never `full`. */
+export interface RevocationSpool {
+  /** The first revocation of a key stands. */
+  put(key: Key): void
+  list(): readonly Key[]
+  remove(keyId: string): void
+}

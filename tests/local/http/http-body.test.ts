@@ -1,0 +1,39 @@
+import type { IncomingMessage } from 'node:http'
+import { PassThrough } from 'node:stream'
+import { expect, test } from 'vitest'
+import { readRequestBody } from '../../../local/http/http-body.ts'
+
+const MEBIBYTE = Buffer.alloc(1024 * 1024)
+
+/** A request whose length nobody declared. */
+function chunkedRequest() {
+  const stream = new PassThrough()
+  return Object.assign(stream, { headers: { 'transfer-encoding': 'chunked' } }) as PassThrough & IncomingMessage
+}
+
+test('a body of undeclared length is read up to 100 MiB, and not further', async () => {
+  const full = chunkedRequest()
+  for (let count = 0; count < 100; count++) full.write(MEBIBYTE)
+  full.end()
+  expect(await readRequestBody(full)).toHaveLength(100 * MEBIBYTE.length)
+
+  const endless = chunkedRequest()
+  for (let count = 0; count < 101; count++) endless.write(MEBIBYTE)
+  expect(await readRequestBody(endless)).toBe('too large')
+  expect(endless.isPaused()).toBe(true)
+})
+
+test('a request without a body has none, and an empty chunked one neither', async () => {
+  expect(await readRequestBody(Object.assign(new PassThrough(), { headers: {} }) as never)).toBeUndefined()
+  const empty = chunkedRequest()
+  empty.end()
+  expect(await readRequestBody(empty)).toBeUndefined()
+})
+
+test('a request that is cut off in the middle rejects', async () => {
+  const request = chunkedRequest()
+  const body = readRequestBody(request)
+  request.write('half')
+  request.destroy(new Error('aborted'))
+  await expect(body).rejects.toThrow('aborted')
+})

@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openGuard } from '../../../../shared/adapters/guard/guard.ts'
+import { requestUnits } from '../../../../shared/adapters/guard/request-units.ts'
+import { tableKeyStore } from '../../../../shared/adapters/tables/key-store.ts'
+import { tableAccess } from '../../../../shared/adapters/tables/table-access.ts'
+import { everyProvider } from '../../../../shared/domain/access/provider-scope.ts'
+import { tableContracts } from '../../../support/contracts/table-contracts.ts'
+import { startAzurite, type TestAzurite } from '../../../support/runs/azurite.ts'
+import { sampleDigest } from '../../../support/samples/sample-keys.ts'
+import { cosmosLike } from '../../../support/worlds/cosmos-like.ts'
+
+let azurite: TestAzurite
+beforeAll(async () => {
+  azurite = await startAzurite()
+})
+afterAll(() => azurite.stop())
+
+const patience = { tryMs: 10_000, totalMs: 30_000, retries: 3, firstDelayMs: 1, openMs: 5000, concurrency: 50 }
+const cosmos = cosmosLike(20_261_122)
+const guard = openGuard({ name: 'tables', patience })
+
+function tables(unitsPerSecond = 1_000_000, totalMs = 30_000) {
+  return tableAccess({
+    connectionString: azurite.connectionString,
+    guard: totalMs === 30_000 ? guard : openGuard({ name: 'tables', patience: { ...patience, totalMs } }),
+    units: requestUnits(unitsPerSecond),
+    wrapClient: cosmos.wrapClient,
+  })
+}
+
+tableContracts('what behaves as Cosmos DB for Table does', () => tables())
+
+describe('Cosmos DB for Table', () => {
+  test('was throttling all the while, and refused nothing for its form', () => {
+    expect(cosmos.seen.throttled).toBeGreaterThan(20)
+    expect(cosmos.seen.refused).toBe(0)
+  })
+
+  test('is not asked for more than its request units: who would wait too long is told when to come back', async () => {
+    const keys = tableKeyStore(tables(20, 500))
+    const asked = await Promise.allSettled(
+      Array.from({ length: 100 }, () => keys.findByDigest(everyProvider, sampleDigest())),
+    )
+    const refused = asked.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+    expect(asked.length - refused.length).toBeGreaterThan(0)
+    expect(refused.length).toBeGreaterThan(60)
+    for (const error of refused) {
+      expect(error).toMatchObject({ code: 'store_unavailable' })
+      expect(error.retryAfterSeconds).toBeGreaterThanOrEqual(1)
+    }
+    expect(String(refused[0].cause)).toContain('its request units are used up')
+  })
+})

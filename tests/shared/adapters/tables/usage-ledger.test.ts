@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { tableLateUsage } from '../../../../shared/adapters/tables/late-usage.ts'
+import { tableAccess } from '../../../../shared/adapters/tables/table-access.ts'
+import { tableUsageLedger } from '../../../../shared/adapters/tables/usage-ledger.ts'
+import { lateUsageContract, usageLedgerContract } from '../../../support/contracts/usage-ledger-contract.ts'
+import { memoryLateUsage, memoryUsageLedger } from '../../../support/memory/memory-usage-ledger.ts'
+import { startAzurite, type TestAzurite } from '../../../support/runs/azurite.ts'
+import { sampleCounters, sampleDelta } from '../../../support/samples/usage-samples.ts'
+import { loseReplies } from '../../../support/worlds/lost-replies.ts'
+import { shuffleQueries } from '../../../support/worlds/shuffling-tables.ts'
+
+let azurite: TestAzurite
+beforeAll(async () => {
+  azurite = await startAzurite()
+})
+afterAll(() => azurite.stop())
+
+const plain = () => tableAccess({ connectionString: azurite.connectionString })
+const shuffled = () => tableAccess({ connectionString: azurite.connectionString, wrapClient: shuffleQueries })
+
+usageLedgerContract('memory', memoryUsageLedger)
+usageLedgerContract('Azurite', () => tableUsageLedger(plain()))
+usageLedgerContract('Azurite with shuffled queries', () => tableUsageLedger(shuffled()))
+lateUsageContract('memory', memoryLateUsage)
+lateUsageContract('Azurite', () => tableLateUsage(plain()))
+lateUsageContract('Azurite with shuffled queries', () => tableLateUsage(shuffled()))
+
+describe('a ledger in tables', () => {
+  const partition = { day: '20261122', shard: '00' }
+  const batch = { batchId: 'host.boot.1', ackedBelow: 1, count: 3, at: '2026-11-22T10:00:00.000Z' }
+
+  test('over a network that loses the reply to a commit, a look at the batch tells that it was counted', async () => {
+    const wrapClient: typeof shuffleQueries = (client) => loseReplies(client, ({ url }) => url.endsWith('$batch'))
+    const ledger = tableUsageLedger(tableAccess({ connectionString: azurite.connectionString, wrapClient }))
+    const change = { meta: await ledger.readMeta(partition), applied: [batch], counters: [] }
+    expect(await ledger.commit(partition, change)).toEqual({ kind: 'duplicate' })
+    expect(await ledger.findApplied(partition, [batch.batchId])).toEqual(new Set([batch.batchId]))
+    expect(await ledger.readMeta(partition)).toMatchObject({ batches: 1, total: 3 })
+  })
+
+  test('keeps counts beyond 32 bits', async () => {
+    const ledger = tableUsageLedger(plain())
+    const other = { ...partition, shard: '01' }
+    const { version: _, ...counters } = sampleCounters([sampleDelta({ count: 2 ** 40 })], 1)
+    const applied = [{ ...batch, count: 2 ** 40 }]
+    await ledger.commit(other, { meta: await ledger.readMeta(other), applied, counters: [counters] })
+    expect(await ledger.readCounters(other, [counters])).toEqual([counters])
+    expect(await ledger.readMeta(other)).toMatchObject({ total: 2 ** 40 })
+  })
+
+  test('takes a full transaction whose every key has as many and as long endpoint names as are kept apart', async () => {
+    const ledger = tableUsageLedger(plain())
+    const other = { ...partition, shard: '02' }
+    const names = Array.from({ length: 60 }, (_, index) => `${index}${'\u0001é"'.repeat(84)}`)
+    const keyIds = Array.from({ length: 64 }, (_, index) => `key-${index}`)
+    const counters = keyIds.map((keyId) => {
+      const deltas = names.map((endpoint) => sampleDelta({ keyId, endpoint }))
+      const { version: _, ...row } = sampleCounters(deltas, 1)
+      return row
+    })
+    const applied = Array.from({ length: 35 }, (_, index) => ({ ...batch, batchId: `host.boot.${index}` }))
+    const change = { meta: await ledger.readMeta(other), applied, counters }
+    expect(await ledger.commit(other, change)).toMatchObject({ kind: 'committed' })
+  })
+})

@@ -1,0 +1,89 @@
+import { ulid } from 'ulid'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { tablePushStore } from '../../../../shared/adapters/tables/push-store.ts'
+import { tableRollUpMarks } from '../../../../shared/adapters/tables/roll-up-marks.ts'
+import { type TableAccess, tableAccess } from '../../../../shared/adapters/tables/table-access.ts'
+import { tableUsageReports } from '../../../../shared/adapters/tables/usage-reports.ts'
+import { oneProvider } from '../../../../shared/domain/access/provider-scope.ts'
+import { pushStoreContract, samplePush } from '../../../support/contracts/push-store-contract.ts'
+import { rollUpMarksContract, usageReportsContract } from '../../../support/contracts/usage-reports-contract.ts'
+import { memoryPushStore } from '../../../support/memory/memory-push-store.ts'
+import { memoryRollUpMarks, memoryUsageReports } from '../../../support/memory/memory-usage-reports.ts'
+import { startAzurite, type TestAzurite } from '../../../support/runs/azurite.ts'
+import { sampleProviderId } from '../../../support/samples/sample-keys.ts'
+import { sampleCounters, sampleDelta } from '../../../support/samples/usage-samples.ts'
+import { loseReplies } from '../../../support/worlds/lost-replies.ts'
+import { shuffleQueries } from '../../../support/worlds/shuffling-tables.ts'
+
+let azurite: TestAzurite
+beforeAll(async () => {
+  azurite = await startAzurite()
+})
+afterAll(() => azurite.stop())
+
+const plain = () => tableAccess({ connectionString: azurite.connectionString })
+const shuffled = () => tableAccess({ connectionString: azurite.connectionString, wrapClient: shuffleQueries })
+
+usageReportsContract('memory', memoryUsageReports)
+usageReportsContract('Azurite', () => tableUsageReports(plain()))
+usageReportsContract('Azurite with shuffled queries', () => tableUsageReports(shuffled()))
+rollUpMarksContract('memory', memoryRollUpMarks)
+rollUpMarksContract('Azurite', () => tableRollUpMarks(plain()))
+pushStoreContract('memory', memoryPushStore)
+pushStoreContract('Azurite', () => tablePushStore(plain()))
+pushStoreContract('Azurite with shuffled queries', () => tablePushStore(shuffled()))
+
+describe('over a network that loses replies', () => {
+  const flaky = () =>
+    tableAccess({
+      connectionString: azurite.connectionString,
+      wrapClient: (client) => loseReplies(client, ({ method }) => method !== 'GET'),
+    })
+
+  test('copies are stored once and stay as they are', async () => {
+    const providerId = sampleProviderId()
+    const copy = sampleCounters([sampleDelta({ providerId, keyId: 'key-a', count: 5 })], 1)
+    const reports = tableUsageReports(flaky())
+    await reports.putKeyDays(oneProvider(providerId), [copy])
+    const found = await reports.keyDays(oneProvider(providerId), 'key-a', { first: '20261122', last: '20261122' })
+    expect(found).toMatchObject([{ total: 5 }])
+  })
+
+  test('a batch that was accepted says so', async () => {
+    const scope = oneProvider(sampleProviderId())
+    expect(await tablePushStore(flaky()).accept(scope, samplePush(), ['one', 'two'])).toBe('accepted')
+  })
+})
+
+test('copies go in transactions of as many rows as they are to have at most', async () => {
+  const providerId = sampleProviderId()
+  const rows: number[] = []
+  const tables: TableAccess = {
+    table(name) {
+      const table = plain().table(name)
+      return {
+        ...table,
+        transact(actions) {
+          rows.push(actions.length)
+          return table.transact(actions)
+        },
+      }
+    },
+  }
+  const copies = Array.from({ length: 5 }, () => sampleCounters([sampleDelta({ providerId, keyId: ulid() })], 1))
+  await tableUsageReports(tables, 5).putKeyDays(oneProvider(providerId), copies)
+  expect(rows).toEqual([4, 4, 2])
+})
+
+describe('what a provider may be let to read', () => {
+  test('no row of usagebyprovider holds the hash of an address', async () => {
+    const providerId = sampleProviderId()
+    const copy = sampleCounters([sampleDelta({ providerId, lastIpHash: '0123456789abcdef' })], 1)
+    await tableUsageReports(plain()).putKeyDays(oneProvider(providerId), [copy])
+    const rows = await Array.fromAsync(plain().table('usagebyprovider').scan(`PartitionKey eq '${providerId}'`))
+    expect(rows).toHaveLength(2)
+    expect(JSON.stringify(rows, (_, value) => (typeof value === 'bigint' ? Number(value) : value))).not.toContain(
+      '0123456789abcdef',
+    )
+  })
+})

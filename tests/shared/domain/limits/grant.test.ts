@@ -1,0 +1,220 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { decideGrant } from '../../../../shared/domain/limits/grant.ts'
+import { heldAt, leaseOf, settle, spend } from '../../../../shared/domain/limits/lease.ts'
+import type { Limit, LimitWindow } from '../../../../shared/domain/limits/limit.ts'
+import { inDivision, type LimitRecord, usedOf, written } from '../../../../shared/domain/limits/limit-record.ts'
+import { cellsOf, chargeable, lowestCounted } from '../../../../shared/domain/limits/window-cells.ts'
+
+const NOW_MS = Date.parse('2026-11-22T16:00:00.000Z')
+const moment = { earlyMs: NOW_MS - 110, lateMs: NOW_MS + 110 }
+
+const sliding: fc.Arbitrary<LimitWindow> = fc.record({
+  kind: fc.constant('sliding' as const),
+  seconds: fc.constantFrom(1, 2, 5, 10, 60, 3600, 86_400),
+})
+const anyWindow: fc.Arbitrary<LimitWindow> = fc.oneof(
+  sliding,
+  fc.record({ kind: fc.constant('fixed' as const), seconds: fc.constantFrom(1, 60, 3600) }),
+  fc.constantFrom({ kind: 'day' as const }, { kind: 'month' as const }),
+)
+
+function recordIn(window: LimitWindow, charges: readonly (readonly [number, number])[], writers = 0): LimitRecord {
+  const cells = cellsOf(window)
+  const current = cells.indexAt(NOW_MS)
+  return {
+    division: cells.name,
+    cells: new Map(charges.map(([offset, tokens]) => [current + offset, tokens])),
+    writers: new Map(Array.from({ length: writers }, (_, index) => [`i${index}`, { write: index + 1, atMs: NOW_MS }])),
+  }
+}
+
+const charges = fc.array(fc.tuple(fc.integer({ min: -70, max: 320 }), fc.integer({ min: 1, max: 50 })), {
+  maxLength: 40,
+})
+const wish = fc.record({
+  needed: fc.integer({ min: 0, max: 300 }),
+  least: fc.integer({ min: -5, max: 20 }),
+  pace: fc.option(fc.double({ min: 0, max: 10, noNaN: true }), { nil: undefined }),
+})
+
+describe('a grant', () => {
+  test('never takes what counts beyond the limit, and never adds where it is there already', () => {
+    fc.assert(
+      fc.property(
+        anyWindow,
+        fc.integer({ min: 1, max: 2000 }),
+        charges,
+        wish,
+        fc.nat(20),
+        (window, most, charged, wished, writers) => {
+          const cells = cellsOf(window)
+          const record = recordIn(window, charged, writers)
+          const limit: Limit = { subject: 'key:1', name: 'l', limit: most, window }
+          const before = usedOf(record, cells, moment)
+          const { grants, left } = decideGrant({ record, limit, cells, moment, wish: wished })
+          const granted = new Map<number, number>()
+          for (const { cell, tokens } of grants) granted.set(cell, (granted.get(cell) ?? 0) + tokens)
+          const after = written(record, cells, { charges: granted, writer: 'me', write: 1, moment })
+          const sum = grants.reduce((total, { tokens }) => total + tokens, 0)
+          expect(usedOf(after, cells, moment)).toBe(before + sum)
+          expect(before + sum).toBeLessThanOrEqual(Math.max(before, most))
+          expect(left).toBe(Math.max(0, most - before) - sum)
+          for (const { cell, tokens, untilMs } of grants) {
+            expect(Number.isInteger(tokens) && tokens > 0).toBe(true)
+            expect(cell).toBeGreaterThanOrEqual(chargeable(cells, moment))
+            expect(untilMs).toBeLessThanOrEqual(cells.endMs(cell))
+            expect(untilMs).toBeGreaterThan(moment.lateMs)
+          }
+        },
+      ),
+      { numRuns: 3000 },
+    )
+  })
+
+  test('gives those who wait what they need, if it is there', () => {
+    fc.assert(
+      fc.property(
+        anyWindow,
+        fc.integer({ min: 1, max: 500 }),
+        fc.integer({ min: 1, max: 500 }),
+        (window, most, needed) => {
+          const limit: Limit = { subject: 'key:1', name: 'l', limit: most, window }
+          const wished = { needed, least: 1, pace: undefined }
+          const { grants } = decideGrant({
+            record: recordIn(window, []),
+            limit,
+            cells: cellsOf(window),
+            moment,
+            wish: wished,
+          })
+          const sum = grants.reduce((total, { tokens }) => total + tokens, 0)
+          expect(sum).toBeGreaterThanOrEqual(Math.min(needed, most))
+        },
+      ),
+    )
+  })
+
+  test('is none where less is left than anyone who waits could use', () => {
+    const window = { kind: 'sliding', seconds: 60 } as const
+    const limit: Limit = { subject: 'key:1', name: 'l', limit: 10, window }
+    const question = { record: recordIn(window, [[-1, 7]]), limit, cells: cellsOf(window), moment }
+    expect(decideGrant({ ...question, wish: { needed: 5, least: 5, pace: undefined } })).toEqual({
+      grants: [],
+      left: 3,
+    })
+    expect(decideGrant({ ...question, wish: { needed: 5, least: 3, pace: undefined } }).grants.length).toBe(1)
+  })
+
+  test('charges at most an eighth of a limit ahead, and none once half of the rest is gone too', () => {
+    const window = { kind: 'sliding', seconds: 60 } as const
+    const cells = cellsOf(window)
+    const limit: Limit = { subject: 'key:1', name: 'l', limit: 800, window }
+    let record = recordIn(window, [])
+    for (let instance = 0; instance < 50; instance++) {
+      const { grants } = decideGrant({ record, limit, cells, moment, wish: { needed: 1, least: 1, pace: undefined } })
+      for (const { cell, tokens } of grants) {
+        record = written(record, cells, {
+          charges: new Map([[cell, tokens]]),
+          writer: `i${instance}`,
+          write: 1,
+          moment,
+        })
+      }
+    }
+    const ahead = [...record.cells].filter(([cell]) => cell > chargeable(cells, moment))
+    expect(ahead.reduce((sum, [, tokens]) => sum + tokens, 0)).toBeGreaterThan(50)
+    expect(ahead.reduce((sum, [, tokens]) => sum + tokens, 0)).toBeLessThanOrEqual(100)
+    const busy = { record: recordIn(window, [[-1, 700]]), limit, cells, moment }
+    const { grants } = decideGrant({ ...busy, wish: { needed: 1, least: 1, pace: 0.01 } })
+    expect(Math.max(...grants.map(({ untilMs }) => untilMs))).toBeLessThan(NOW_MS + 5000)
+  })
+
+  test('of a month is 1 % of what is left at most, and below 100 left exactly what is waited for', () => {
+    const window = { kind: 'month' } as const
+    const tokens = (left: number, needed: number) => {
+      const limit: Limit = { subject: 'key:1', name: 'l', limit: left, window }
+      const wished = { needed, least: 1, pace: 100 }
+      const { grants } = decideGrant({
+        record: recordIn(window, []),
+        limit,
+        cells: cellsOf(window),
+        moment,
+        wish: wished,
+      })
+      return grants.reduce((total, grant) => total + grant.tokens, 0)
+    }
+    expect(tokens(1_000_000, 1)).toBeGreaterThan(1000)
+    expect(tokens(1_000_000, 1)).toBeLessThanOrEqual(10_001)
+    expect(tokens(99, 1)).toBe(1)
+    expect(tokens(99, 7)).toBe(7)
+  })
+})
+
+describe('charges', () => {
+  test('of a record in another division count for longer, never shorter', () => {
+    fc.assert(
+      fc.property(
+        sliding,
+        sliding,
+        charges,
+        fc.integer({ min: 0, max: 200_000 }),
+        (before, after, charged, laterMs) => {
+          const record = recordIn(before, charged)
+          const [old, cells] = [cellsOf(before), cellsOf(after)]
+          const moved = inDivision(record, cells)
+          const atMs = NOW_MS + laterMs
+          const endingAfter = (which: LimitRecord, ends: (cell: number) => number) =>
+            [...which.cells].reduce((sum, [cell, tokens]) => sum + (ends(cell) > atMs ? tokens : 0), 0)
+          expect(endingAfter(moved, cells.endMs)).toBeGreaterThanOrEqual(endingAfter(record, old.endMs))
+        },
+      ),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('of spent tokens move to where they were spent, those of dead ones go, those of the others stay', () => {
+    const cells = cellsOf({ kind: 'sliding', seconds: 60 })
+    const far = chargeable(cells, moment) + 100
+    const lease = leaseOf({ cell: far, tokens: 10, untilMs: moment.lateMs + 5000 })
+    spend([lease], cells, moment, 3)
+    const later = { earlyMs: moment.earlyMs + 2000, lateMs: moment.lateMs + 2000 }
+    spend([lease], cells, later, 2)
+    const owed = new Map<number, number>()
+    const kept = settle([lease], owed, later)
+    expect(kept).toEqual([lease])
+    expect(heldAt(kept, later.lateMs)).toBe(5)
+    expect(owed).toEqual(
+      new Map([
+        [chargeable(cells, moment), 3],
+        [far, -5],
+        [chargeable(cells, later), 2],
+      ]),
+    )
+    const dead = new Map<number, number>()
+    const muchLater = { earlyMs: moment.earlyMs + 5000, lateMs: moment.lateMs + 5000 }
+    expect(settle(kept, dead, muchLater)).toEqual([])
+    expect(dead).toEqual(new Map([[far, -5]]))
+  })
+
+  test('cannot be spent beyond what is held, nor after its death', () => {
+    const cells = cellsOf({ kind: 'sliding', seconds: 60 })
+    const cell = chargeable(cells, moment)
+    const lease = leaseOf({ cell, tokens: 2, untilMs: cells.endMs(cell) })
+    expect(() => spend([lease], cells, moment, 3)).toThrow('More was spent')
+    const dead = { earlyMs: moment.earlyMs, lateMs: cells.endMs(cell) }
+    expect(heldAt([leaseOf({ cell, tokens: 2, untilMs: cells.endMs(cell) })], dead.lateMs)).toBe(0)
+  })
+
+  test('of cells that anybody may still count are kept', () => {
+    const window = { kind: 'sliding', seconds: 60 } as const
+    const cells = cellsOf(window)
+    const record = recordIn(
+      window,
+      Array.from({ length: 80 }, (_, index) => [index - 75, 1] as const),
+    )
+    const after = written(record, cells, { charges: new Map(), writer: 'me', write: 1, moment })
+    expect(Math.min(...after.cells.keys())).toBe(lowestCounted(cells, moment) - 1)
+    expect(usedOf(after, cells, moment)).toBe(usedOf(record, cells, moment))
+  })
+})

@@ -1,0 +1,88 @@
+import fc from 'fast-check'
+import { ulid } from 'ulid'
+import { describe, expect, test } from 'vitest'
+import { findGaps, type SeenBatch } from '../../../../shared/domain/usage/sequence-gaps.ts'
+
+const startMs = Date.parse('2026-11-22T10:00:00.000Z')
+const dayBefore = new Date('2026-11-21T00:00:00.000Z')
+const boot = ulid(startMs)
+
+/** What a boot sends, a batch a minute: the k-th `lag` says how far behind the acknowledgements are when batch k is made. */
+function batchesOf(lags: readonly number[], name = boot): readonly SeenBatch[] {
+  let ackedBelow = 1
+  return lags.map((lag, index) => {
+    ackedBelow = Math.max(ackedBelow, index + 1 - lag)
+    const at = new Date(startMs + index * 60_000).toISOString()
+    return { batchId: `host-1.${name}.${index + 1}`, ackedBelow, at }
+  })
+}
+
+function missingNumbers(batches: readonly SeenBatch[], readFrom = dayBefore): readonly number[] {
+  return findGaps(batches, readFrom)
+    .flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, index) => first + index))
+    .sort((a, b) => a - b)
+}
+
+const lags = fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 30 })
+
+describe('gaps in the sequence of a boot', () => {
+  test('there are none where every batch was seen, in whatever order', () => {
+    fc.assert(
+      fc.property(
+        lags.chain((given) => fc.shuffledSubarray([...batchesOf(given)], { minLength: given.length })),
+        (batches) => {
+          expect(findGaps(batches, dayBefore)).toEqual([])
+        },
+      ),
+    )
+  })
+
+  test('are exactly those batches, of any that are taken away, which the queue had acknowledged', () => {
+    fc.assert(
+      fc.property(
+        lags.chain((given) => fc.shuffledSubarray([...batchesOf(given)])),
+        (seen) => {
+          const watermark = Math.max(0, ...seen.map(({ ackedBelow }) => ackedBelow))
+          const numbers = new Set(seen.map(({ batchId }) => Number(batchId.split('.').at(-1))))
+          const acknowledged = Array.from({ length: Math.max(0, watermark - 1) }, (_, index) => index + 1)
+          expect(missingNumbers(seen)).toEqual(acknowledged.filter((number) => !numbers.has(number)))
+        },
+      ),
+    )
+  })
+
+  test('are not where a batch was sent and perhaps never acknowledged', () => {
+    const [first, , third] = batchesOf([0, 0, 2])
+    if (first === undefined || third === undefined) throw new Error('There are three.')
+    expect(third.ackedBelow).toBe(2)
+    expect(missingNumbers([first, third])).toEqual([])
+  })
+
+  test('say by when the queue had acknowledged what is missing', () => {
+    const batches = batchesOf([0, 0, 1, 0, 0])
+    const gaps = findGaps(
+      batches.filter((_, index) => index !== 1),
+      dayBefore,
+    )
+    expect(gaps).toMatchObject([{ first: 2, last: 2, ackedAt: new Date(startMs + 3 * 60_000) }])
+  })
+
+  test('begin with the first batch seen where the boot is older than what was read', () => {
+    const batches = batchesOf([0, 0, 0, 0, 0]).slice(2)
+    expect(missingNumbers(batches, dayBefore)).toEqual([1, 2])
+    expect(missingNumbers(batches, new Date(startMs + 1))).toEqual([])
+  })
+
+  test('of one boot have nothing to do with another boot, nor with another host', () => {
+    const other = ulid(startMs + 1)
+    const batches = [...batchesOf([0, 0, 0]).slice(0, 1), ...batchesOf([0, 0, 0], other)]
+    expect(missingNumbers(batches)).toEqual([])
+    const elsewhere = batches.map((batch) => ({ ...batch, batchId: batch.batchId.replace('host-1', 'host-2') }))
+    expect(missingNumbers([...batches.slice(1), ...elsewhere])).toEqual([])
+  })
+
+  test('are not looked for among the parts of pushed batches', () => {
+    const part = { batchId: 'push.acme.orders-1.3', ackedBelow: 3, at: new Date(startMs).toISOString() }
+    expect(findGaps([part], dayBefore)).toEqual([])
+  })
+})

@@ -1,0 +1,248 @@
+import { describe, expect, test } from 'vitest'
+import { freshCache } from '../../../../shared/operations/key-cache/read-through-cache.ts'
+import { manualTime, rest } from '../../../support/memory/manual-time.ts'
+
+interface Row {
+  readonly id: string
+  readonly text: string
+}
+
+/** A cache over a store of rows whose every read waits to be answered with what was stored when it began. */
+function cacheUnderTest(maxEntries = 10) {
+  const time = manualTime()
+  let confirmedAtMs = 0
+  const cache = freshCache<Row>({
+    ...{ maxEntries, freshMs: 8000, absentFreshMs: 5000, maxAgeMs: 900_000, tagOf: ({ id }) => id },
+    elapsedMs: time.clock.monotonicMs,
+    confirmedAtMs: () => confirmedAtMs,
+  })
+  const rows = new Map<string, Row>()
+  const reads: (() => void)[] = []
+  const load = (id: string) => () => {
+    const row = rows.get(id)
+    return new Promise<Row | undefined>((resolve) => reads.push(() => resolve(row)))
+  }
+  return {
+    ...{ time, cache, rows, reads },
+    put: (id: string, text: string) => rows.set(id, { id, text }),
+    read: (id: string) => cache.peek(id) ?? cache.read(id, load(id)),
+    readAnew: (id: string) => cache.readAnew(id, load(id)),
+    answer: (index: number) => reads[index]?.(),
+    confirm: (atMs = time.clock.monotonicMs()) => {
+      confirmedAtMs = atMs
+    },
+  }
+}
+
+describe('a cache', () => {
+  test('asks the store once for all who ask at one time', async () => {
+    const { put, read, answer, reads } = cacheUnderTest()
+    put('a', 'one')
+    const all = Array.from({ length: 1000 }, () => read('a'))
+    answer(0)
+    expect(new Set((await Promise.all(all)).map(({ value }) => value?.text))).toEqual(new Set(['one']))
+    expect(reads).toHaveLength(1)
+  })
+
+  test('serves a value until it is 8 s old, and says how old', async () => {
+    const { time, put, read, answer, reads } = cacheUnderTest()
+    put('a', 'one')
+    const first = read('a')
+    answer(0)
+    await first
+    await time.advance(7999)
+    expect(await read('a')).toMatchObject({ value: { text: 'one' }, ageMs: 7999 })
+    expect(reads).toHaveLength(1)
+    await time.advance(1)
+    void read('a')
+    expect(reads).toHaveLength(2)
+  })
+
+  test('counts the age from the beginning of the read, however long the store took', async () => {
+    const { time, put, read, answer, reads } = cacheUnderTest()
+    put('a', 'one')
+    const first = read('a')
+    await time.advance(3000)
+    answer(0)
+    expect((await first).ageMs).toBe(3000)
+    await time.advance(4999)
+    expect((await read('a')).ageMs).toBe(7999)
+    await time.advance(1)
+    void read('a')
+    expect(reads).toHaveLength(2)
+  })
+
+  test('remembers for 5 s that there is none', async () => {
+    const { time, read, answer, reads } = cacheUnderTest()
+    const first = read('a')
+    answer(0)
+    expect((await first).value).toBeUndefined()
+    await time.advance(4999)
+    expect((await read('a')).value).toBeUndefined()
+    expect(reads).toHaveLength(1)
+    await time.advance(1)
+    void read('a')
+    expect(reads).toHaveLength(2)
+  })
+
+  test('keeps nothing of a read that failed, and tells everyone who waited for it', async () => {
+    const { cache } = cacheUnderTest()
+    const fail = () => Promise.reject(new Error('down'))
+    const results = await Promise.allSettled([cache.read('a', fail), cache.read('a', fail)])
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(cache.peek('a')).toBeUndefined()
+    expect((await cache.read('a', async () => ({ id: 'a', text: 'up' }))).value?.text).toBe('up')
+  })
+
+  test('holds at most so many values', async () => {
+    const { cache } = cacheUnderTest(2)
+    for (const id of ['a', 'b', 'c']) await cache.read(id, async () => ({ id, text: id }))
+    expect(['a', 'b', 'c'].map((id) => cache.peek(id)?.value?.text)).toEqual([undefined, 'b', 'c'])
+  })
+})
+
+describe('a read anew', () => {
+  test('asks the store whatever is kept and whatever is under way, and its answer is kept', async () => {
+    const { put, read, readAnew, answer, reads } = cacheUnderTest()
+    put('a', 'one')
+    const under = read('a')
+    put('a', 'two')
+    const anew = readAnew('a')
+    expect(reads).toHaveLength(2)
+    answer(1)
+    expect((await anew).value?.text).toBe('two')
+    answer(0)
+    expect((await under).value?.text).toBe('one')
+    expect((await read('a')).value?.text).toBe('two')
+  })
+})
+
+describe('a value that was changed here', () => {
+  test('is never served as it was, though it is fresh', async () => {
+    const { cache, put, read, answer, reads } = cacheUnderTest()
+    put('a', 'one')
+    const first = read('a')
+    answer(0)
+    await first
+    put('a', 'two')
+    cache.outdate('a')
+    const second = read('a')
+    expect(reads).toHaveLength(2)
+    answer(1)
+    expect((await second).value?.text).toBe('two')
+    expect((await read('a')).value?.text).toBe('two')
+    expect(reads).toHaveLength(2)
+  })
+
+  test('is not served as it was by a read that was under way: who waits for that read waits for another one', async () => {
+    const { cache, put, read, answer, reads } = cacheUnderTest()
+    put('a', 'one')
+    const before = read('a')
+    put('a', 'two')
+    cache.outdate('a')
+    const after = read('a')
+    answer(0)
+    await rest()
+    expect(reads).toHaveLength(2)
+    answer(1)
+    expect((await before).value?.text).toBe('two')
+    expect((await after).value?.text).toBe('two')
+    expect(cache.peek('a')?.value?.text).toBe('two')
+  })
+
+  test('leaves other values alone', async () => {
+    const { cache } = cacheUnderTest()
+    await cache.read('a', async () => ({ id: 'a', text: 'one' }))
+    cache.outdate('b')
+    expect(cache.peek('a')?.value?.text).toBe('one')
+  })
+})
+
+describe('a confirmed value', () => {
+  test('is as young as its confirmation, until it was read 15 minutes ago', async () => {
+    const { cache, time, put, readAnew, answer, confirm } = cacheUnderTest()
+    put('a', 'one')
+    const first = readAnew('a')
+    answer(0)
+    await first
+    await time.advance(899_000)
+    expect(cache.peek('a')).toBeUndefined()
+    confirm()
+    expect(cache.peek('a')).toMatchObject({ ageMs: 0 })
+    await time.advance(999)
+    expect(cache.peek('a')).toMatchObject({ ageMs: 999 })
+    await time.advance(1)
+    expect(cache.peek('a')).toBeUndefined()
+    expect(cache.isConfirmable('a')).toBe(false)
+    expect(cache.kept('a')).toMatchObject({ value: { text: 'one' }, ageMs: 1000, isOutdated: false })
+  })
+
+  test('that was changed since is not confirmed by anything', async () => {
+    const { cache, time, confirm } = cacheUnderTest()
+    await cache.read('a', async () => ({ id: 'a', text: 'one' }))
+    cache.outdate('a')
+    await time.advance(1)
+    confirm()
+    expect(cache.peek('a')).toBeUndefined()
+    expect(cache.isConfirmable('a')).toBe(false)
+    expect(cache.kept('a')?.isOutdated).toBe(true)
+  })
+
+  test('is not that there is none: what was just made would not be seen', async () => {
+    const { cache, time, confirm } = cacheUnderTest()
+    await cache.read('a', async () => undefined)
+    await time.advance(5000)
+    confirm()
+    expect(cache.peek('a')).toBeUndefined()
+    expect(cache.isConfirmable('a')).toBe(false)
+  })
+
+  test('is none at all before the first confirmation, however fresh its read', async () => {
+    const { cache, confirm } = cacheUnderTest()
+    confirm(-Infinity)
+    await cache.read('a', async () => ({ id: 'a', text: 'one' }))
+    expect(cache.peek('a')).toBeUndefined()
+    expect(cache.isConfirmable('a')).toBe(true)
+  })
+})
+
+describe('a read that takes as long as a value is fresh', () => {
+  test('is made once more, and then given up', async () => {
+    const { cache, time } = cacheUnderTest()
+    let reads = 0
+    const slow = async () => {
+      reads++
+      await time.advance(8000)
+      return { id: 'a', text: 'old by now' }
+    }
+    await expect(cache.read('a', slow)).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(reads).toBe(2)
+  })
+
+  test('is joined by nobody who comes 2 s after its beginning or later: the process may have been stopped meanwhile', async () => {
+    const { cache, time, put, read, answer, reads } = cacheUnderTest()
+    put('a', 'one')
+    const early = read('a')
+    await time.advance(1999)
+    const joined = read('a')
+    await time.advance(1)
+    put('a', 'two')
+    const late = read('a')
+    expect(reads).toHaveLength(2)
+    answer(1)
+    expect((await late).value?.text).toBe('two')
+    answer(0)
+    expect((await joined).value?.text).toBe('one')
+    await early
+    expect(cache.peek('a')?.value?.text).toBe('two')
+  })
+})
+
+test('after more changes than are remembered everything counts as changed, and nothing that is read then', async () => {
+  const { cache } = cacheUnderTest()
+  await cache.read('a', async () => ({ id: 'a', text: 'one' }))
+  for (let change = 0; change <= 50_000; change++) cache.outdate(`other ${change}`)
+  expect(cache.peek('a')).toBeUndefined()
+  await cache.read('a', async () => ({ id: 'a', text: 'two' }))
+  expect(cache.peek('a')?.value?.text).toBe('two')
+})

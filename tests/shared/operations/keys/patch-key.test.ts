@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest'
+import { everyProvider, oneProvider } from '../../../../shared/domain/access/provider-scope.ts'
+import { AppError } from '../../../../shared/domain/errors.ts'
+import type { Key } from '../../../../shared/domain/keys/key.ts'
+import { type KeyChanges, patchKey } from '../../../../shared/operations/keys/patch-key.ts'
+import { revokeKey } from '../../../../shared/operations/keys/write-revocation.ts'
+import { type FakeServices, fakeServices } from '../../../support/memory/fake-services.ts'
+import { makeKey } from '../../../support/requests/callers.ts'
+
+const allow = () => undefined
+const patch = (services: FakeServices, keyId: string, changes: KeyChanges, authorize = allow) =>
+  patchKey(services, oneProvider('acme'), keyId, changes, authorize)
+const revocation = { reason: 'policy', text: null, replacedBy: null, by: 'admin' } as const
+
+describe('a patch', () => {
+  test('changes what it names, and nothing else but the time', async () => {
+    const services = fakeServices()
+    const { key } = await makeKey(services, { description: 'kept', scopes: ['a'] })
+    await services.time.advance(1000)
+    const changed = await patch(services, key.keyId, { name: 'New', scopes: ['b'] })
+    expect(changed).toEqual({ ...key, name: 'New', scopes: ['b'], updatedAt: services.clock.now() })
+    expect((await services.keys.findById(everyProvider, key.keyId))?.value).toEqual(changed)
+  })
+
+  test('cannot change a revoked key', async () => {
+    const services = fakeServices()
+    const { key } = await makeKey(services)
+    const revoked = await revokeKey(services, everyProvider, { keyId: key.keyId, ...revocation })
+    await expect(patch(services, key.keyId, { enabled: true })).rejects.toMatchObject({ code: 'key_revoked' })
+    expect((await services.keys.findById(everyProvider, key.keyId))?.value).toEqual(revoked)
+  })
+
+  test('may bring an expired key back, and may not set an expiry that has passed', async () => {
+    const services = fakeServices()
+    const { key } = await makeKey(services, { expiresAt: new Date(services.clock.now().getTime() + 1000) })
+    await services.time.advance(5000)
+    await expect(patch(services, key.keyId, { expiresAt: services.clock.now() })).rejects.toMatchObject({
+      errors: [{ pointer: '#/expires_at', detail: 'must be in the future' }],
+    })
+    expect((await patch(services, key.keyId, { expiresAt: null })).expiresAt).toBeNull()
+  })
+
+  test('does not reach another provider’s key, and says what it says of a missing one', async () => {
+    const services = fakeServices()
+    const { key } = await makeKey(services, { providerId: 'zeta' })
+    const refusals = [key.keyId, '01K99999999999999999999999'].map((keyId) =>
+      patch(services, keyId, { name: 'x' }).catch((error: AppError) => [error.code, error.message]),
+    )
+    const [others, missing] = await Promise.all(refusals)
+    expect(others).toEqual(missing)
+    expect((await services.keys.findById(everyProvider, key.keyId))?.value).toEqual(key)
+  })
+
+  test('shows the key as it is and as it would be to who decides, and changes nothing where that is refused', async () => {
+    const services = fakeServices()
+    const { key } = await makeKey(services, { scopes: ['a'] })
+    const seen: (readonly string[])[] = []
+    const refuse = (before: Key, after: Key) => {
+      seen.push(before.scopes, after.scopes)
+      throw new AppError('forbidden', 'No.')
+    }
+    await expect(patchKey(services, everyProvider, key.keyId, { scopes: ['b'] }, refuse)).rejects.toMatchObject({
+      code: 'forbidden',
+    })
+    expect(seen).toEqual([['a'], ['b']])
+    expect((await services.keys.findById(everyProvider, key.keyId))?.value).toEqual(key)
+  })
+})
+
+describe('of many changes at once', () => {
+  test('none is lost: whoever comes too late reads and decides again', async () => {
+    const services = fakeServices()
+    const { key } = await makeKey(services)
+    await Promise.all([
+      patch(services, key.keyId, { name: 'New' }),
+      patch(services, key.keyId, { description: 'Text' }),
+      patch(services, key.keyId, { enabled: false }),
+    ])
+    expect((await services.keys.findById(everyProvider, key.keyId))?.value).toMatchObject({
+      ...{ name: 'New', description: 'Text', enabled: false },
+    })
+  })
+
+  test('one that loses every time gives up with a conflict', async () => {
+    let tries = 0
+    const services = fakeServices(({ keys }) => ({
+      keys: {
+        ...keys,
+        replace: async () => {
+          tries++
+          return 'stale'
+        },
+      },
+    }))
+    const { key } = await makeKey(services)
+    await expect(patch(services, key.keyId, { name: 'New' })).rejects.toMatchObject({ code: 'conflict' })
+    expect(tries).toBeLessThan(20)
+  })
+})

@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { everyProvider, oneProvider, type ProviderScope } from '../../../../shared/domain/access/provider-scope.ts'
+import { AppError } from '../../../../shared/domain/errors.ts'
+import { generateSecret } from '../../../../shared/domain/keys/key-format.ts'
+import type { UsageEvent } from '../../../../shared/domain/usage/usage.ts'
+import type { KeyDigests } from '../../../../shared/operations/key-digests.ts'
+import { type ValidateKeyInput, validateKey } from '../../../../shared/operations/keys/validate-key.ts'
+import { fakeServices } from '../../../support/memory/fake-services.ts'
+import { makeKey, makeManager } from '../../../support/requests/callers.ts'
+import { knownKeysElsewhere } from '../../../support/worlds/known-keys-elsewhere.ts'
+
+const requirements = { environment: null, scopes: [], anyScopes: [], clientIp: null, dryRun: false }
+const asked = { callerId: 'admin', requirements, endpoint: 'GET /orders', cost: 1, anew: false }
+
+function underTest() {
+  const services = fakeServices()
+  const counts = { reads: 0, digests: 0 }
+  const recorded: UsageEvent[] = []
+  const digests: KeyDigests = {
+    ...services.digests,
+    cacheIndex: (secret) => {
+      counts.digests++
+      return services.digests.cacheIndex(secret)
+    },
+    candidates: (secret) => {
+      counts.digests++
+      return services.digests.candidates(secret)
+    },
+  }
+  const keys = {
+    ...services.keys,
+    findByDigest: (...asked: Parameters<typeof services.keys.findByDigest>) => {
+      counts.reads++
+      return services.keys.findByDigest(...asked)
+    },
+  }
+  const needs = {
+    clock: services.clock,
+    limiter: services.limiter,
+    failures: services.failures,
+    knownKeys: knownKeysElsewhere(services, { keys, digests }),
+    usage: { record: async (event: UsageEvent) => void recorded.push(event) },
+  }
+  const validate = (secret: string, change: Partial<ValidateKeyInput> = {}, scope: ProviderScope = everyProvider) =>
+    validateKey(needs, scope, { ...asked, secret, ...change })
+  return { services, needs, counts, recorded, validate }
+}
+
+describe('garbage', () => {
+  test('100,000 malformed keys cost no look-up, no digest and no count', async () => {
+    const { services, counts, recorded, validate } = underTest()
+    const { secret } = await makeKey(services)
+    for (let index = 0; index < 100_000; index++) {
+      // A good key with its checksum off by one character, and noise in turns.
+      const garbage = index % 2 === 0 ? `${secret.slice(0, -1)}!` : `permas_live_${String(index).padStart(44, 'x')}`
+      expect((await validate(garbage)).code).toBe('MALFORMED')
+    }
+    expect(counts).toEqual({ reads: 0, digests: 0 })
+    expect(recorded).toEqual([])
+  })
+})
+
+describe('a key that is not judged', () => {
+  test('is NOT_FOUND where nobody knows it, and is not counted', async () => {
+    const { recorded, validate } = underTest()
+    expect(await validate(generateSecret('live', randomBytes))).toEqual({ code: 'NOT_FOUND' })
+    expect(recorded).toEqual([])
+  })
+
+  test('is NOT_FOUND to another provider, with the same answer as an unknown one', async () => {
+    const { services, recorded, validate } = underTest()
+    const { secret } = await makeKey(services, { providerId: 'acme' })
+    expect((await validate(secret, {}, oneProvider('acme'))).code).toBe('VALID')
+    expect(await validate(secret, {}, oneProvider('zeta'))).toEqual({ code: 'NOT_FOUND' })
+    expect(recorded).toHaveLength(1)
+  })
+
+  test('is NOT_FOUND where it is a management key: those open this API and no other', async () => {
+    const { services, counts, validate } = underTest()
+    const { secret } = await makeManager(services, 'acme', ['keys:read'])
+    expect(await validate(secret)).toEqual({ code: 'NOT_FOUND' })
+    expect(counts).toEqual({ reads: 0, digests: 0 })
+  })
+})
+
+describe('a use', () => {
+  test('is counted for whatever was decided, with what it was and when', async () => {
+    const { services, recorded, validate } = underTest()
+    const { key, secret } = await makeKey(services, { ownerId: 'ann', environment: 'test' })
+    await validate(secret, { requirements: { ...requirements, clientIp: '192.0.2.1' } })
+    await validate(secret, { requirements: { ...requirements, environment: 'live' } })
+    const use = { providerId: 'acme', keyId: key.keyId, ownerId: 'ann', environment: 'test', count: 1 }
+    const rest = { endpoint: 'GET /orders', at: services.clock.now() }
+    expect(recorded).toEqual([
+      { ...use, ...rest, outcome: 'VALID', statusClass: '2xx', clientIp: '192.0.2.1' },
+      { ...use, ...rest, outcome: 'ENVIRONMENT_MISMATCH', statusClass: '4xx', clientIp: null },
+    ])
+  })
+
+  test('that only looks, by a dry run or a cost of 0, is not counted', async () => {
+    const { services, recorded, validate } = underTest()
+    const { secret } = await makeKey(services)
+    expect((await validate(secret, { cost: 0 })).code).toBe('VALID')
+    expect((await validate(secret, { requirements: { ...requirements, dryRun: true } })).code).toBe('VALID')
+    expect(recorded).toEqual([])
+  })
+
+  test('that cannot be made safe gets no verdict', async () => {
+    const { services, needs } = underTest()
+    const { secret } = await makeKey(services)
+    const record = async () => {
+      throw new AppError('usage_unavailable', 'Not in time.')
+    }
+    const input = { ...asked, secret }
+    await expect(validateKey({ ...needs, usage: { record } }, everyProvider, input)).rejects.toMatchObject({
+      code: 'usage_unavailable',
+    })
+  })
+})
+
+describe('when the store is down', () => {
+  const down = async () => {
+    throw new AppError('store_unavailable', 'The tables do not answer.')
+  }
+
+  test('a key that is not known gets no verdict, and one that is known gets it', async () => {
+    const { services, validate } = underTest()
+    const known = await makeKey(services)
+    const unknown = await makeKey(services)
+    await validate(known.secret)
+    services.keys.findByDigest = down
+    await expect(validate(unknown.secret)).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect((await validate(known.secret)).code).toBe('VALID')
+    await expect(validate(known.secret, { anew: true })).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+})
+
+test('a verdict says how old the oldest thing is that it rests on', async () => {
+  const { services, validate } = underTest()
+  const first = await makeKey(services)
+  const second = await makeKey(services)
+  await validate(first.secret)
+  await services.time.advance(2000)
+  // The provider is known for 2 s, the second key is not.
+  expect(await validate(second.secret)).toMatchObject({ cacheAgeMs: 2000 })
+  expect(await validate(first.secret, { anew: true })).toMatchObject({ cacheAgeMs: 0 })
+})

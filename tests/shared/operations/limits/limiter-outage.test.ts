@@ -1,0 +1,196 @@
+import { describe, expect, test } from 'vitest'
+import type { Limit } from '../../../../shared/domain/limits/limit.ts'
+import type { Limiter } from '../../../../shared/ports/limits.ts'
+import { limiterWorld } from '../../../support/worlds/limiter-under-test.ts'
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+
+const perMinute: Limit = { subject: 'key:1', name: 'l', limit: 90, window: { kind: 'sliding', seconds: 60 } }
+const perDay = (limit: number): Limit => ({ subject: 'key:1', name: 'quota', limit, window: { kind: 'day' } })
+
+async function takeTimes(limiter: Limiter, limit: Limit, times: number): Promise<number> {
+  let taken = 0
+  for (let time = 0; time < times; time++) if ((await limiter.take([limit], 1)).kind === 'taken') taken++
+  return taken
+}
+
+describe('while the store is away', () => {
+  test('each instance lets through its share of a window, and the first write after charges it', async () => {
+    const { time, store, instance } = limiterWorld()
+    const fleet = [instance(), instance(), instance()]
+    for (const limiter of fleet) await limiter.take([perMinute], 1)
+    for (const limiter of fleet) await limiter.look([perMinute], 1)
+    await time.advance(5 * MINUTE + 5 * SECOND)
+    for (const limiter of fleet) await limiter.take([perMinute], 1)
+    await time.advance(10 * SECOND)
+    store.isAway = true
+    const [first] = fleet
+    if (first === undefined) return
+    const taken = await takeTimes(first, perMinute, 200)
+    expect(taken).toBeGreaterThanOrEqual(30)
+    expect(taken).toBeLessThanOrEqual(30 + 3)
+    store.isAway = false
+    await time.advance(2 * SECOND)
+    await first.take([perMinute], 1)
+    await time.advance(SECOND)
+    await first.take([perMinute], 1)
+    const rest = await takeTimes(first, perMinute, 200)
+    expect(taken + rest).toBeLessThanOrEqual(90)
+    expect(taken + rest).toBeGreaterThanOrEqual(80)
+  })
+
+  test('an instance that never saw the limit takes all of it for its share', async () => {
+    const { store, instance } = limiterWorld()
+    store.isAway = true
+    expect(await takeTimes(instance(), perMinute, 200)).toBe(90)
+  })
+
+  test('nobody waits for it but the first: later requests are answered at once', async () => {
+    const { time, store, instance } = limiterWorld()
+    const limiter = instance()
+    store.isAway = true
+    await limiter.take([perMinute], 1)
+    const asked = store.reads + store.writes
+    for (let second = 0; second < 30; second++) {
+      expect(limiter.take([perMinute], 1)).toMatchObject({ kind: 'taken' })
+      await time.advance(SECOND)
+    }
+    expect(store.reads + store.writes - asked).toBeLessThanOrEqual(31)
+  })
+
+  test('a limit by the day gives what was leased before, and then refuses to guess', async () => {
+    const { time, store, instance } = limiterWorld()
+    const limiter = instance()
+    const quota = perDay(100_000)
+    for (let request = 0; request < 50; request++) {
+      await limiter.take([quota], 1)
+      await time.advance(100)
+    }
+    store.isAway = true
+    let taken = 0
+    const exhaust = async () => {
+      for (;;) {
+        await limiter.take([quota], 1)
+        taken++
+      }
+    }
+    await expect(exhaust()).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(taken).toBeGreaterThan(0)
+    expect(taken).toBeLessThanOrEqual(1000)
+    await expect(async () => limiter.take([quota, perMinute], 1)).rejects.toMatchObject({ code: 'store_unavailable' })
+    store.isAway = false
+    await time.advance(2 * SECOND)
+    expect((await limiter.take([quota], 1)).kind).toBe('taken')
+  })
+})
+
+describe('a limit by the day', () => {
+  test('gives its last credit to exactly one of 1,000 on three instances', async () => {
+    const { instance } = limiterWorld()
+    for (let round = 0; round < 20; round++) {
+      const quota = { ...perDay(1), name: `q${round}` }
+      const fleet = [instance(), instance(), instance()]
+      const takings = await Promise.all(
+        Array.from({ length: 1000 }, (_, request) => fleet[request % 3]?.take([quota], 1)),
+      )
+      expect(takings.filter((taking) => taking?.kind === 'taken').length).toBe(1)
+    }
+  })
+
+  test('is given back what lies idle, and everything at the end', async () => {
+    const { time, store, instance } = limiterWorld()
+    const [limiter, other] = [instance(), instance()]
+    const quota = perDay(10_000)
+    const hold = async () => {
+      for (let request = 0; request < 20; request++) {
+        await limiter.take([quota], 1)
+        await time.advance(50)
+      }
+    }
+    const left = async () => {
+      const found = await store.read(quota)
+      return 10_000 - [...(found?.record.cells.values() ?? [])].reduce((sum, tokens) => sum + tokens, 0)
+    }
+    await hold()
+    expect(await left()).toBeLessThan(9980)
+    expect(limiter.leases()).toBe(1)
+    await time.advance(3 * MINUTE)
+    expect(await left()).toBe(9980)
+    expect(limiter.leases()).toBe(0)
+    await hold()
+    expect(await left()).toBeLessThan(9960)
+    await limiter.release()
+    expect(await left()).toBe(9960)
+    expect((await other.take([quota], 1)).kind).toBe('taken')
+    expect(time.scheduled()).toBeLessThanOrEqual(2)
+  })
+
+  test('that the store has lost is not given back what it knows nothing of', async () => {
+    const { store, instance } = limiterWorld()
+    const limiter = instance()
+    for (let request = 0; request < 20; request++) await limiter.take([perDay(10_000)], 1)
+    const found = await store.read(perDay(10_000))
+    const [day = 0] = found?.record.cells.keys() ?? []
+    const restored = { division: 'day', cells: new Map([[day, 25]]), writers: new Map() }
+    await store.write(perDay(10_000), restored, found?.version, new Date('2026-11-24T16:00:00.000Z'))
+    await limiter.release()
+    expect((await store.read(perDay(10_000)))?.record.cells).toEqual(new Map([[day, 25]]))
+    expect(limiter.leases()).toBe(0)
+  })
+
+  test('loses nothing to replies that get lost', async () => {
+    const { store, instance } = limiterWorld()
+    store.losesReplies = true
+    const fleet = [instance(), instance()]
+    let taken = 0
+    for (let request = 0; request < 120; request++) {
+      const taking = await fleet[request % 2]?.take([perDay(99)], 1)
+      if (taking?.kind === 'taken') taken++
+    }
+    expect(taken).toBe(99)
+  })
+
+  test('is never exceeded by two instances that take turns, and nothing of it is lost', async () => {
+    const { time, instance } = limiterWorld()
+    const fleet = [instance(), instance()]
+    let taken = 0
+    for (let request = 0; request < 700; request++) {
+      const taking = await fleet[request % 2]?.take([perDay(500)], 1)
+      if (taking?.kind === 'taken') taken++
+      await time.advance(37)
+    }
+    expect(taken).toBeLessThanOrEqual(500)
+    expect(taken).toBeGreaterThanOrEqual(490)
+  })
+})
+
+describe('the clock of a machine', () => {
+  test('may be minutes off: the limit is one all the same', async () => {
+    const { time, instance } = limiterWorld()
+    const fleet = [instance({ aheadMs: () => 5 * MINUTE }), instance({ aheadMs: () => -7 * MINUTE })]
+    let taken = 0
+    for (let request = 0; request < 300; request++) {
+      const taking = await fleet[request % 2]?.take([perMinute], 1)
+      if (taking?.kind === 'taken') taken++
+      await time.advance(100)
+    }
+    expect(taken).toBe(90)
+    expect(fleet[0]?.clockSkewSeconds()).toBeCloseTo(300, 1)
+    expect(fleet[1]?.clockSkewSeconds()).toBeCloseTo(-420, 1)
+  })
+
+  test('may be set in the midst: the store is asked for its time before anything is spent', async () => {
+    const { time, store, instance } = limiterWorld()
+    let aheadMs = 0
+    const limiter = instance({ aheadMs: () => aheadMs })
+    expect(await takeTimes(limiter, perMinute, 80)).toBe(80)
+    aheadMs = 10 * MINUTE
+    expect(limiter.clockSkewSeconds()).toBeUndefined()
+    const { writes } = store
+    expect(await takeTimes(limiter, perMinute, 80)).toBe(10)
+    expect(store.writes).toBeGreaterThan(writes)
+    await time.advance(SECOND)
+    expect(limiter.clockSkewSeconds()).toBeCloseTo(600, 1)
+  })
+})

@@ -1,0 +1,166 @@
+import { describe, expect, test } from 'vitest'
+import { MESSAGE_BYTES_MAX } from '../../../../shared/domain/usage/message-packing.ts'
+import type { Spool, UsageSpool } from '../../../../shared/ports/spool.ts'
+import { sampleUse } from '../../../support/contracts/spool-contract.ts'
+import { rest } from '../../../support/memory/manual-time.ts'
+import { memorySpool } from '../../../support/memory/memory-spool.ts'
+import { outcomeOf } from '../../../support/worlds/recorder-under-test.ts'
+import { spoolWorld } from '../../../support/worlds/spool-world.ts'
+
+/** A spool whose steps are counted, and where `fail` says that the next ones throw. */
+function watchedSpool(inner: Spool = memorySpool()) {
+  const steps: string[] = []
+  let failing: string | undefined
+  const usage = new Proxy(inner.usage, {
+    get: (target, name: keyof UsageSpool) => {
+      const step = target[name] as (...args: unknown[]) => unknown
+      return (...args: unknown[]) => {
+        if (name === failing) throw new Error('The disk failed.')
+        if (name === 'append' || name === 'seal' || name === 'remove') steps.push(name)
+        return step(...args)
+      }
+    },
+  })
+  const fail = (step: 'append' | 'seal' | 'remove' | undefined) => {
+    failing = step
+  }
+  return { spool: { ...inner, usage }, steps, fail }
+}
+
+describe('a local recorder', () => {
+  test('resolves a use once it is on the disk, whatever the queue does', async () => {
+    const { spool, boot, setQueue } = spoolWorld()
+    setQueue('down')
+    const recorded = boot().recorder.record(sampleUse())
+    expect(spool.usage.loose()).toEqual([])
+    expect(await outcomeOf(recorded)).toBe('resolved')
+    expect(spool.usage.loose()).toEqual([{ producer: 'host.BOOT1', events: [sampleUse()] }])
+  })
+
+  test('keeps all uses of one turn in one step', async () => {
+    const { spool, steps } = watchedSpool()
+    const { recorder } = spoolWorld({ spool }).boot()
+    const all = Array.from({ length: 100 }, (_, index) => recorder.record(sampleUse({ keyId: `key-${index}` })))
+    await Promise.all(all)
+    expect(steps).toEqual(['append'])
+    await recorder.record(sampleUse())
+    expect(steps).toEqual(['append', 'append'])
+  })
+
+  test('gathers for a second, then sends and forgets', async () => {
+    const { spool, boot, sent, counted, time } = spoolWorld()
+    const { recorder } = boot()
+    await recorder.record(sampleUse())
+    await time.advance(999)
+    await recorder.record(sampleUse())
+    expect(sent).toHaveLength(0)
+    await time.advance(1)
+    await rest()
+    expect([sent.length, counted()]).toEqual([1, { 'key-a': 2 }])
+    expect([spool.usage.loose(), spool.usage.oldest(1)]).toEqual([[], []])
+  })
+
+  test('sends a full message without waiting, and none that is too large', async () => {
+    const { boot, sent } = spoolWorld()
+    const { recorder } = boot()
+    await Promise.all(Array.from({ length: 700 }, (_, index) => recorder.record(sampleUse({ keyId: `key-${index}` }))))
+    await rest()
+    expect(sent.length).toBeGreaterThan(1)
+    expect(Math.max(...sent.map((body) => Buffer.byteLength(body)))).toBeLessThanOrEqual(MESSAGE_BYTES_MAX)
+  })
+
+  test('does not let many uses of few keys fill the spool while the queue is down', async () => {
+    const { spool, boot, setQueue, time } = spoolWorld()
+    setQueue('down')
+    const { recorder } = boot()
+    await recorder.record(sampleUse())
+    await time.advance(1000)
+    for (let turn = 0; turn < 25; turn++) {
+      await Promise.all(Array.from({ length: 1000 }, () => recorder.record(sampleUse())))
+    }
+    expect(spool.usage.loose()[0]?.events.length).toBeLessThan(20_000)
+    expect(spool.usage.oldest(10)).toHaveLength(2)
+  })
+
+  test('sends nothing but the hash of an address', async () => {
+    const { boot, batches, sent } = spoolWorld()
+    const { recorder } = boot()
+    await recorder.record(sampleUse({ clientIp: '192.0.2.77' }))
+    await recorder.flush()
+    expect(batches()[0]?.deltas[0]?.lastIpHash).toBe('hash-of-192.0.2.77')
+    expect(sent.join().replaceAll('hash-of-192.0.2.77', '')).not.toContain('192.0.2.77')
+  })
+
+  test('refuses when the spool is full, keeps what it has, and takes more once the queue has taken some', async () => {
+    const { boot, counted, setQueue, time, logged } = spoolWorld({ spool: memorySpool(1000) })
+    const { recorder } = boot()
+    setQueue('down')
+    let kept = 0
+    while ((await outcomeOf(recorder.record(sampleUse()))) === 'resolved') kept++
+    expect(await outcomeOf(recorder.record(sampleUse()))).toBe('usage_unavailable')
+    expect(logged).toContain('warn The spool of uses is full.')
+    setQueue('up')
+    await time.advance(10_000)
+    expect(counted()).toEqual({ 'key-a': kept })
+    expect(await outcomeOf(recorder.record(sampleUse()))).toBe('resolved')
+  })
+})
+
+describe('where the disk fails', () => {
+  test('at a use, it is refused: it may be on the disk; those after it go to the queue first', async () => {
+    const { spool, fail } = watchedSpool()
+    const { boot, strict, logged } = spoolWorld({ spool })
+    const { recorder, state } = boot()
+    expect(state()).toBeDefined()
+    fail('append')
+    expect(await outcomeOf(recorder.record(sampleUse()))).toBe('usage_unavailable')
+    fail(undefined)
+    expect(await outcomeOf(recorder.record(sampleUse({ keyId: 'key-b' })))).toBe('resolved')
+    expect([strict, spool.usage.loose(), state()]).toEqual([['key-b'], [], undefined])
+    expect(logged.filter((line) => line.startsWith('error'))).toHaveLength(1)
+  })
+
+  test('at the making of batches, what is on the disk waits for the next start and counts once', async () => {
+    const { spool, fail } = watchedSpool()
+    const world = spoolWorld({ spool })
+    const { recorder } = world.boot()
+    await recorder.record(sampleUse())
+    fail('seal')
+    await world.time.advance(1000)
+    fail(undefined)
+    await recorder.flush()
+    expect(world.sent).toEqual([])
+    world.boot().start()
+    await world.time.advance(1000)
+    expect(world.counted()).toEqual({ 'key-a': 1 })
+  })
+
+  test('at the forgetting of a batch, it is sent again under its id', async () => {
+    const { spool, fail } = watchedSpool()
+    const { boot, sent, counted, time } = spoolWorld({ spool })
+    await boot().recorder.record(sampleUse())
+    fail('remove')
+    await time.advance(2000)
+    fail(undefined)
+    await time.advance(5000)
+    expect(sent.length).toBeGreaterThan(1)
+    expect(counted()).toEqual({ 'key-a': 1 })
+    expect(spool.usage.oldest(1)).toEqual([])
+  })
+
+  test.each([
+    ['no file can be had', () => undefined],
+    ['the file cannot be read', unreadable],
+  ])('from the start, as %s, the queue has a use before it is answered', async (_, open) => {
+    const { boot, strict } = spoolWorld()
+    const spooling = boot({ open })
+    spooling.start()
+    await spooling.recorder.record(sampleUse())
+    await spooling.recorder.flush()
+    expect([strict, spooling.state()]).toEqual([['key-a'], undefined])
+  })
+})
+
+function unreadable(): never {
+  throw new Error('The database disk image is malformed.')
+}

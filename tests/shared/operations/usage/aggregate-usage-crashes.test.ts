@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'vitest'
+import type { CommitResult } from '../../../../shared/ports/usage.ts'
+import type { CountingPorts } from '../../../support/worlds/counting-process.ts'
+import { quickScenarios, sampleBatches } from '../../../support/worlds/counting-scenarios.ts'
+import { countingWorld } from '../../../support/worlds/counting-world.ts'
+import { explore } from '../../../support/worlds/explore.ts'
+
+describe('two consumers that may crash, get messages twice, and lose replies at every await', () => {
+  test.for(Object.entries(quickScenarios))(
+    'count every batch exactly once: %s',
+    { timeout: 120_000 },
+    async ([name, scenario]) => {
+      const { found, states, steps, ends } = await explore(() => countingWorld(scenario))
+      process.stdout.write(`crash points, ${name}: ${states} states, ${steps} steps, ${ends} ends\n`)
+      expect(found).toBeUndefined()
+      expect(ends).toBeGreaterThan(0)
+    },
+  )
+})
+
+type Commit = CountingPorts['ledger']['commit']
+
+function withCommit(ports: CountingPorts, wrap: (commit: Commit) => Commit): CountingPorts {
+  return { ...ports, ledger: { ...ports.ledger, commit: wrap(ports.ledger.commit) } }
+}
+
+describe('the enumeration finds a planted mistake:', () => {
+  const mistakes: Record<string, (ports: CountingPorts) => CountingPorts> = {
+    'counters are written without the dedupe row': (ports) =>
+      withCommit(ports, (commit) => (partition, change) => commit(partition, { ...change, applied: [] })),
+    'counters are written although the fence has moved': (ports) =>
+      withCommit(ports, (commit) => async (partition, change) => {
+        const result = await commit(partition, change)
+        if (result.kind !== 'fenced') return result
+        return commit(partition, { ...change, meta: await ports.ledger.readMeta(partition) })
+      }),
+    'counters are written although the batch is there': (ports) =>
+      withCommit(ports, (commit) => async (partition, change): Promise<CommitResult> => {
+        const result = await commit(partition, change)
+        if (result.kind !== 'duplicate') return result
+        const meta = await ports.ledger.readMeta(partition)
+        const known = await ports.ledger.findApplied(
+          partition,
+          change.applied.map(({ batchId }) => batchId),
+        )
+        return commit(partition, {
+          ...change,
+          meta,
+          applied: change.applied.filter(({ batchId }) => !known.has(batchId)),
+        })
+      }),
+    'a conflict is taken for "counted" without a look': (ports) => ({
+      ...ports,
+      ledger: { ...ports.ledger, findApplied: async (_partition, batchIds) => new Set(batchIds) },
+    }),
+    'the message is deleted before it is counted': (ports) => ({
+      ...ports,
+      queue: {
+        ...ports.queue,
+        receive: async (limit, hiddenSeconds) => {
+          const messages = await ports.queue.receive(limit, hiddenSeconds)
+          await Promise.all(messages.map(ports.queue.remove))
+          return messages
+        },
+      },
+    }),
+    'a lost reply is taken for "not counted", under a new id': (ports) =>
+      withCommit(ports, (commit) => {
+        let tries = 0
+        return (partition, { applied, ...change }) => {
+          const renamed = applied.map((batch) => ({
+            ...batch,
+            batchId: `${batch.batchId}${tries++ > 0 ? '-again' : ''}`,
+          }))
+          return commit(partition, { ...change, applied: renamed })
+        }
+      }),
+    'the push log is not told': (ports) => ({
+      ...ports,
+      pushLog: { partApplied: async () => undefined },
+    }),
+  }
+
+  test.for(Object.entries(mistakes))('%s', { timeout: 120_000 }, async ([, plant]) => {
+    const scenario = { batches: sampleBatches(2), faults: 2, plant }
+    const { found } = await explore(() => countingWorld(scenario))
+    expect(found?.violation).toBeDefined()
+    process.stdout.write(`found after ${found?.steps.length} steps: ${found?.violation}\n`)
+  })
+})

@@ -1,0 +1,206 @@
+import { describe, expect, test } from 'vitest'
+import { oneProvider } from '../../../../shared/domain/access/provider-scope.ts'
+import { AppError } from '../../../../shared/domain/errors.ts'
+import type { PushedEvent, PushedItem } from '../../../../shared/domain/usage/push.ts'
+import { pushUsage } from '../../../../shared/operations/usage/push-usage.ts'
+import { readKeyUsage } from '../../../../shared/operations/usage/read-key-usage.ts'
+import { readPush } from '../../../../shared/operations/usage/read-push.ts'
+import { sampleKey } from '../../../support/samples/sample-keys.ts'
+import { type UsageReportingWorld, usageReportingWorld } from '../../../support/worlds/usage-reporting-world.ts'
+
+const acme = oneProvider('acme')
+const batchId = 'orders-2026-11-22'
+
+function push(events: readonly Partial<PushedEvent>[], body = JSON.stringify(events)) {
+  const items = events.map((change, index): PushedItem => {
+    const event = {
+      keyId: '',
+      at: null,
+      outcome: 'VALID',
+      endpoint: '',
+      statusClass: '2xx',
+      count: 1,
+      id: null,
+    } as const
+    return { kind: 'event', index, event: { ...event, ...change } }
+  })
+  return { batchId, body, items }
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  return error instanceof AppError ? error.code : `no AppError: ${error}`
+}
+
+/** Counts all that is queued, and says how many uses of the key were counted. */
+async function usesOf(world: UsageReportingWorld, keyId: string): Promise<number> {
+  await world.consumer.drain()
+  const request = { from: null, to: null, granularity: 'day' } as const
+  return (await readKeyUsage(world, acme, keyId, request)).totals.total
+}
+
+describe('a pushed batch', () => {
+  test('is queued, then completed, and all that was accepted is counted', async () => {
+    const world = usageReportingWorld()
+    const { keyId } = await world.addKey()
+    const record = await pushUsage(
+      world,
+      acme,
+      push([
+        { keyId, count: 3 },
+        { keyId, endpoint: '/b' },
+      ]),
+    )
+    expect(record).toMatchObject({ batchId, accepted: 4, duplicate: 0, rejected: [], parts: 1 })
+    expect((await readPush(world, acme, batchId)).progress.status).toBe('queued')
+    expect(await usesOf(world, keyId)).toBe(4)
+    const { progress } = await readPush(world, acme, batchId)
+    expect(progress).toMatchObject({ status: 'completed', applied: 4, late: 0 })
+  })
+
+  test('counts the good events, and says of each bad one why it is not counted', async () => {
+    const world = usageReportingWorld()
+    const { keyId } = await world.addKey()
+    const theirs = await world.addKey({ providerId: 'globex' })
+    const record = await pushUsage(
+      world,
+      acme,
+      push([{ keyId: theirs.keyId }, { keyId: sampleKey().keyId }, { keyId }, { keyId, at: new Date('2026-01-01') }]),
+    )
+    expect(record.accepted).toBe(1)
+    expect(record.rejected.map(({ index, code }) => [index, code])).toEqual([
+      [0, 'key_not_found'],
+      [1, 'key_not_found'],
+      [3, 'too_old'],
+    ])
+    const [ofAnother, missing] = record.rejected
+    expect({ ...ofAnother, index: 1 }).toEqual(missing)
+  })
+
+  test('sent again gives the same answer and is counted once, also where a key has changed since', async () => {
+    const world = usageReportingWorld()
+    const { keyId } = await world.addKey()
+    const later = sampleKey({ providerId: 'acme' })
+    const given = push([{ keyId }, { keyId: later.keyId }])
+    const first = await pushUsage(world, acme, given)
+    await world.keys.create(later)
+    await world.time.advance(60_000)
+    expect(await pushUsage(world, acme, given)).toEqual({ ...first, sent: true })
+    expect(await usesOf(world, keyId)).toBe(1)
+    expect(await usesOf(world, later.keyId)).toBe(0)
+  })
+
+  test('is refused where its id belongs to other events, and counts none of them', async () => {
+    const world = usageReportingWorld()
+    const { keyId } = await world.addKey()
+    await pushUsage(world, acme, push([{ keyId }]))
+    expect(await codeOf(pushUsage(world, acme, push([{ keyId }, { keyId }])))).toBe('batch_id_reused')
+    expect(await usesOf(world, keyId)).toBe(1)
+  })
+
+  test('of another provider may have the same id, and is not found by this one', async () => {
+    const world = usageReportingWorld()
+    const { keyId } = await world.addKey({ providerId: 'globex' })
+    const globex = oneProvider('globex')
+    await pushUsage(world, globex, push([{ keyId }]))
+    const refusal = (id: string) => readPush(world, acme, id).catch((error: Error) => error.message)
+    expect(await refusal(batchId)).toBe(await refusal('never-seen'))
+    expect(await codeOf(readPush(world, acme, batchId))).toBe('batch_not_found')
+    expect((await readPush(world, globex, batchId)).record.accepted).toBe(1)
+  })
+
+  test('without a good event is completed at once', async () => {
+    const world = usageReportingWorld()
+    const record = await pushUsage(world, acme, push([{ keyId: sampleKey().keyId }]))
+    expect(record).toMatchObject({ accepted: 0, parts: 0 })
+    expect((await readPush(world, acme, batchId)).progress.status).toBe('completed')
+  })
+
+  test('of 10,000 events over many keys and days is cut into messages, and counted to the last use', async () => {
+    const world = usageReportingWorld()
+    const keys = await Promise.all(Array.from({ length: 500 }, () => world.addKey()))
+    const events = Array.from({ length: 10_000 }, (_, index) => ({
+      keyId: keys[index % keys.length]?.keyId ?? '',
+      at: new Date(Date.parse('2026-11-22T16:00:00Z') - (index % 20) * 86_400_000),
+      endpoint: `/orders/${index % 7}`,
+    }))
+    const record = await pushUsage(world, acme, push(events))
+    expect(record.accepted).toBe(10_000)
+    expect(record.parts).toBeGreaterThan(5)
+    await world.consumer.drain()
+    const { progress } = await readPush(world, acme, batchId)
+    expect(progress).toMatchObject({ status: 'completed', applied: 10_000, partsCounted: record.parts })
+    const counted = world.ledger.held().flatMap(({ counters }) => [...counters.values()])
+    expect(counted.reduce((sum, { total }) => sum + total, 0)).toBe(10_000)
+    expect(world.poison.held()).toEqual([])
+  })
+})
+
+describe('a push that breaks off', () => {
+  type Needs = Parameters<typeof pushUsage>[0]
+
+  /** The world as a process sees it that dies with its k-th call to the store or the queue: carried out, or not. */
+  function dyingAt(world: UsageReportingWorld, fatalCall: number, carriedOut: boolean): Needs {
+    let calls = 0
+    const mortal = <Port extends object>(port: Port): Port =>
+      new Proxy(port, {
+        get: (target, name) => {
+          const method = Reflect.get(target, name) as (...args: readonly unknown[]) => Promise<unknown>
+          return (...args: readonly unknown[]) => die(++calls, () => method.apply(target, [...args]))
+        },
+      })
+    const die = async (call: number, work: () => Promise<unknown>): Promise<unknown> => {
+      if (call < fatalCall) return work()
+      if (call === fatalCall && carriedOut) await work()
+      throw new Error('the process is dead')
+    }
+    return { ...world, pushes: mortal(world.pushes), queue: mortal(world.queue), keys: mortal(world.keys) }
+  }
+
+  test.for([true, false])(
+    'at any call (carried out: %s) is healed by the same push: each use counts once',
+    async (out) => {
+      for (let call = 1, done = false; !done; call++) {
+        const world = usageReportingWorld()
+        const { keyId } = await world.addKey()
+        const given = push(Array.from({ length: 600 }, (_, index) => ({ keyId, endpoint: `/endpoint-${index}` })))
+        const died = await pushUsage(dyingAt(world, call, out), acme, given).then(
+          () => false,
+          () => true,
+        )
+        if (call % 2 === 0) await world.consumer.drain()
+        const record = await pushUsage(world, acme, given)
+        expect(record).toMatchObject({ accepted: 600, rejected: [] })
+        expect(record.parts).toBeGreaterThan(1)
+        expect(await usesOf(world, keyId)).toBe(600)
+        expect((await readPush(world, acme, batchId)).progress).toMatchObject({ status: 'completed', applied: 600 })
+        done = !died
+      }
+    },
+  )
+
+  test('two at once of the same batch count each use once, and give the same answer', async () => {
+    const world = usageReportingWorld()
+    const { keyId } = await world.addKey()
+    const given = push(Array.from({ length: 600 }, (_, index) => ({ keyId, endpoint: `/endpoint-${index}` })))
+    const [one, other] = await Promise.all([pushUsage(world, acme, given), pushUsage(world, acme, given)])
+    expect({ ...one, sent: true }).toEqual({ ...other, sent: true })
+    expect(await usesOf(world, keyId)).toBe(600)
+  })
+
+  test('says under which id to send it again when the queue does not take it', async () => {
+    const world = usageReportingWorld()
+    const { keyId } = await world.addKey()
+    const down = { send: () => Promise.reject(new Error('no reply')) }
+    const failure = await pushUsage({ ...world, queue: down }, acme, push([{ keyId }])).catch(
+      (error: AppError) => error,
+    )
+    expect(failure).toMatchObject({ code: 'usage_unavailable', message: expect.stringContaining(batchId) })
+    expect(await usesOf(world, keyId)).toBe(0)
+    await pushUsage(world, acme, push([{ keyId }]))
+    expect(await usesOf(world, keyId)).toBe(1)
+  })
+})

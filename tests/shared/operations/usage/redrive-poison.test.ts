@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest'
+import type { UsageBatch } from '../../../../shared/domain/usage/usage.ts'
+import { redrivePoison } from '../../../../shared/operations/usage/redrive-poison.ts'
+import { manualTime } from '../../../support/memory/manual-time.ts'
+import { memoryMessageQueue } from '../../../support/memory/memory-message-queue.ts'
+import { sampleDelta } from '../../../support/samples/usage-samples.ts'
+import { codec, consumerUnderTest, type LogLine, sampleBatch } from '../../../support/worlds/consumer-under-test.ts'
+
+function setUp() {
+  const time = manualTime()
+  const queue = memoryMessageQueue(time.clock)
+  const poison = memoryMessageQueue(time.clock)
+  const lines: LogLine[] = []
+  const run = () => redrivePoison({ queue, poison, codec, log: (...line) => void lines.push(line) })
+  return { time, queue, poison, lines, run }
+}
+
+function redriven(batch: UsageBatch, times: number): string {
+  let body = codec.encode(batch)
+  for (let time = 0; time < times; time++) body = codec.raiseRedrives(body)?.body ?? ''
+  return body
+}
+
+describe('the re-drive of poisoned messages', () => {
+  test('says nothing where there is nothing', async () => {
+    const { run, lines } = setUp()
+    expect(await run()).toEqual({ redriven: 0, stuck: 0 })
+    expect(lines).toEqual([])
+  })
+
+  test('gives each message another try under its own id, so that one that was counted is not counted again', async () => {
+    const { run, queue, poison, lines } = setUp()
+    const { consumer, ledger } = consumerUnderTest()
+    const batch = sampleBatch([sampleDelta({ count: 3 })])
+    await consumer.wake(codec.encode(batch))
+    await poison.send(codec.encode(batch))
+    expect(await run()).toEqual({ redriven: 1, stuck: 0 })
+    expect([await poison.depth(), await queue.depth()]).toEqual([0, 1])
+    await consumer.wake(queue.held()[0]?.body ?? '')
+    expect(ledger.held()[0]?.meta).toMatchObject({ batches: 1, total: 3 })
+    expect(lines).toEqual([['error', expect.any(String), { redriven: 1, stuck: 0 }]])
+  })
+
+  test('keeps what was tried ten times or cannot be read, out of the way of the rest, and keeps the alarm on', async () => {
+    const { run, queue, poison, lines, time } = setUp()
+    await poison.send(redriven(sampleBatch([sampleDelta()]), 10))
+    await poison.send('no JSON')
+    await poison.send(redriven(sampleBatch([sampleDelta()]), 9))
+    expect(await run()).toEqual({ redriven: 1, stuck: 2 })
+    await time.advance(5 * 60_000)
+    expect(await run()).toEqual({ redriven: 0, stuck: 2 })
+    expect([await poison.depth(), await queue.depth()]).toEqual([2, 1])
+    expect(lines).toHaveLength(2)
+  })
+
+  test('takes the end off a message that the host lets expire in a week', async () => {
+    const { run, poison } = setUp()
+    const receive = poison.receive
+    let first = true
+    poison.receive = async (limit, hiddenSeconds) => {
+      const messages = await receive(limit, hiddenSeconds)
+      const expiresAt = first ? new Date('2026-11-29T00:00:00.000Z') : null
+      first = false
+      return messages.map((message) => ({ ...message, expiresAt }))
+    }
+    await poison.send('no JSON')
+    const [before] = poison.held()
+    await run()
+    const [after, ...more] = poison.held()
+    expect(after).toMatchObject({ body: 'no JSON' })
+    expect(after?.id).not.toBe(before?.id)
+    expect(more).toEqual([])
+  })
+})

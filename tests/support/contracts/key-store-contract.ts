@@ -1,0 +1,158 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { everyProvider, type OneProvider, oneProvider } from '../../../shared/domain/access/provider-scope.ts'
+import type { Key } from '../../../shared/domain/keys/key.ts'
+import type { KeyStore } from '../../../shared/ports/keys.ts'
+import { anyKey, largestKey, sampleDigest, sampleKey, sampleProviderId } from '../samples/sample-keys.ts'
+
+/** What every KeyStore promises, whatever it is made of. */
+export function keyStoreContract(name: string, makeStore: () => KeyStore): void {
+  describe(`${name} as a KeyStore`, () => {
+    creating(makeStore)
+    finding(makeStore)
+    replacing(makeStore)
+    paging(makeStore)
+  })
+}
+
+function creating(makeStore: () => KeyStore): void {
+  test('any key comes back exactly as it went in', async () => {
+    const store = makeStore()
+    await fc.assert(
+      fc.asyncProperty(anyKey, async (key) => {
+        // Each run has ids of its own, also where fast-check runs one input again to shrink it.
+        const fresh = { ...key, keyId: sampleKey().keyId, digest: sampleDigest() }
+        expect(await store.create(fresh)).toBe('created')
+        expect(await store.findByDigest(everyProvider, fresh.digest)).toStrictEqual(fresh)
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  test('a key with every field at its limit comes back exactly as it went in', async () => {
+    const store = makeStore()
+    const key = largestKey()
+    expect(await store.create(key)).toBe('created')
+    expect((await store.findById(everyProvider, key.keyId))?.value).toStrictEqual(key)
+  })
+
+  test('a second key with the same id, or with the same digest, is refused and changes nothing', async () => {
+    const store = makeStore()
+    const key = sampleKey()
+    await store.create(key)
+    const sameId = sampleKey({ keyId: key.keyId, providerId: key.providerId })
+    expect(await store.create(sameId)).toBe('exists')
+    const sameDigest = sampleKey({ digest: key.digest, providerId: key.providerId })
+    expect(await store.create(sameDigest)).toBe('exists')
+    expect(await store.findById(everyProvider, sameDigest.keyId)).toBeUndefined()
+    expect(await store.findByDigest(everyProvider, sameId.digest)).toBeUndefined()
+    expect((await store.findById(everyProvider, key.keyId))?.value).toStrictEqual(key)
+    expect(await everyPage(store, oneProvider(key.providerId), 10)).toStrictEqual([key])
+  })
+
+  test('of many that create one id at once, at most one wins', async () => {
+    const store = makeStore()
+    const keyId = sampleKey().keyId
+    const rivals = Array.from({ length: 5 }, () => sampleKey({ keyId }))
+    const results = await Promise.all(rivals.map((key) => store.create(key)))
+    const winners = rivals.filter((_, index) => results[index] === 'created')
+    expect(winners.length).toBeLessThanOrEqual(1)
+    const alive = await Promise.all(rivals.map(({ digest }) => store.findByDigest(everyProvider, digest)))
+    expect(alive.filter((key) => key !== undefined)).toStrictEqual(winners)
+    expect((await store.findById(everyProvider, keyId))?.value).toStrictEqual(winners[0])
+  })
+}
+
+function finding(makeStore: () => KeyStore): void {
+  test('a created key is found by digest and by id, in its provider’s scope and in the scope of all', async () => {
+    const store = makeStore()
+    const key = sampleKey()
+    expect(await store.create(key)).toBe('created')
+    for (const scope of [everyProvider, oneProvider(key.providerId)]) {
+      expect(await store.findByDigest(scope, key.digest)).toStrictEqual(key)
+      expect((await store.findById(scope, key.keyId))?.value).toStrictEqual(key)
+    }
+  })
+
+  test('another provider’s key is as undefined as a missing one', async () => {
+    const store = makeStore()
+    const key = sampleKey()
+    await store.create(key)
+    const stranger = oneProvider(sampleProviderId())
+    expect(await store.findByDigest(stranger, key.digest)).toBeUndefined()
+    expect(await store.findById(stranger, key.keyId)).toBeUndefined()
+    expect(await everyPage(store, stranger, 10)).toStrictEqual([])
+  })
+
+  test('ids and digests that no key could have are undefined', async () => {
+    const store = makeStore()
+    for (const id of ['', 'a/b', 'a\\b', 'a#b', 'a?b', 'a\nb', "a'b", '%2F', '雪'.repeat(200), '\ud800']) {
+      expect(await store.findById(everyProvider, id)).toBeUndefined()
+      expect(await store.findByDigest(everyProvider, id)).toBeUndefined()
+    }
+  })
+}
+
+function replacing(makeStore: () => KeyStore): void {
+  test('a replacement at the current version is stored, and moves the version', async () => {
+    const store = makeStore()
+    const key = sampleKey()
+    await store.create(key)
+    const before = await store.findById(everyProvider, key.keyId)
+    const changed: Key = { ...key, enabled: false, name: 'Renamed', metadata: { a: [1, null] } }
+    expect(await store.replace(changed, before?.version ?? '')).toBe('replaced')
+    const after = await store.findById(everyProvider, key.keyId)
+    expect(after?.value).toStrictEqual(changed)
+    expect(after?.version).not.toBe(before?.version)
+  })
+
+  test('a replacement at an older version, or of a key that is not there, is stale and changes nothing', async () => {
+    const store = makeStore()
+    const key = sampleKey()
+    await store.create(key)
+    const version = (await store.findById(everyProvider, key.keyId))?.version ?? ''
+    await store.replace({ ...key, name: 'first' }, version)
+    expect(await store.replace({ ...key, name: 'second' }, version)).toBe('stale')
+    expect((await store.findById(everyProvider, key.keyId))?.value.name).toBe('first')
+    const missing = sampleKey()
+    expect(await store.replace(missing, version)).toBe('stale')
+    expect(await store.findByDigest(everyProvider, missing.digest)).toBeUndefined()
+  })
+}
+
+function paging(makeStore: () => KeyStore): void {
+  test('pages hold every key of the provider exactly once, whatever the limit, newest first within a page', async () => {
+    const store = makeStore()
+    const providerId = sampleProviderId()
+    const keys = Array.from({ length: 23 }, (_, index) =>
+      sampleKey({ providerId, createdAt: new Date(Date.UTC(2026, 10, 1, index % 7)) }),
+    )
+    await Promise.all([...keys, sampleKey()].map((key) => store.create(key)))
+    for (const limit of [1, 2, 7, 22, 23, 24, 100]) {
+      const listed = await everyPage(store, oneProvider(providerId), limit)
+      expect(listed.map(({ keyId }) => keyId).toSorted()).toStrictEqual(keys.map(({ keyId }) => keyId).toSorted())
+    }
+  })
+
+  test('a management key over all providers is listed under `*`, and only there', async () => {
+    const store = makeStore()
+    const key = sampleKey({ providerId: '*', kind: 'management', environment: null })
+    await store.create(key)
+    expect(await everyPage(store, oneProvider('*'), 100)).toContainEqual(key)
+    expect(await store.findById(oneProvider(sampleProviderId()), key.keyId)).toBeUndefined()
+  })
+}
+
+/** All keys that the pages hold, each page checked to be within the limit and newest first. */
+export async function everyPage(store: KeyStore, scope: OneProvider, limit: number): Promise<Key[]> {
+  const keys: Key[] = []
+  for (let after: string | null = null; ; ) {
+    const page = await store.page(scope, { limit, after })
+    const times = page.items.map(({ createdAt }) => createdAt.getTime())
+    expect(times).toStrictEqual(times.toSorted((left, right) => right - left))
+    expect(times.length).toBeLessThanOrEqual(limit)
+    keys.push(...page.items)
+    if (page.next === null) return keys
+    after = page.next
+  }
+}

@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import type { Limit } from '../../../shared/domain/limits/limit.ts'
+import type { LimitRecord } from '../../../shared/domain/limits/limit-record.ts'
+import type { LimitStore } from '../../../shared/ports/limits.ts'
+
+/** What every LimitStore promises, whatever it is made of. */
+export function limitStoreContract(name: string, makeStore: () => LimitStore): void {
+  describe(`${name} as a LimitStore`, () => {
+    test('a record comes back as it went in, and there is none before', async () => {
+      const [store, limit] = [makeStore(), sampleLimit()]
+      expect(await store.read(limit)).toBeUndefined()
+      const record = sampleRecord()
+      const result = await store.write(limit, record, undefined, tomorrow())
+      expect(result.kind).toBe('written')
+      expect(await store.read(limit)).toEqual({ record, version: result.kind === 'written' ? result.version : '' })
+    })
+
+    test('of many that write from one state at once exactly one wins; the others are told what stands there', async () => {
+      const [store, limit] = [makeStore(), sampleLimit()]
+      let version: string | undefined
+      for (let round = 0; round < 3; round++) {
+        const rivals = Array.from({ length: 5 }, (_, index) => sampleRecord(`round${round}-${index}`))
+        const before = version
+        const results = await Promise.all(rivals.map((record) => store.write(limit, record, before, tomorrow())))
+        const stored = await store.read(limit)
+        const winners = rivals.filter((_, index) => results[index]?.kind === 'written')
+        const told = results.flatMap((result) => (result.kind === 'stale' ? [result.found] : []))
+        expect(winners).toEqual([stored?.record])
+        expect(told).toEqual(Array.from({ length: 4 }, () => stored))
+        version = stored?.version
+      }
+    })
+
+    test('a record that nobody ever wrote cannot be replaced', async () => {
+      const [store, limit] = [makeStore(), sampleLimit()]
+      const first = await store.write(sampleLimit(), sampleRecord(), undefined, tomorrow())
+      const version = first.kind === 'written' ? first.version : ''
+      expect(await store.write(limit, sampleRecord(), version, tomorrow())).toEqual({ kind: 'stale', found: undefined })
+    })
+
+    test('limits of one subject with other names, and of another kind, are others', async () => {
+      const [store, limit] = [makeStore(), sampleLimit()]
+      await store.write(limit, sampleRecord(), undefined, tomorrow())
+      expect(await store.read({ ...limit, name: 'other' })).toBeUndefined()
+      expect(await store.read({ ...limit, subject: `${limit.subject}x` })).toBeUndefined()
+      expect(await store.read({ ...limit, window: { kind: 'fixed', seconds: 60 } })).toBeUndefined()
+      expect(await store.read({ ...limit, limit: 7, window: { kind: 'sliding', seconds: 1 } })).toBeDefined()
+    })
+
+    test('a long subject, a full ring, 400 writers and large numbers can be kept', async () => {
+      const store = makeStore()
+      const limit = { ...sampleLimit(), subject: `caller:${'a'.repeat(150)}`, name: 'n'.repeat(63) }
+      const record: LimitRecord = {
+        division: 's86400000/60',
+        cells: new Map(Array.from({ length: 120 }, (_, index) => [30_000_000_000 + index, 1_000_000_000_000])),
+        writers: new Map(
+          Array.from({ length: 400 }, (_, index) => [`writer-${index}`.padEnd(12, 'x'), { write: 1e6, atMs: 1.8e12 }]),
+        ),
+      }
+      await store.write(limit, record, undefined, tomorrow())
+      expect((await store.read(limit))?.record).toEqual(record)
+    })
+
+    test('it tells its time with every write, and when asked', async () => {
+      const store = makeStore()
+      const written = await store.write(sampleLimit(), sampleRecord(), undefined, tomorrow())
+      const at = written.kind === 'written' ? written.at : undefined
+      const [first, second] = [await store.tellTime(), await store.tellTime()]
+      for (const instant of [at, first, second])
+        expect((instant?.toMs ?? 0) - (instant?.fromMs ?? 0)).toBeGreaterThan(0)
+      expect(first.toMs).toBeGreaterThan(at?.fromMs ?? 0)
+      expect(second.toMs).toBeGreaterThan(first.fromMs)
+    })
+  })
+}
+
+const tomorrow = () => new Date(Date.parse('2026-11-23T16:00:00.000Z'))
+
+function sampleLimit(): Limit {
+  return { subject: `key:${randomUUID()}`, name: 'burst', limit: 100, window: { kind: 'sliding', seconds: 60 } }
+}
+
+function sampleRecord(writer: string = randomUUID()): LimitRecord {
+  return {
+    division: 's60000/60',
+    cells: new Map([
+      [1_795_363_200, 3],
+      [1_795_363_500, 12],
+    ]),
+    writers: new Map([[writer, { write: 1, atMs: 1_795_363_200_000 }]]),
+  }
+}

@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest'
+import { MESSAGE_BYTES_MAX } from '../../../shared/domain/usage/message-packing.ts'
+import type { MessageQueue } from '../../../shared/ports/queue.ts'
+import { poll } from '../samples/poll.ts'
+
+/** What is promised of a queue, whatever it is kept in. `makeQueue` gives a new, empty one; `pass` lets time pass where time is not real. */
+export function messageQueueContract(
+  name: string,
+  makeQueue: () => { queue: MessageQueue; pass(ms: number): void },
+): void {
+  describe(`${name} as a message queue`, () => {
+    test('is empty before anything was sent', async () => {
+      const { queue } = makeQueue()
+      expect(await queue.receive(32, 60)).toEqual([])
+      expect(await queue.depth()).toBe(0)
+    })
+
+    test('hands over any text of 48 KiB as it was sent, and never drops it unread', async () => {
+      const { queue } = makeQueue()
+      const body = `"<&>é😀\n${'x'.repeat(MESSAGE_BYTES_MAX - 11)}`
+      expect(Buffer.byteLength(body)).toBe(MESSAGE_BYTES_MAX)
+      await queue.send(body)
+      expect(await queue.receive(32, 60)).toMatchObject([{ body, dequeueCount: 1, expiresAt: null }])
+    })
+
+    test('hands over at most 32 messages at a time, each once while it is hidden', async () => {
+      const { queue } = makeQueue()
+      const bodies = Array.from({ length: 40 }, (_, index) => `message ${index}`)
+      await Promise.all(bodies.map((body) => queue.send(body)))
+      const first = await queue.receive(100, 60)
+      const second = await queue.receive(100, 60)
+      expect([first.length, second.length]).toEqual([32, 8])
+      expect([...first, ...second].map(({ body }) => body).sort()).toEqual(bodies.sort())
+      expect(await queue.depth()).toBe(40)
+    })
+
+    test('forgets a message that is removed, and removing it again is no error', async () => {
+      const { queue } = makeQueue()
+      await queue.send('once')
+      const [message] = await queue.receive(1, 60)
+      if (message === undefined) throw new Error('nothing was received')
+      await queue.remove(message)
+      await queue.remove(message)
+      expect(await queue.depth()).toBe(0)
+    })
+
+    test('delivers again what was not removed in time; then only the newest delivery can remove it', async () => {
+      const { queue, pass } = makeQueue()
+      await queue.send('again')
+      const [first] = await queue.receive(1, 1)
+      pass(1000)
+      const second = await poll(async () => (await queue.receive(1, 60))[0])
+      expect(second).toMatchObject({ body: 'again', dequeueCount: 2 })
+      if (first === undefined) throw new Error('nothing was received')
+      await queue.remove(first)
+      expect(await queue.depth()).toBe(1)
+      await queue.remove(second)
+      expect(await queue.depth()).toBe(0)
+    })
+  })
+}

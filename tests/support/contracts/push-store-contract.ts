@@ -1,0 +1,152 @@
+import { ulid } from 'ulid'
+import { describe, expect, test } from 'vitest'
+import { oneProvider } from '../../../shared/domain/access/provider-scope.ts'
+import type { PushRecord } from '../../../shared/domain/usage/push.ts'
+import type { PushJournal, PushStore } from '../../../shared/ports/usage-reports.ts'
+import { sampleProviderId } from '../samples/sample-keys.ts'
+
+type Store = PushStore & PushJournal
+
+const acceptedAt = new Date('2026-11-22T16:20:30.400Z')
+
+export function samplePush(change: Partial<PushRecord> = {}): PushRecord {
+  return {
+    batchId: 'orders-2026-11-22',
+    bodyDigest: 'ab'.repeat(32),
+    attempt: ulid(),
+    acceptedAt,
+    accepted: 12,
+    duplicate: 1,
+    rejected: [{ index: 3, pointer: '#/key_id', code: 'key_not_found', detail: 'There is no such key.' }],
+    parts: 2,
+    sent: false,
+    ...change,
+  }
+}
+
+/** What is promised of pushed batches, whatever they are kept in. */
+export function pushStoreContract(name: string, makeStore: () => Store): void {
+  describe(`${name} for accepted batches`, () => accepting(makeStore))
+  describe(`${name} for what became of batches`, () => following(makeStore))
+}
+
+function fresh(makeStore: () => Store) {
+  const providerId = sampleProviderId()
+  return { store: makeStore(), providerId, scope: oneProvider(providerId) }
+}
+
+function accepting(makeStore: () => Store): void {
+  test('a batch comes back as it was accepted, with its messages in their order', async () => {
+    const { store, scope } = fresh(makeStore)
+    // Two properties each, and below 64 KiB: Azurite decodes a body piece by piece, and breaks a character between two.
+    const messages = Array.from({ length: 12 }, (_, index) => `${index}:${'é"'.repeat(15_100)}`)
+    const record = samplePush({ parts: 12 })
+    expect(await store.accept(scope, record, messages)).toBe('accepted')
+    expect(await store.find(scope, record.batchId)).toEqual(record)
+    expect(await store.unsent(scope, record)).toEqual(messages)
+  })
+
+  test('10,000 rejections with the longest texts come back', async () => {
+    const { store, scope } = fresh(makeStore)
+    const rejected = Array.from({ length: 10_000 }, (_, index) => ({
+      index,
+      pointer: `#/${'\\'.repeat(126)}`,
+      code: 'invalid_event' as const,
+      detail: '"'.repeat(200),
+    }))
+    const record = samplePush({ rejected, parts: 0, sent: true })
+    await store.accept(scope, record, [])
+    expect(await store.find(scope, record.batchId)).toEqual(record)
+  })
+
+  test('a second batch of the same id is refused and changes nothing, its messages included', async () => {
+    const { store, scope } = fresh(makeStore)
+    const first = samplePush()
+    await store.accept(scope, first, ['one', 'two'])
+    expect(await store.accept(scope, samplePush({ accepted: 99, rejected: [], parts: 1 }), ['other'])).toBe('exists')
+    expect(await store.find(scope, first.batchId)).toEqual(first)
+    expect(await store.unsent(scope, first)).toEqual(['one', 'two'])
+  })
+
+  test('of many tries at once exactly one is accepted, and its messages are those it came with', async () => {
+    const { store, scope } = fresh(makeStore)
+    const tries = Array.from({ length: 6 }, (_, index) => ({
+      record: samplePush({ accepted: index }),
+      text: `${index}`,
+    }))
+    const answers = await Promise.all(tries.map(({ record, text }) => store.accept(scope, record, [text])))
+    expect(answers.filter((answer) => answer === 'accepted')).toHaveLength(1)
+    const kept = await store.find(scope, samplePush().batchId)
+    if (kept === undefined) throw new Error('It was accepted.')
+    expect(await store.unsent(scope, kept)).toEqual([`${kept.accepted}`])
+  })
+
+  test('a batch is its provider’s alone, also where another one uses the same id', async () => {
+    const { store, scope } = fresh(makeStore)
+    const other = oneProvider(sampleProviderId())
+    await store.accept(scope, samplePush(), ['mine'])
+    expect(await store.find(other, samplePush().batchId)).toBeUndefined()
+    expect(await store.accept(other, samplePush({ accepted: 5 }), ['theirs'])).toBe('accepted')
+    expect((await store.find(scope, samplePush().batchId))?.accepted).toBe(12)
+  })
+
+  test('a batch that was sent says so, and its messages are forgotten', async () => {
+    const { store, scope } = fresh(makeStore)
+    const record = samplePush()
+    await store.accept(scope, record, ['one', 'two'])
+    await store.markSent(scope, record)
+    await store.markSent(scope, record)
+    expect(await store.find(scope, record.batchId)).toEqual({ ...record, sent: true })
+    expect(await store.unsent(scope, record)).toEqual([])
+  })
+}
+
+function following(makeStore: () => Store): void {
+  test('a part is counted once: what it is told again changes nothing', async () => {
+    const { store, scope, providerId } = fresh(makeStore)
+    const { batchId } = samplePush()
+    await store.partApplied({ providerId, batchId, part: 2 }, { applied: 5, late: 1 })
+    await store.partApplied({ providerId, batchId, part: 2 }, { applied: 5, late: 1 })
+    await store.partApplied({ providerId, batchId, part: 10 }, { applied: 3, late: 0 })
+    const parts = [...(await store.parts(scope, batchId))].sort((a, b) => a.part - b.part)
+    expect(parts).toEqual([
+      { part: 2, applied: 5, late: 1 },
+      { part: 10, applied: 3, late: 0 },
+    ])
+    expect(await store.parts(oneProvider('other'), batchId)).toEqual([])
+  })
+
+  test('the journal names what was accepted in a time, each batch once, with the uses counted so far', async () => {
+    const { store, scope, providerId } = fresh(makeStore)
+    const times = ['15:59:59.999', '16:00:00.000', '17:59:59.999', '18:00:00.000']
+    for (const [index, time] of times.entries()) {
+      const record = samplePush({ batchId: `batch-${index}`, acceptedAt: new Date(`2026-11-22T${time}Z`) })
+      await store.accept(scope, record, ['one', 'two'])
+      if (index === 2) await store.markSent(scope, record)
+    }
+    await store.partApplied({ providerId, batchId: 'batch-1', part: 1 }, { applied: 5, late: 2 })
+    await store.accept(scope, samplePush({ batchId: 'batch-1', acceptedAt: new Date('2026-11-22T17:30:00Z') }), [
+      'again',
+    ])
+    const found = await store.acceptedBetween(new Date('2026-11-22T16:00:00Z'), new Date('2026-11-22T18:00:00Z'))
+    const mine = found.filter((push) => push.providerId === providerId)
+    expect(mine.sort((a, b) => (a.batchId < b.batchId ? -1 : 1))).toEqual([
+      {
+        providerId,
+        batchId: 'batch-1',
+        acceptedAt: new Date('2026-11-22T16:00:00Z'),
+        accepted: 12,
+        sent: false,
+        counted: 7,
+      },
+      {
+        providerId,
+        batchId: 'batch-2',
+        acceptedAt: new Date('2026-11-22T17:59:59.999Z'),
+        accepted: 12,
+        sent: true,
+        counted: 0,
+      },
+    ])
+  })
+}

@@ -1,0 +1,63 @@
+import * as z from 'zod'
+import { ReadinessView } from '../../../shared/contracts/health.ts'
+import {
+  KeyPage,
+  KeyView,
+  NewKeyView,
+  OwnKeyView,
+  OwnRevokePendingView,
+  RevokePendingView,
+} from '../../../shared/contracts/keys.ts'
+import { ProviderView } from '../../../shared/contracts/providers.ts'
+import {
+  KeyUsageView,
+  ProviderUsageView,
+  PushStatusView,
+  PushView,
+  ReconciliationView,
+} from '../../../shared/contracts/usage.ts'
+import { BatchValidationView, ValidationView } from '../../../shared/contracts/validate.ts'
+import { errorCodes } from '../../../shared/http/problem.ts'
+
+/** The text exposition format: a name, labels in braces, a number. */
+const MetricsText = z
+  .string()
+  .regex(/^(?:(?:# (?:HELP|TYPE) [a-z_]+ .+|[a-z_]+\{(?:[a-z_]+="[^"\\\n]*",?)+\} (?:\+Inf|-?[\d.e+-]+))?\n)+$/)
+
+/** What each endpoint answers where it does not fail. */
+export const replyContracts: Readonly<Record<string, z.ZodType>> = {
+  health: z.strictObject({ status: z.literal('ok') }),
+  'health-ready': ReadinessView,
+  'keys-batch-validate': BatchValidationView,
+  'keys-generate': NewKeyView,
+  'keys-get': KeyView,
+  'keys-list': KeyPage,
+  'keys-me': OwnKeyView,
+  'keys-me-revoke': z.union([OwnKeyView, OwnRevokePendingView]),
+  'keys-patch': KeyView,
+  'keys-revoke': z.union([KeyView, RevokePendingView]),
+  'keys-rotate': NewKeyView,
+  'keys-usage': KeyUsageView,
+  'keys-validate': ValidationView,
+  metrics: MetricsText,
+  'providers-get': ProviderView,
+  'providers-put': ProviderView,
+  'usage-list': ProviderUsageView,
+  'usage-push': PushView,
+  'usage-push-status': PushStatusView,
+  'usage-reconciliation': ReconciliationView,
+}
+
+const registered = 'https://iana.org/assignments/http-problem-types'
+
+/** RFC 9457, with what this API adds to it. */
+export const ProblemView = z.strictObject({
+  type: z.union([z.string().startsWith('urn:auth-api:error:'), z.string().startsWith(`${registered}#`)]),
+  title: z.string().min(1),
+  status: z.int().min(400).max(599),
+  code: z.enum(errorCodes as [string, ...string[]]),
+  detail: z.string().regex(/^[A-Z/].*\.$/),
+  errors: z.array(z.strictObject({ pointer: z.string(), detail: z.string().min(1) })).optional(),
+  'violated-policies': z.array(z.string()).min(1).optional(),
+  request_id: z.string(),
+})

@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest'
+import type { UsageEvent } from '../../../shared/domain/usage/usage.ts'
+import type { Spool, SpooledBatch } from '../../../shared/ports/spool.ts'
+import { sampleKey } from '../samples/sample-keys.ts'
+
+const at = new Date('2026-11-22T16:00:00.123Z')
+
+/** One use; the address and the name are what a text must survive. */
+export function sampleUse(change: Partial<UsageEvent> = {}): UsageEvent {
+  return {
+    ...{ providerId: 'acme', keyId: 'key-a', ownerId: null, environment: 'live', at, outcome: 'VALID' },
+    ...{ endpoint: 'GET /"é😀"', statusClass: '2xx', count: 1, clientIp: '2001:db8::1' },
+    ...change,
+  }
+}
+
+export function sampleBatch(number: number, producer = 'host.A'): SpooledBatch {
+  return { producer, number, body: `{"batch":"${number}é"}`, madeAtMs: at.getTime() + number }
+}
+
+/** `reopen` is what a new process finds after the old one is gone. */
+type MakeSpool = (roomFor?: number) => { readonly spool: Spool; reopen(): Spool }
+
+/** What is promised of a spool, whatever it is kept in. */
+export function spoolContract(name: string, makeSpool: MakeSpool): void {
+  keepingContract(name, makeSpool)
+  countingContract(name, makeSpool)
+}
+
+function keepingContract(name: string, makeSpool: MakeSpool): void {
+  describe(`${name} as a spool`, () => {
+    test('is empty at first', () => {
+      const { usage, revocations } = makeSpool().spool
+      expect([usage.loose(), usage.oldest(5), revocations.list()]).toEqual([[], [], []])
+      expect(usage.fill()).toEqual({ batches: 0, bytes: 0, oldestMadeAtMs: undefined })
+      expect(usage.numbering('host.A')).toEqual({ last: 0, oldestWaiting: undefined })
+    })
+
+    test('gives back loose uses as they were recorded, by producer, in order, to the next process too', () => {
+      const { spool, reopen } = makeSpool()
+      spool.usage.append('host.A', [sampleUse(), sampleUse({ keyId: 'key-b', clientIp: null })])
+      spool.usage.append('host.B', [sampleUse({ keyId: 'key-c' })])
+      spool.usage.append('host.A', [sampleUse({ keyId: 'key-d' })])
+      const expected = [
+        {
+          producer: 'host.A',
+          events: [sampleUse(), sampleUse({ keyId: 'key-b', clientIp: null }), sampleUse({ keyId: 'key-d' })],
+        },
+        { producer: 'host.B', events: [sampleUse({ keyId: 'key-c' })] },
+      ]
+      expect(spool.usage.loose()).toEqual(expected)
+      expect(reopen().usage.loose()).toEqual(expected)
+    })
+
+    test('puts batches in the place of what their producer had loose, and of nothing else', () => {
+      const { spool, reopen } = makeSpool()
+      spool.usage.append('host.A', [sampleUse()])
+      spool.usage.append('host.B', [sampleUse()])
+      expect(spool.usage.seal('host.A', [sampleBatch(1), sampleBatch(2)])).toBe('sealed')
+      for (const next of [() => spool, reopen]) {
+        const { usage } = next()
+        expect(usage.loose().map(({ producer }) => producer)).toEqual(['host.B'])
+        expect(usage.oldest(5)).toEqual([sampleBatch(1), sampleBatch(2)])
+      }
+    })
+
+    test('hands over batches in the order of their sealing, until they are removed', () => {
+      const { spool, reopen } = makeSpool()
+      spool.usage.seal('host.B', [sampleBatch(7, 'host.B')])
+      spool.usage.seal('host.A', [sampleBatch(1), sampleBatch(2)])
+      expect(spool.usage.oldest(2)).toEqual([sampleBatch(7, 'host.B'), sampleBatch(1)])
+      spool.usage.remove(sampleBatch(1))
+      spool.usage.remove(sampleBatch(1))
+      expect(spool.usage.oldest(5)).toEqual([sampleBatch(7, 'host.B'), sampleBatch(2)])
+      expect(reopen().usage.oldest(5)).toEqual([sampleBatch(7, 'host.B'), sampleBatch(2)])
+    })
+
+    test('keeps revocations as they are until they are removed; the first of a key stands', () => {
+      const { spool, reopen } = makeSpool()
+      const revocation = { at, by: 'admin', reason: 'compromised', text: 'läuft aus' } as const
+      const key = sampleKey({
+        revocation,
+        metadata: { a: [1] },
+        expiresAt: at,
+        replacedBy: '01K00000000000000000000001',
+      })
+      spool.revocations.put(key)
+      spool.revocations.put({ ...key, revocation: { ...revocation, by: 'other' } })
+      expect(spool.revocations.list()).toEqual([key])
+      const again = reopen()
+      expect(again.revocations.list()).toEqual([key])
+      again.revocations.remove(key.keyId)
+      expect(again.revocations.list()).toEqual([])
+    })
+  })
+}
+
+function countingContract(name: string, makeSpool: MakeSpool): void {
+  describe(`${name} as a spool that counts`, () => {
+    test('knows the last number a producer gave, also when its batches are gone, and the oldest that waits', () => {
+      const { usage } = makeSpool().spool
+      usage.seal('host.A', [sampleBatch(1), sampleBatch(2)])
+      usage.seal('host.A', [sampleBatch(3)])
+      usage.remove(sampleBatch(1))
+      expect(usage.numbering('host.A')).toEqual({ last: 3, oldestWaiting: 2 })
+      usage.remove(sampleBatch(2))
+      usage.remove(sampleBatch(3))
+      expect(usage.numbering('host.A')).toEqual({ last: 3, oldestWaiting: undefined })
+      expect(usage.numbering('host.B').last).toBe(0)
+    })
+
+    test('still knows it for a killed producer that has loose uses', () => {
+      const { spool, reopen } = makeSpool()
+      spool.usage.seal('host.A', [sampleBatch(1)])
+      spool.usage.remove(sampleBatch(1))
+      spool.usage.append('host.A', [sampleUse()])
+      expect(reopen().usage.numbering('host.A').last).toBe(1)
+    })
+
+    test('measures what it holds, to nothing when it is empty again', () => {
+      const { spool, reopen } = makeSpool()
+      spool.usage.append('host.A', [sampleUse()])
+      const { batches, bytes } = spool.usage.fill()
+      expect([batches, bytes]).toEqual([1, Buffer.byteLength(JSON.stringify([sampleUse()]))])
+      spool.usage.seal('host.A', [sampleBatch(1), sampleBatch(2)])
+      const sealed = { batches: 2, bytes: 2 * Buffer.byteLength(sampleBatch(1).body), oldestMadeAtMs: at.getTime() + 1 }
+      expect(spool.usage.fill()).toEqual(sealed)
+      expect(reopen().usage.fill()).toEqual(sealed)
+    })
+
+    test('counts down as batches leave', () => {
+      const { usage } = makeSpool().spool
+      usage.seal('host.A', [sampleBatch(1), sampleBatch(2)])
+      usage.remove(sampleBatch(1))
+      expect(usage.fill()).toMatchObject({ batches: 1, oldestMadeAtMs: at.getTime() + 2 })
+      usage.remove(sampleBatch(2))
+      expect(usage.fill()).toEqual({ batches: 0, bytes: 0, oldestMadeAtMs: undefined })
+    })
+
+    test('keeps nothing of what does not fit, and takes more once there is room', () => {
+      const size = Buffer.byteLength(JSON.stringify([sampleUse()]))
+      const { spool } = makeSpool(2 * size)
+      expect([1, 2, 3].map(() => spool.usage.append('host.A', [sampleUse()]))).toEqual(['kept', 'kept', 'full'])
+      expect(spool.usage.loose()[0]?.events).toHaveLength(2)
+      expect(spool.usage.seal('host.A', [sampleBatch(1)])).toBe('sealed')
+      expect(spool.usage.append('host.A', [sampleUse()])).toBe('kept')
+    })
+  })
+}

@@ -1,0 +1,44 @@
+import { tableChangeFeed } from '../../../shared/adapters/tables/change-feed.ts'
+import { tableIdempotencyStore } from '../../../shared/adapters/tables/idempotency-store.ts'
+import { tableKeyCountStore } from '../../../shared/adapters/tables/key-count-store.ts'
+import { tableKeyStore } from '../../../shared/adapters/tables/key-store.ts'
+import { tableLateUsage } from '../../../shared/adapters/tables/late-usage.ts'
+import { tableLimitStore } from '../../../shared/adapters/tables/limit-store.ts'
+import { tableProviderStore } from '../../../shared/adapters/tables/provider-store.ts'
+import { tablePushStore } from '../../../shared/adapters/tables/push-store.ts'
+import { tableRollUpMarks } from '../../../shared/adapters/tables/roll-up-marks.ts'
+import type { TableAccess } from '../../../shared/adapters/tables/table-access.ts'
+import { tableUsageLedger } from '../../../shared/adapters/tables/usage-ledger.ts'
+import { tableUsageReports } from '../../../shared/adapters/tables/usage-reports.ts'
+import { changeFeedContract } from './change-feed-contract.ts'
+import { idempotencyStoreContract } from './idempotency-store-contract.ts'
+import { keyCountStoreContract } from './key-count-store-contract.ts'
+import { keyStoreContract } from './key-store-contract.ts'
+import { limitStoreContract } from './limit-store-contract.ts'
+import { providerStoreContract } from './provider-store-contract.ts'
+import { pushStoreContract } from './push-store-contract.ts'
+import { lateUsageContract, usageLedgerContract } from './usage-ledger-contract.ts'
+import { rollUpMarksContract, usageReportsContract } from './usage-reports-contract.ts'
+
+/** Every contract suite of what is kept in tables, over the tables of one account. */
+export function tableContracts(name: string, tables: () => TableAccess): void {
+  keyStoreContract(name, () => tableKeyStore(tables()))
+  providerStoreContract(name, () => tableProviderStore(tables()))
+  idempotencyStoreContract(name, () => tableIdempotencyStore(tables()))
+  usageLedgerContract(name, () => tableUsageLedger(tables()))
+  lateUsageContract(name, () => tableLateUsage(tables()))
+  usageReportsContract(name, () => tableUsageReports(tables()))
+  rollUpMarksContract(name, () => tableRollUpMarks(tables()))
+  pushStoreContract(name, () => tablePushStore(tables()))
+  limitStoreContract(name, () => tableLimitStore(tables()))
+  keyCountStoreContract(name, () => tableKeyCountStore(tables()))
+  changeFeedContract(name, () => tableChangeFeed(unused(tables())))
+}
+
+let copies = 0
+
+/** Every table under a name that it has for the first time. */
+function unused(tables: TableAccess): TableAccess {
+  const copy = ++copies
+  return { table: (name) => tables.table(`${name}${copy}`) }
+}

@@ -1,9 +1,0 @@
-import { knownKeys } from '../../shared/operations/known-keys.ts'
-import type { FakeServices } from './fake-services.ts'
-import { noReplica } from './no-replica.ts'
-
-/** What another instance on the same stores knows. */
-export function knownKeysElsewhere(services: FakeServices, change: Partial<Parameters<typeof knownKeys>[0]> = {}) {
-  const { meter } = services.metrics
-  return knownKeys({ ...services, replica: noReplica, scheduler: services.time.scheduler, meter, ...change })
-}

@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto'
+import type { Services } from '../../../shared/app/services.ts'
+import {
+  encodeUsageMessage,
+  measureUsageDelta,
+  parseUsageMessage,
+  raiseUsageRedrives,
+} from '../../../shared/contracts/usage-message.ts'
+import { knownKeys } from '../../../shared/operations/key-cache/key-lookup.ts'
+import { keyDigests } from '../../../shared/operations/key-digests.ts'
+import { keyQuotas } from '../../../shared/operations/keys/key-quotas.ts'
+import { failureLimits } from '../../../shared/operations/limits/failure-limits.ts'
+import { limiter } from '../../../shared/operations/limits/limiter.ts'
+import { readinessCheck } from '../../../shared/operations/maintenance/check-readiness.ts'
+import { watchGauges } from '../../../shared/operations/maintenance/watch-gauges.ts'
+import { localSpooling } from '../../../shared/operations/spool/local-spool.ts'
+import { usageConsumer } from '../../../shared/operations/usage/consume-usage.ts'
+import { usageRecorder } from '../../../shared/operations/usage/queue-recorder.ts'
+import { usageAggregator } from '../../../shared/operations/usage/usage-aggregator.ts'
+import type { Breaker } from '../../../shared/ports/meter.ts'
+import type { Log, Random } from '../../../shared/ports/runtime.ts'
+import type { UsageCodec } from '../../../shared/ports/usage.ts'
+import { openMetrics } from '../../../shared/runtime/metrics.ts'
+import { processUse } from '../../../shared/runtime/process-usage.ts'
+import { type ManualTime, manualTime } from './manual-time.ts'
+import { memoryChangeFeed } from './memory-change-feed.ts'
+import { memoryIdempotencyStore } from './memory-idempotency-store.ts'
+import { memoryKeyCountStore } from './memory-key-count-store.ts'
+import { memoryKeyStore } from './memory-key-store.ts'
+import { memoryLimitStore } from './memory-limit-store.ts'
+import { type MemoryMessageQueue, memoryMessageQueue } from './memory-message-queue.ts'
+import { memoryProviderStore } from './memory-provider-store.ts'
+import { memoryPushStore } from './memory-push-store.ts'
+import { memorySpool } from './memory-spool.ts'
+import { memoryLateUsage, memoryUsageLedger } from './memory-usage-ledger.ts'
+import { memoryRollUpMarks, memoryUsageReports } from './memory-usage-reports.ts'
+import { noReplica } from './no-replica.ts'
+
+export const adminKey: string = 'the-admin-key-of-the-tests-0123456789'
+
+export interface FakeServices extends Services {
+  readonly time: ManualTime
+  readonly queue: MemoryMessageQueue
+}
+
+type Stores = Pick<FakeServices, 'keys' | 'providers' | 'feed' | 'idempotency' | 'pushes' | 'queue'>
+
+/** A store of a test's own in front of the one in memory: to count its calls, to hold them up, to let them fail. */
+type Wrap = (stores: Stores) => Partial<Stores>
+
+const codec: UsageCodec = {
+  encode: encodeUsageMessage,
+  parse: parseUsageMessage,
+  measure: measureUsageDelta,
+  raiseRedrives: raiseUsageRedrives,
+}
+
+// The clock stands still in most tests, so whatever is bounded per minute would soon be spent: a test that means it says so.
+const NO_BUDGET = { perCaller: 1_000_000_000, perAddress: 1_000_000_000 }
+
+const discard: Log = () => undefined
+
+/**
+ * The services as `compose` makes them, over stores in memory and a clock that only the test moves: the operations are
+ * the real ones. Ids are numbered, secrets are random.
+ */
+export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
+  const time = manualTime()
+  const { clock, scheduler } = time
+  const pushes = memoryPushStore()
+  const reports = memoryUsageReports()
+  const plain = {
+    keys: memoryKeyStore(),
+    providers: memoryProviderStore(),
+    feed: memoryChangeFeed(),
+    idempotency: memoryIdempotencyStore(),
+    keyCounts: memoryKeyCountStore(),
+    pushes,
+    queue: memoryMessageQueue(clock),
+  }
+  const stores = {
+    ...{ ...plain, ...wrap(plain) },
+    ...{ poison: memoryMessageQueue(clock), ledger: memoryUsageLedger(), late: memoryLateUsage() },
+    ...{ reports, copies: reports, marks: memoryRollUpMarks(), journal: pushes },
+  }
+  const digests = keyDigests([{ version: 'p1', bytes: randomBytes(32) }])
+  const jitter = () => 1
+  const log = discard
+  const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
+  const metrics = openMetrics({ worker: 'tests' })
+  const { meter } = metrics
+  const limits = limiter({ store: memoryLimitStore(clock), clock, scheduler, meter, log, jitter, writer: 'tests' })
+  const known = knownKeys({ ...stores, replica: noReplica, digests, clock, scheduler, log, meter }, 1000)
+  const spool = memorySpool()
+  const spooling = localSpooling({
+    ...{ ...stores, knownKeys: known, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },
+    ...{ open: () => spool, left: { visit: async () => undefined } },
+    ...{ producer: 'tests.LOCAL', intervalMs: 5000, meter },
+    strict: () => {
+      throw new Error('The spool in memory never fails.')
+    },
+  })
+  const guards: readonly Breaker[] = []
+  const watched = { ...stores, limiter: limits, knownKeys: known, spooling, guards }
+  watchGauges(metrics.meter, 'tests', { ...watched, process: processUse() })
+  return {
+    ...stores,
+    ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
+    knownKeys: known,
+    limiter: limits,
+    keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
+    failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }, NO_BUDGET),
+    managementLimit: { limit: NO_BUDGET.perCaller, windowSeconds: 60, strategy: 'sliding_window' },
+    spooling,
+    pendingRevocations: spooling.pendingRevocations,
+    usage: usageRecorder({
+      ...{ queue: stores.queue, codec, clock, scheduler, log, jitter, meter: metrics.meter },
+      hashIp: digests.ofAddress,
+      durability: 'strict',
+      instance: 'tests',
+      boot: 'BOOT',
+    }),
+    consumer: usageConsumer({ ...stores, aggregator, codec, pushLog: pushes, clock, log, meter: metrics.meter }),
+    sweepers: {},
+    background: [],
+    guards,
+    readiness: readinessCheck({ ...watched, clock, scheduler, keepsLocalFiles: true }),
+    metrics,
+    tokens: undefined,
+    clientIpSource: { kind: 'direct' },
+    cursorKey: digests.derive('cursor'),
+    isAdminKey: (credential) => credential === adminKey,
+  }
+}
+
+function numberedIds(): Random {
+  let made = 0
+  return { bytes: (size) => randomBytes(size), id: () => `01K${String(++made).padStart(23, '0')}` }
+}

@@ -1,0 +1,52 @@
+import type { Clock, Scheduler } from '../../../shared/ports/runtime.ts'
+
+/** Time that moves only when a test moves it. */
+export interface ManualTime {
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  /** Moves the clock on, running what falls due on the way, in order; returns when the code has come to rest. */
+  advance(ms: number): Promise<void>
+  /** How many tasks wait for their time. */
+  scheduled(): number
+}
+
+interface Task {
+  readonly dueMs: number
+  readonly run: () => void
+}
+
+export function manualTime(start = '2026-11-22T16:00:00.000Z'): ManualTime {
+  const tasks = new Set<Task>()
+  let nowMs = Date.parse(start)
+
+  const nextUntil = (endMs: number): Task | undefined =>
+    [...tasks].filter((task) => task.dueMs <= endMs).sort((a, b) => a.dueMs - b.dueMs)[0]
+
+  return {
+    clock: { now: () => new Date(nowMs), monotonicMs: () => nowMs },
+    scheduler: {
+      after: (delayMs, run) => {
+        const task = { dueMs: nowMs + delayMs, run }
+        tasks.add(task)
+        return () => tasks.delete(task)
+      },
+    },
+    advance: async (ms) => {
+      const endMs = nowMs + ms
+      await rest()
+      for (let task = nextUntil(endMs); task !== undefined; task = nextUntil(endMs)) {
+        tasks.delete(task)
+        nowMs = Math.max(nowMs, task.dueMs)
+        task.run()
+        await rest()
+      }
+      nowMs = endMs
+    },
+    scheduled: () => tasks.size,
+  }
+}
+
+/** Returns when every promise that can settle without outside help has settled. */
+export function rest(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

@@ -1,0 +1,54 @@
+import { MESSAGE_BYTES_MAX } from '../../../shared/domain/usage/message-packing.ts'
+import type { MessageQueue, ReceivedMessage } from '../../../shared/ports/queue.ts'
+import type { Clock } from '../../../shared/ports/runtime.ts'
+
+interface Held {
+  readonly id: string
+  readonly body: string
+  receipt: string
+  visibleAtMs: number
+  dequeueCount: number
+}
+
+export interface MemoryMessageQueue extends MessageQueue {
+  /** Every message that is there, hidden ones included. */
+  held(): readonly { readonly id: string; readonly body: string; readonly hidden: boolean }[]
+  /** Ends the hiding of a message, as when its time has run out. */
+  show(id: string): void
+}
+
+/** A queue in memory. A message that is received is hidden until its time has run out or it is shown. */
+export function memoryMessageQueue(clock: Clock): MemoryMessageQueue {
+  const messages = new Map<string, Held>()
+  let sent = 0
+  const isHidden = (message: Held) => message.visibleAtMs > clock.now().getTime()
+
+  return {
+    send: async (body) => {
+      if (Buffer.byteLength(body) > MESSAGE_BYTES_MAX) throw new RangeError('The message is too large.')
+      const id = `m${++sent}`
+      messages.set(id, { id, body, receipt: '', visibleAtMs: 0, dequeueCount: 0 })
+    },
+    receive: async (limit, hiddenSeconds) => {
+      const taken = [...messages.values()].filter((message) => !isHidden(message)).slice(0, Math.min(limit, 32))
+      for (const message of taken) {
+        message.dequeueCount++
+        message.receipt = `${message.id}/${message.dequeueCount}`
+        message.visibleAtMs = clock.now().getTime() + hiddenSeconds * 1000
+      }
+      return taken.map(({ id, receipt, body, dequeueCount }): ReceivedMessage => {
+        return { id, receipt, body, dequeueCount, expiresAt: null }
+      })
+    },
+    remove: async ({ id, receipt }) => {
+      if (messages.get(id)?.receipt === receipt) messages.delete(id)
+    },
+    depth: async () => messages.size,
+    held: () =>
+      [...messages.values()].map((message) => ({ id: message.id, body: message.body, hidden: isHidden(message) })),
+    show: (id) => {
+      const message = messages.get(id)
+      if (message !== undefined) message.visibleAtMs = 0
+    },
+  }
+}

@@ -1,0 +1,55 @@
+import type { Key } from '../../../shared/domain/keys/key.ts'
+import type { UsageEvent } from '../../../shared/domain/usage/usage.ts'
+import type { Spool, SpooledBatch } from '../../../shared/ports/spool.ts'
+
+/** What a spool promises, without a disk. `roomFor` bytes of it fit. */
+export function memorySpool(roomFor = Infinity): Spool {
+  const loose = new Map<string, UsageEvent[]>()
+  const last = new Map<string, number>()
+  const revocations = new Map<string, Key>()
+  let batches: SpooledBatch[] = []
+  const sizeOf = (events: readonly UsageEvent[]) => Buffer.byteLength(JSON.stringify(events))
+  const bytes = () =>
+    batches.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0) +
+    [...loose.values()].reduce((sum, events) => sum + sizeOf(events), 0)
+
+  return {
+    usage: {
+      append: (producer, events) => {
+        if (bytes() + sizeOf(events) > roomFor) return 'full'
+        loose.set(producer, [...(loose.get(producer) ?? []), ...events])
+        return 'kept'
+      },
+      loose: () => [...loose].map(([producer, events]) => ({ producer, events })),
+      seal: (producer, sealed) => {
+        batches.push(...sealed)
+        loose.delete(producer)
+        last.set(producer, Math.max(...sealed.map(({ number }) => number)))
+        return 'sealed'
+      },
+      numbering: (producer) => {
+        const waiting = batches.filter((batch) => batch.producer === producer).map(({ number }) => number)
+        return {
+          last: last.get(producer) ?? 0,
+          oldestWaiting: waiting.length === 0 ? undefined : Math.min(...waiting),
+        }
+      },
+      oldest: (limit) => batches.slice(0, limit),
+      remove: ({ producer, number }) => {
+        batches = batches.filter((batch) => batch.producer !== producer || batch.number !== number)
+      },
+      fill: () => ({
+        batches: batches.length + (loose.size > 0 ? 1 : 0),
+        bytes: bytes(),
+        oldestMadeAtMs: batches[0]?.madeAtMs,
+      }),
+    },
+    revocations: {
+      put: (key) => {
+        if (!revocations.has(key.keyId)) revocations.set(key.keyId, key)
+      },
+      list: () => [...revocations.values()],
+      remove: (keyId) => void revocations.delete(keyId),
+    },
+  }
+}

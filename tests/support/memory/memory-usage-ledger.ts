@@ -1,0 +1,95 @@
+import { keyName } from '../../../shared/domain/usage/counters.ts'
+import { partitionName } from '../../../shared/domain/usage/partition.ts'
+import type { UsagePartition } from '../../../shared/domain/usage/usage.ts'
+import type {
+  AppliedBatch,
+  LateBatch,
+  LateUsage,
+  PartitionChange,
+  PartitionMeta,
+  ScannedCounters,
+  UsageLedger,
+} from '../../../shared/ports/usage.ts'
+
+export interface HeldPartition {
+  readonly partition: UsagePartition
+  meta: PartitionMeta
+  readonly applied: Map<string, AppliedBatch>
+  readonly counters: Map<string, ScannedCounters>
+}
+
+export interface MemoryUsageLedger extends UsageLedger {
+  /** All that is stored, as it is stored. */
+  held(): readonly HeldPartition[]
+}
+
+const nothing: PartitionMeta = { fence: null, state: 'open', batches: 0, total: 0 }
+
+/** The ledger in memory, with the answers that a table gives: the dedupe row is looked at before the fence. */
+export function memoryUsageLedger(): MemoryUsageLedger {
+  const partitions = new Map<string, HeldPartition>()
+
+  const find = (partition: UsagePartition): HeldPartition =>
+    partitions.get(partitionName(partition)) ?? { partition, meta: nothing, applied: new Map(), counters: new Map() }
+
+  const store = (held: HeldPartition, meta: PartitionMeta): void => {
+    held.meta = meta
+    partitions.set(partitionName(held.partition), held)
+  }
+
+  const moved = ({ meta: { fence } }: HeldPartition): string => String(Number(fence) + 1)
+
+  const apply = (held: HeldPartition, change: PartitionChange): PartitionMeta => {
+    const batches = change.meta.batches + change.applied.length
+    const total = change.applied.reduce((sum, batch) => sum + batch.count, change.meta.total)
+    for (const batch of change.applied) held.applied.set(batch.batchId, batch)
+    for (const row of change.counters) held.counters.set(keyName(row), { ...row, version: batches })
+    const meta: PartitionMeta = { fence: moved(held), state: 'open', batches, total }
+    store(held, meta)
+    return meta
+  }
+
+  return {
+    readMeta: async (partition) => find(partition).meta,
+    readCounters: async (partition, keys) => {
+      const rows = keys.flatMap((key) => find(partition).counters.get(keyName(key)) ?? [])
+      return rows.map(({ version: _, ...row }) => row)
+    },
+    commit: async (partition, change) => {
+      if (1 + change.applied.length + change.counters.length > 100) throw new RangeError('Too many rows.')
+      const held = find(partition)
+      if (change.applied.some((batch) => held.applied.has(batch.batchId))) return { kind: 'duplicate' }
+      if (held.meta.fence !== change.meta.fence) return { kind: 'fenced' }
+      return { kind: 'committed', meta: apply(held, change) }
+    },
+    findApplied: async (partition, batchIds) => new Set(batchIds.filter((id) => find(partition).applied.has(id))),
+    seal: async (partition) => {
+      const held = find(partition)
+      if (held.meta.state === 'open') store(held, { ...held.meta, fence: moved(held), state: 'sealed' })
+    },
+    scan: async (partition) => {
+      const { meta, applied, counters } = find(partition)
+      return { meta, applied: [...applied.values()], counters: [...counters.values()] }
+    },
+    scanCounters: async (partition) => {
+      const { meta, counters } = find(partition)
+      return { meta, counters: [...counters.values()] }
+    },
+    held: () => [...partitions.values()],
+  }
+}
+
+export interface MemoryLateUsage extends LateUsage {
+  held(): readonly LateBatch[]
+}
+
+export function memoryLateUsage(): MemoryLateUsage {
+  const late = new Map<string, LateBatch>()
+  return {
+    put: async (batch) => {
+      late.set(`${partitionName(batch.partition)}|${batch.batchId}`, batch)
+    },
+    scan: async (day) => [...late.values()].filter((batch) => batch.partition.day === day),
+    held: () => [...late.values()],
+  }
+}

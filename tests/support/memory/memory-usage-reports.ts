@@ -1,0 +1,73 @@
+import { partitionName } from '../../../shared/domain/usage/partition.ts'
+import type { ProviderDay } from '../../../shared/domain/usage/provider-totals.ts'
+import type { DayCounters, UsagePartition } from '../../../shared/domain/usage/usage.ts'
+import type { Versioned } from '../../../shared/ports/store.ts'
+import type { ScannedCounters } from '../../../shared/ports/usage.ts'
+import type { RollUpMarks, UsageCopies, UsageReports } from '../../../shared/ports/usage-reports.ts'
+
+export interface MemoryUsageReports extends UsageReports, UsageCopies {
+  /** All that is stored, as it is stored. */
+  held(): { readonly keyDays: readonly ScannedCounters[]; readonly totals: readonly ProviderDay[] }
+}
+
+/** What the roll-up copies, in memory. */
+export function memoryUsageReports(): MemoryUsageReports {
+  const keyDays = new Map<string, ScannedCounters>()
+  const totals = new Map<string, Versioned<ProviderDay>>()
+  const lastUses = new Map<string, string>()
+  let writes = 0
+
+  const daysOf = (providerId: string, first: string, last: string): readonly DayCounters[] =>
+    [...keyDays.values()]
+      .filter((row) => row.providerId === providerId && row.day >= first && row.day <= last)
+      .map(({ version: _, ...counters }) => ({ ...counters, lastIpHash: null }))
+
+  return {
+    held: () => ({ keyDays: [...keyDays.values()], totals: [...totals.values()].map(({ value }) => value) }),
+    putKeyDays: async ({ providerId }, copies) => {
+      for (const copy of copies) {
+        const name = `${providerId}|${copy.keyId}`
+        if ((keyDays.get(`${name}|${copy.day}`)?.version ?? 0) < copy.version) keyDays.set(`${name}|${copy.day}`, copy)
+        if ((lastUses.get(name) ?? '') < copy.lastUsedAt) lastUses.set(name, copy.lastUsedAt)
+      }
+    },
+    findTotals: async ({ providerId }, day) => totals.get(`${providerId}|${day}`),
+    putTotals: async ({ providerId }, value, version) => {
+      const name = `${providerId}|${value.day}`
+      if ((totals.get(name)?.version ?? null) !== version) return 'stale'
+      totals.set(name, { value, version: `v${++writes}` })
+      return 'stored'
+    },
+    keyDays: async ({ providerId }, keyId, { first, last }) =>
+      daysOf(providerId, first, last).filter((row) => row.keyId === keyId),
+    totals: async ({ providerId }, { first, last }) =>
+      [...totals.values()]
+        .map(({ value }) => value)
+        .filter((row) => row.providerId === providerId && row.day >= first && row.day <= last),
+    async *allKeyDays({ providerId }, { first, last }) {
+      yield* daysOf(providerId, first, last)
+    },
+    lastUsed: async ({ providerId }, keyIds) =>
+      new Map(
+        keyIds.flatMap((keyId) => {
+          const at = lastUses.get(`${providerId}|${keyId}`)
+          return at === undefined ? [] : [[keyId, at] as const]
+        }),
+      ),
+  }
+}
+
+export interface MemoryRollUpMarks extends RollUpMarks {
+  held(partition: UsagePartition): number
+}
+
+export function memoryRollUpMarks(): MemoryRollUpMarks {
+  const marks = new Map<string, number>()
+  return {
+    held: (partition) => marks.get(partitionName(partition)) ?? 0,
+    read: async (partition) => marks.get(partitionName(partition)) ?? 0,
+    write: async (partition, batches) => {
+      marks.set(partitionName(partition), batches)
+    },
+  }
+}

@@ -1,0 +1,35 @@
+import { readdir } from 'node:fs/promises'
+import { openLeftDatabase } from '../../../shared/adapters/sqlite/local-database.ts'
+import { sqliteSpool } from '../../../shared/adapters/sqlite/spool.ts'
+import { callApi } from '../requests/api-client.ts'
+
+/** What waits on the disk, in the files of the hosts that serve and in those of the folder that nobody has. */
+export async function spooledBytes(
+  hosts: readonly { readonly baseUrl: string }[],
+  folder: string,
+  adminKey: string,
+): Promise<number> {
+  let bytes = 0
+  for (const { baseUrl } of hosts) bytes += await readSpoolGauge(baseUrl, adminKey)
+  for (const file of await readdir(folder)) {
+    const [, fingerprint = '', slot] = /^auth-api-([0-9a-f]+)-(\d+)\.db$/.exec(file) ?? []
+    if (slot !== undefined) bytes += leftBytes({ folder, fingerprint, log: () => undefined }, Number(slot))
+  }
+  return bytes
+}
+
+function leftBytes(options: Parameters<typeof openLeftDatabase>[0], slot: number): number {
+  const left = openLeftDatabase(options, slot)
+  if (left === undefined) return 0
+  try {
+    return sqliteSpool(left.database).usage.fill().bytes
+  } finally {
+    left.close()
+  }
+}
+
+/** NaN where there is none: no file could be opened. */
+async function readSpoolGauge(baseUrl: string, credential: string): Promise<number> {
+  const { text } = await callApi(baseUrl, 'GET /metrics', { credential })
+  return Number(/^auth_api_spool_bytes(?:\{[^}]*\})? (\S+)$/m.exec(text)?.[1])
+}

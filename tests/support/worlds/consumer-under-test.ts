@@ -1,0 +1,76 @@
+import {
+  encodeUsageMessage,
+  measureUsageDelta,
+  parseUsageMessage,
+  raiseUsageRedrives,
+} from '../../../shared/contracts/usage-message.ts'
+import type { PushPart, UsageBatch, UsageDelta } from '../../../shared/domain/usage/usage.ts'
+import { usageConsumer } from '../../../shared/operations/usage/consume-usage.ts'
+import { usageAggregator } from '../../../shared/operations/usage/usage-aggregator.ts'
+import type { Log } from '../../../shared/ports/runtime.ts'
+import type { PushLog, UsageCodec, UsageLedger } from '../../../shared/ports/usage.ts'
+import { openMetrics } from '../../../shared/runtime/metrics.ts'
+import { manualTime } from '../memory/manual-time.ts'
+import { memoryMessageQueue } from '../memory/memory-message-queue.ts'
+import { memoryLateUsage, memoryUsageLedger } from '../memory/memory-usage-ledger.ts'
+
+export const codec: UsageCodec = {
+  encode: encodeUsageMessage,
+  parse: parseUsageMessage,
+  measure: measureUsageDelta,
+  raiseRedrives: raiseUsageRedrives,
+}
+
+export type LogLine = Parameters<Log>
+
+let batches = 0
+
+/** A batch with an id of its own. */
+export function sampleBatch(deltas: readonly UsageDelta[], push: PushPart | null = null): UsageBatch {
+  return { batchId: `host.boot.${++batches}`, ackedBelow: 1, at: '2026-11-22T10:30:00.000Z', deltas, push }
+}
+
+interface ConsumerOptions {
+  /** Stands between the consumer and the ledger. */
+  readonly wrapLedger?: (ledger: UsageLedger) => UsageLedger
+  readonly pushLog?: PushLog
+  readonly rowsPerTransaction?: number
+}
+
+/** The consumer with everything around it in memory; its pauses take no time. */
+export function consumerUnderTest(options: ConsumerOptions = {}) {
+  const { wrapLedger = (ledger) => ledger, pushLog, rowsPerTransaction = 100 } = options
+  const { clock } = manualTime()
+  const ledger = memoryUsageLedger()
+  const late = memoryLateUsage()
+  const queue = memoryMessageQueue(clock)
+  const poison = memoryMessageQueue(clock)
+  const lines: LogLine[] = []
+  const requests: string[] = []
+  const watched = watchCalls(wrapLedger(ledger), requests)
+  const scheduler = {
+    after: (_delayMs: number, task: () => void) => {
+      queueMicrotask(task)
+      return () => undefined
+    },
+  }
+  const aggregator = usageAggregator({ ledger: watched, late, clock, scheduler, jitter: () => 1, rowsPerTransaction })
+  const log: Log = (...line) => void lines.push(line)
+  const nobody: PushLog = { partApplied: async () => undefined }
+  const metrics = openMetrics({ worker: 'tests' })
+  const ports = { aggregator, queue, poison, codec, pushLog: pushLog ?? nobody, clock, log, meter: metrics.meter }
+  const consumer = usageConsumer(ports)
+  return { consumer, metrics, aggregator, ledger, late, queue, poison, lines, requests, clock }
+}
+
+function watchCalls(ledger: UsageLedger, calls: string[]): UsageLedger {
+  return new Proxy(ledger, {
+    get: (target, name) => {
+      const method = Reflect.get(target, name) as (...args: readonly unknown[]) => unknown
+      return (...args: readonly unknown[]) => {
+        calls.push(String(name))
+        return method.apply(target, [...args])
+      }
+    },
+  })
+}

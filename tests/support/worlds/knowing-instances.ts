@@ -1,0 +1,69 @@
+import { DatabaseSync } from 'node:sqlite'
+import { sqliteKeyReplica } from '../../../shared/adapters/sqlite/key-replica.ts'
+import { everyProvider, oneProvider } from '../../../shared/domain/access/provider-scope.ts'
+import { AppError } from '../../../shared/domain/errors.ts'
+import type { KnownKeys } from '../../../shared/operations/key-cache/key-lookup.ts'
+import { type ProviderSettings, putProvider } from '../../../shared/operations/keys/put-provider.ts'
+import { revokeKey } from '../../../shared/operations/keys/write-revocation.ts'
+import { fakeServices } from '../memory/fake-services.ts'
+import { knownKeysElsewhere } from './known-keys-elsewhere.ts'
+
+/** Which parts of the store do not answer. */
+export interface Outage {
+  /** Look-ups of keys and providers. */
+  rows: boolean
+  feed: boolean
+}
+
+/** Instances over one store in memory that can go down, each with a disk of its own where it is given one. */
+export function knowingInstances() {
+  const down: Outage = { rows: false, feed: false }
+  const asked = { keys: 0, polls: 0 }
+  const services = fakeServices(({ keys, providers, feed }) => ({
+    keys: {
+      ...keys,
+      findByDigest(scope, digest) {
+        asked.keys++
+        return refuse(down.rows) ?? keys.findByDigest(scope, digest)
+      },
+    },
+    providers: { ...providers, find: (scope) => refuse(down.rows) ?? providers.find(scope) },
+    feed: {
+      append: feed.append,
+      read(from, until) {
+        asked.polls++
+        return refuse(down.feed) ?? feed.read(from, until)
+      },
+    },
+  }))
+  const outage = (isDown: boolean): void => {
+    down.rows = isDown
+    down.feed = isDown
+  }
+  const revoke = (keyId: string) =>
+    revokeKey(services, everyProvider, { keyId, reason: 'policy', text: null, replacedBy: null, by: 'admin' })
+  const put = (change: Partial<ProviderSettings>) =>
+    putProvider(services, oneProvider('acme'), { ...openProvider, ...change }, 'admin')
+  return { ...{ services, down, outage, asked, revoke, put }, time: services.time, instance: instanceOf(services) }
+}
+
+/** Makes another instance; on a `disk` that an earlier one had it is the same one, started again. */
+function instanceOf(services: ReturnType<typeof fakeServices>) {
+  return (disk?: DatabaseSync, change: Parameters<typeof knownKeysElsewhere>[1] = {}): KnownKeys =>
+    knownKeysElsewhere(services, { ...(disk && { replica: sqliteKeyReplica(() => disk) }), ...change })
+}
+
+export function makeDisk(): DatabaseSync {
+  return new DatabaseSync(':memory:')
+}
+
+function refuse(isDown: boolean): Promise<never> | undefined {
+  return isDown
+    ? Promise.reject(new AppError('store_unavailable', 'The store is down.', { retryAfterSeconds: 1 }))
+    : undefined
+}
+
+const openProvider: ProviderSettings = {
+  ...{ name: null, status: 'active', failMode: 'open', rateLimits: [] },
+  quotas: { requestsPerDay: null, requestsPerMonth: null, maxKeys: null, keysPerHour: null },
+}

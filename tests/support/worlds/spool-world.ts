@@ -1,0 +1,153 @@
+import { encodeUsageMessage, measureUsageDelta, parseUsageMessage } from '../../../shared/contracts/usage-message.ts'
+import { AppError } from '../../../shared/domain/errors.ts'
+import type { Key } from '../../../shared/domain/keys/key.ts'
+import { findGaps } from '../../../shared/domain/usage/sequence-gaps.ts'
+import type { UsageBatch } from '../../../shared/domain/usage/usage.ts'
+import type { ChangeKeyNeeds } from '../../../shared/operations/keys/change-key.ts'
+import { type LocalSpooling, localSpooling } from '../../../shared/operations/spool/local-spool.ts'
+import type { BufferedRecorder } from '../../../shared/operations/usage/queue-recorder.ts'
+import type { Spool } from '../../../shared/ports/spool.ts'
+import { openMetrics } from '../../../shared/runtime/metrics.ts'
+import { manualTime } from '../memory/manual-time.ts'
+import { memorySpool } from '../memory/memory-spool.ts'
+
+/** `lost`: messages arrive, and nobody learns of it. */
+type QueueState = 'up' | 'down' | 'lost'
+
+interface SpoolWorldOptions {
+  readonly spool?: Spool
+  /** Files that nobody has. */
+  readonly left?: readonly Spool[]
+  readonly needs?: ChangeKeyNeeds
+}
+
+const NO_KEYS = { keys: {}, knownKeys: { revokeHere: () => undefined } } as unknown as ChangeKeyNeeds
+
+/** A spool that outlives processes, a queue that may be up, down or without replies, and time that the test moves. */
+export function spoolWorld({ spool = memorySpool(), left = [], needs = NO_KEYS }: SpoolWorldOptions = {}) {
+  const time = manualTime()
+  const { meter } = openMetrics({ worker: 'tests' })
+  const sent: string[] = []
+  const strict: string[] = []
+  const logged: string[] = []
+  const life = lives()
+  let queue: QueueState = 'up'
+
+  const send = async (body: string): Promise<void> => {
+    if (queue !== 'down') sent.push(body)
+    if (queue !== 'up') throw new AppError('usage_unavailable', 'No reply.')
+  }
+
+  const strictRecorder: BufferedRecorder = {
+    record: ({ keyId }) => (life.isDead() ? never : Promise.resolve(void strict.push(keyId))),
+    flush: async () => undefined,
+    dropped: () => 0,
+  }
+
+  return {
+    ...{ time, spool, sent, strict, logged, meter },
+    setQueue: (state: QueueState) => {
+      queue = state
+    },
+    ...{ dieAt: life.dieAt, isDead: life.isDead },
+    /** Starts a process. The one before it, if any, is dead from now on: nothing that it does has any effect. */
+    boot: (change: { open?: () => Spool | undefined } = {}): LocalSpooling => {
+      const { number, isAlive, step, guard } = life.begin()
+      const { clock, scheduler } = time
+      return localSpooling({
+        ...{ ...needs, clock, meter, jitter: () => 1, intervalMs: 5000 },
+        scheduler: { after: (delayMs, task) => scheduler.after(delayMs, () => isAlive() && task()) },
+        codec: { encode: encodeUsageMessage, measure: measureUsageDelta },
+        hashIp: (address) => `hash-of-${address}`.slice(0, 32),
+        log: (level, message) => void (isAlive() && logged.push(`${level} ${message}`)),
+        queue: { send: (body) => (isAlive() ? step(() => send(body)) : never) },
+        open: () => ({ usage: guard(spool.usage), revocations: guard(spool.revocations) }),
+        left: {
+          visit: async (take) => {
+            for (const one of left) await take(one)
+          },
+        },
+        producer: `host.BOOT${number}`,
+        strict: () => strictRecorder,
+        ...change,
+      })
+    },
+    /** What the consumer makes of the messages: each batch once. */
+    counted: (): Readonly<Record<string, number>> => countUses(uniqueBatches(sent)),
+    batches: (): readonly UsageBatch[] => uniqueBatches(sent),
+    /** Batches that reconciliation would miss, were all that is still spooled never to arrive. */
+    gaps: () => findGaps(uniqueBatches(sent), new Date(0)),
+  }
+}
+
+/** Processes, one after the other, of which the last one may be alive. */
+function lives() {
+  let born = 0
+  let alive = 0
+  let death: { readonly step: number; readonly when: 'before' | 'after' } | undefined
+  let steps = 0
+
+  const assertAlive = (number: number) => {
+    if (number !== alive) throw new Error('The process is dead.')
+  }
+
+  return {
+    /** From now on counted, the process dies at that step of its: one at the spool, or a message. */
+    dieAt: (step: number, when: 'before' | 'after') => {
+      death = { step, when }
+    },
+    isDead: () => alive === 0,
+    begin: () => {
+      alive = ++born
+      const number = alive
+      const step = <Result>(take: () => Result): Result => {
+        const due = death !== undefined && ++steps === death.step
+        if (due && death?.when === 'before') alive = 0
+        assertAlive(number)
+        const result = take()
+        if (due) alive = 0
+        assertAlive(number)
+        return result
+      }
+      const guard = <Port extends object>(port: Port): Port =>
+        new Proxy(port, {
+          get: (target, name) => {
+            const method = Reflect.get(target, name) as (...args: readonly unknown[]) => unknown
+            return (...args: readonly unknown[]) => step(() => method(...args))
+          },
+        })
+      return { number, step, guard, isAlive: () => number === alive }
+    },
+  }
+}
+
+const never = new Promise<never>(() => undefined)
+
+/** Throws where one id stands for two different messages. */
+function uniqueBatches(sent: readonly string[]): readonly UsageBatch[] {
+  const bodies = new Map<string, string>()
+  for (const body of sent) {
+    const { batchId } = parseUsageMessage(body)
+    if ((bodies.get(batchId) ?? body) !== body) throw new Error(`Two messages are called ${batchId}.`)
+    bodies.set(batchId, body)
+  }
+  return [...bodies.values()].map(parseUsageMessage)
+}
+
+function countUses(batches: readonly UsageBatch[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { keyId, count } of batches.flatMap(({ deltas }) => deltas)) counts[keyId] = (counts[keyId] ?? 0) + count
+  return counts
+}
+
+/** A process that has started. */
+export function startProcess(world: Pick<ReturnType<typeof spoolWorld>, 'boot'>): LocalSpooling {
+  const process = world.boot()
+  process.start()
+  return process
+}
+
+/** A key that is revoked, as it waits for the store. */
+export function asPending(key: Key, at: Date): Key {
+  return { ...key, revocation: { at, by: 'admin', reason: 'compromised', text: null } }
+}

@@ -1,0 +1,76 @@
+import { ulid } from 'ulid'
+import {
+  encodeUsageMessage,
+  measureUsageDelta,
+  parseUsageMessage,
+  raiseUsageRedrives,
+} from '../../../shared/contracts/usage-message.ts'
+import type { Key } from '../../../shared/domain/keys/key.ts'
+import type { UsageDelta } from '../../../shared/domain/usage/usage.ts'
+import { usageConsumer } from '../../../shared/operations/usage/consume-usage.ts'
+import { rollUpUsage } from '../../../shared/operations/usage/roll-up-usage.ts'
+import { usageAggregator } from '../../../shared/operations/usage/usage-aggregator.ts'
+import type { Log, Scheduler } from '../../../shared/ports/runtime.ts'
+import { openMetrics } from '../../../shared/runtime/metrics.ts'
+import { manualTime } from '../memory/manual-time.ts'
+import { memoryKeyStore } from '../memory/memory-key-store.ts'
+import { memoryMessageQueue } from '../memory/memory-message-queue.ts'
+import { memoryPushStore } from '../memory/memory-push-store.ts'
+import { memoryLateUsage, memoryUsageLedger } from '../memory/memory-usage-ledger.ts'
+import { memoryRollUpMarks, memoryUsageReports } from '../memory/memory-usage-reports.ts'
+import { sampleKey } from '../samples/sample-keys.ts'
+import { countInto } from '../samples/usage-samples.ts'
+
+/** Pauses take no time. */
+const scheduler: Scheduler = {
+  after: (_delayMs, task) => {
+    const immediate = setImmediate(task)
+    return () => clearImmediate(immediate)
+  },
+}
+
+export type UsageReportingWorld = ReturnType<typeof usageReportingWorld>
+
+/** Everything that usage reports are made of, in memory, at 16:20 UTC on 22 November 2026. */
+export function usageReportingWorld() {
+  const time = manualTime('2026-11-22T16:20:00.000Z')
+  const { clock } = time
+  const logged: string[] = []
+  const log: Log = (level, message) => {
+    logged.push(`${level}: ${message}`)
+  }
+  const [queue, poison] = [memoryMessageQueue(clock), memoryMessageQueue(clock)]
+  const [ledger, late, pushes, reports] = [
+    memoryUsageLedger(),
+    memoryLateUsage(),
+    memoryPushStore(),
+    memoryUsageReports(),
+  ]
+  const keys = memoryKeyStore()
+  const { meter } = openMetrics({ worker: 'tests' })
+  const codec = {
+    encode: encodeUsageMessage,
+    parse: parseUsageMessage,
+    measure: measureUsageDelta,
+    raiseRedrives: raiseUsageRedrives,
+  }
+  const aggregator = usageAggregator({ ledger, late, clock, scheduler, jitter: () => 0 })
+  const needs = {
+    ...{ time, clock, log, logged, queue, poison, ledger, late, pushes, journal: pushes, keys, codec, reports },
+    copies: reports,
+    marks: memoryRollUpMarks(),
+    random: { bytes: (size: number) => new Uint8Array(size), id: () => ulid() },
+  }
+  let batches = 0
+  return {
+    ...needs,
+    consumer: usageConsumer({ aggregator, queue, poison, codec, pushLog: pushes, clock, log, meter }),
+    rollUp: () => rollUpUsage(needs),
+    count: (...deltas: readonly UsageDelta[]) => countInto(ledger, deltas, { batchId: `host.boot.${++batches}` }),
+    async addKey(change: Partial<Key> = {}): Promise<Key> {
+      const key = sampleKey({ providerId: 'acme', ...change })
+      await keys.create(key)
+      return key
+    },
+  }
+}
