@@ -1,63 +1,63 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join, posix } from 'node:path'
+import { readdirSync } from 'node:fs'
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join, posix, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { makeTemporaryFolder } from '../support/temporary-folder.ts'
+import { makeTemporaryFolder } from '../support/samples/temporary-folder.ts'
 
 /**
- * Holds the linter to the table of docs/architecture.md, cell by cell: one import per cell and kind on a
+ * Holds the linter to the tables of docs/architecture.md, cell by cell: one import per cell and kind on a
  * line of its own, in a tree of the same shape under the same configuration.
  */
 const root = join(import.meta.dirname, '../..')
+const text = await readFile(join(root, 'docs/architecture.md'), 'utf8')
 
-/** Where a probe of each row lies, by the names of the table. */
-const rooms: Readonly<Record<string, readonly string[]>> = {
+/** The files of a layer that lie in no capability. */
+const ROOT = '(root)'
+
+/** Where a probe of each row lies, by the names of the table of layers. */
+const layers: Readonly<Record<string, readonly string[]>> = {
   functions: ['functions'],
-  'http, queue': ['shared/http', 'shared/queue'],
-  operations: ['shared/operations'],
-  storage: ['shared/storage'],
-  services: ['shared'],
+  'http, triggers': ['shared/http', 'shared/http/views', 'shared/triggers'],
+  operations: ['shared/operations', 'shared/operations/keys'],
+  adapters: ['shared/adapters', 'shared/adapters/tables'],
+  app: ['shared/app'],
+  runtime: ['shared/runtime'],
   contracts: ['shared/contracts'],
-  domain: ['shared/domain'],
-  local: ['local'],
+  ports: ['shared/ports'],
+  domain: ['shared/domain', 'shared/domain/usage'],
+  local: ['local', 'local/http'],
 }
 
-/** What a probe imports for each column. */
+/** What a probe imports for each column. Files at a layer's root, where it has any: the order of capabilities is another table. */
 const targets: Readonly<Record<string, readonly string[]>> = {
   domain: ['shared/domain/errors.ts'],
   contracts: ['shared/contracts/fields.ts'],
-  ports: [
-    'shared/ports.ts',
-    'shared/ports-access.ts',
-    'shared/ports-feed.ts',
-    'shared/ports-limits.ts',
-    'shared/ports-observing.ts',
-    'shared/ports-quotas.ts',
-    'shared/ports-reporting.ts',
-    'shared/ports-spool.ts',
-  ],
-  operations: ['shared/operations/get-key.ts'],
-  storage: ['shared/storage/table.ts'],
-  services: ['shared/services.ts'],
-  'http, queue': ['shared/http/problem.ts', 'shared/queue/consumer.ts'],
+  ports: readdirSync(join(root, 'shared/ports')).map((file) => `shared/ports/${file}`),
+  operations: ['shared/operations/key-digests.ts'],
+  adapters: ['shared/adapters/accounts.ts', 'shared/adapters/guard/guard.ts'],
+  app: ['shared/app/services.ts', 'shared/app/worker.ts', 'shared/app/compose.ts'],
+  'http, triggers': ['shared/http/problem.ts', 'shared/triggers/timer-trigger.ts'],
+  runtime: ['shared/runtime/config.ts', 'shared/runtime/log.ts'],
   '@azure/functions': ['@azure/functions'],
   'other @azure/*': ['@azure/data-tables', '@azure/storage-queue', '@azure/identity', '@azure/core-rest-pipeline'],
 }
 
-/** What the table leaves to the rooms' descriptions: libraries. */
-const libraries: readonly (readonly [room: string, target: string, allowed: boolean])[] = [
+/** What the tables leave to the descriptions of the folders: libraries. */
+const libraries: readonly (readonly [folder: string, target: string, allowed: boolean])[] = [
   ...['node:crypto', 'node:fs', 'zod', 'lru-cache', 'ulid', 'p-limit'].map(
     (name) => ['shared/domain', name, false] as const,
   ),
   ['shared/domain', 'ipaddr.js', true],
   ['shared/contracts', 'zod', true],
   ['shared/contracts', 'node:fs', false],
+  ['shared/ports', 'zod', false],
   ['shared/operations', 'node:crypto', true],
   ['shared/operations', 'lru-cache', true],
 ]
 
 interface Probe {
-  readonly room: string
+  readonly folder: string
   readonly target: string
   readonly kind: 'values' | 'types'
   readonly allowed: boolean
@@ -74,62 +74,99 @@ beforeAll(async () => {
   const config = JSON.parse(await readFile(join(root, 'biome.json'), 'utf8'))
   await writeFile(join(folder, 'biome.json'), JSON.stringify({ ...config, vcs: { enabled: false } }))
   probes = [
-    ...readTable(await readFile(join(root, 'docs/architecture.md'), 'utf8')),
-    ...libraries.map(([room, target, allowed]) => ({ room, target, allowed, kind: 'values' as const })),
+    ...readTable(text, '', 'domain').flatMap(layerProbes),
+    ...['domain', 'operations', 'adapters'].flatMap((layer) =>
+      readTable(text, layer).flatMap((cell) => capabilityProbes(layer, cell)),
+    ),
+    ...libraries.map(([folder, target, allowed]) => ({ folder, target, allowed, kind: 'values' as const })),
   ]
-  for (const room of new Set(probes.map((probe) => probe.room))) {
-    const file = join(folder, fileOf(room))
+  for (const home of new Set(probes.map((probe) => probe.folder))) {
+    const file = join(folder, fileOf(home))
     await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, probesIn(room).map(importOf).join('\n'))
+    await writeFile(file, probesIn(home).map(importOf).join('\n'))
   }
   refused = await refusedLines(folder)
 })
 
 afterAll(() => Promise.all(cleanUps.map((cleanUp) => cleanUp())))
 
-describe('the import table of docs/architecture.md', () => {
-  test('has a room for each of its rows and a target for each of its columns', () => {
-    expect(new Set(probes.map(({ room }) => room))).toEqual(new Set(Object.values(rooms).flat()))
-    const targetsProbed = new Set(probes.map(({ target }) => target))
-    expect([...targetsProbed]).toEqual(expect.arrayContaining(Object.values(targets).flat()))
-    expect(probes.length).toBeGreaterThan(100)
+describe('the import tables of docs/architecture.md', () => {
+  test('have a folder for each row and a target for each column', () => {
+    expect(new Set(readTable(text, '', 'domain').map(({ row }) => row))).toEqual(new Set(Object.keys(layers)))
+    expect(new Set(readTable(text, '', 'domain').map(({ column }) => column))).toEqual(new Set(Object.keys(targets)))
+    expect(probes.length).toBeGreaterThan(350)
   })
 
-  test('is what the linter enforces, in every cell', () => {
-    const isRefused = (probe: Probe) => refused.has(`${fileOf(probe.room)}:${probesIn(probe.room).indexOf(probe) + 1}`)
+  test.each(['domain', 'operations', 'adapters'])(
+    'have a row and a column for each capability of %s',
+    async (layer) => {
+      const entries = await readdir(join(root, 'shared', layer), { withFileTypes: true })
+      const folders = new Set(entries.filter((entry) => entry.isDirectory()).map(({ name }) => name))
+      const cells = readTable(text, layer)
+      for (const names of [cells.map(({ row }) => row), cells.map(({ column }) => column)]) {
+        expect(new Set(names.filter((name) => name !== ROOT))).toEqual(folders)
+      }
+    },
+  )
+
+  test('are what the linter enforces, in every cell', () => {
+    const isRefused = (probe: Probe) =>
+      refused.has(`${fileOf(probe.folder)}:${probesIn(probe.folder).indexOf(probe) + 1}`)
     const wrong = probes.filter((probe) => isRefused(probe) === probe.allowed)
     expect(
-      wrong.map(({ room, kind, target, allowed }) => `${room}: ${kind} of ${target}, allowed: ${allowed}`),
+      wrong.map(({ folder, kind, target, allowed }) => `${folder}: ${kind} of ${target}, allowed: ${allowed}`),
     ).toEqual([])
   })
 
-  test('needs no rule about values of ports: there are none', async () => {
+  test('leave no file of shared/ without a rule', async () => {
+    const governed = new Set(Object.values(layers).flat())
+    const files = await readdir(join(root, 'shared'), { recursive: true, withFileTypes: true })
+    const homes = files.filter((entry) => entry.isFile()).map((entry) => relative(root, entry.parentPath))
+    const orphans = homes.filter(
+      (home) => ![...governed].some((folder) => home === folder || home.startsWith(`${folder}/`)),
+    )
+    expect([...new Set(orphans)]).toEqual([])
+  })
+
+  test('need no rule about values of ports: there are none', async () => {
     for (const file of targets.ports ?? []) expect(Object.keys(await import(join(root, file)))).toEqual([])
   })
 })
 
-/** `yes` allows any import, `t` types alone, `queue` the one package of that name, `no` none; a dash says nothing. */
-function readTable(document: string): Probe[] {
-  const rows = document.split('\n').filter((line) => line.startsWith('|') && line.includes('|'))
-  const start = rows.findIndex((row) => /^\| \| domain \|/.test(row))
-  const cells = (row = '') =>
-    row
-      .split('|')
-      .slice(1, -1)
-      .map((cell) => cell.trim())
-  const [, ...columns] = cells(rows[start])
-  return rows.slice(start + 2).flatMap((row) => {
-    const [name = '', ...verdicts] = cells(row)
-    return verdicts.flatMap((verdict, index) => probesOf(name, columns[index] ?? '', verdict))
-  })
+interface Cell {
+  readonly row: string
+  readonly column: string
+  readonly verdict: string
 }
 
-function probesOf(row: string, column: string, verdict: string): Probe[] {
+/** The cells of the table whose header begins with `corner`, and goes on with `first` where that is given. */
+function readTable(document: string, corner: string, first?: string): Cell[] {
+  const rows = document.split('\n').map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  )
+  const start = rows.findIndex(
+    (cells, index) =>
+      cells[0] === corner && cells.length > 2 && rows[index + 1]?.[0] === '---' && cells[1] === (first ?? cells[1]),
+  )
+  const [, ...columns] = rows[start] ?? []
+  const end = rows.findIndex((cells, index) => index > start && cells.length === 0)
+  return rows
+    .slice(start + 2, end)
+    .flatMap(([row = '', ...verdicts]) =>
+      verdicts.map((verdict, index) => ({ row, column: columns[index] ?? '', verdict })),
+    )
+}
+
+/** `yes` allows any import, `t` types alone, `queue` the one package of that name, `no` none; a dash says nothing. */
+function layerProbes({ row, column, verdict }: Cell): Probe[] {
   if (verdict === '–') return []
   const kinds = column === 'ports' && verdict === 't' ? (['types'] as const) : (['types', 'values'] as const)
-  return (rooms[row] ?? []).flatMap((room) =>
+  return (layers[row] ?? []).flatMap((folder) =>
     (targets[column] ?? []).flatMap((target) =>
-      kinds.map((kind) => ({ room, target, kind, allowed: isAllowed(verdict, kind, target) })),
+      kinds.map((kind) => ({ folder, target, kind, allowed: isAllowed(verdict, kind, target) })),
     ),
   )
 }
@@ -138,22 +175,32 @@ function isAllowed(verdict: string, kind: Probe['kind'], target: string): boolea
   return verdict === 'yes' || (verdict === 't' && kind === 'types') || target.endsWith(`-${verdict}`)
 }
 
-const probesIn = (room: string) => probes.filter((probe) => probe.room === room)
-
-/** The rule about services is about that very file. */
-function fileOf(room: string): string {
-  return room === 'shared' ? 'shared/services.ts' : `${room}/probe.ts`
+function capabilityProbes(layer: string, { row, column, verdict }: Cell): Probe[] {
+  const place = (name: string) => (name === ROOT ? `shared/${layer}` : `shared/${layer}/${name}`)
+  const target = `${place(column)}/some-file.ts`
+  return (['types', 'values'] as const).map((kind) => ({
+    folder: place(row),
+    target,
+    kind,
+    allowed: verdict === 'yes',
+  }))
 }
+
+const probesIn = (folder: string) => probes.filter((probe) => probe.folder === folder)
+
+const fileOf = (folder: string) => `${folder}/probe.ts`
 
 /** One line. */
-function importOf({ room, target, kind }: Probe, index: number): string {
-  const relative = posix.relative(room, target)
+function importOf({ folder, target, kind }: Probe, index: number): string {
+  const path = posix.relative(folder, target)
   const isOurs = target.startsWith('shared/')
-  const path = !isOurs ? target : relative.startsWith('.') ? relative : `./${relative}`
-  return kind === 'types' ? `import type { Thing${index} } from '${path}'` : `import { thing${index} } from '${path}'`
+  const source = !isOurs ? target : path.startsWith('.') ? path : `./${path}`
+  return kind === 'types'
+    ? `import type { Thing${index} } from '${source}'`
+    : `import { thing${index} } from '${source}'`
 }
 
-/** Those that the linter refuses, be it by the rules of the rooms or by that about types. */
+/** The lines that the linter refuses, by a rule of its folder or by a plugin. */
 async function refusedLines(folder: string): Promise<Set<string>> {
   const { diagnostics } = await lint(folder)
   const about = diagnostics.filter(({ category }) => category === 'plugin' || category.endsWith('/noRestrictedImports'))
