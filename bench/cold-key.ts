@@ -4,7 +4,7 @@ import { tableProviderStore } from '../shared/adapters/tables/provider-store.ts'
 import { tableAccess } from '../shared/adapters/tables/table-access.ts'
 import { everyProvider } from '../shared/domain/access/provider-scope.ts'
 import { generateSecret } from '../shared/domain/keys/key-format.ts'
-import { knownKeys } from '../shared/operations/key-cache/key-lookup.ts'
+import { keyLookup } from '../shared/operations/key-cache/key-lookup.ts'
 import { type KeyDigests, keyDigests } from '../shared/operations/key-digests.ts'
 import { validateKey } from '../shared/operations/keys/validate-key.ts'
 import { startAzurite } from '../tests/support/runs/azurite.ts'
@@ -28,7 +28,7 @@ try {
   const stores = { keys: tableKeyStore(tables), providers: tableProviderStore(tables) }
   const needs = {
     ...limitless,
-    knownKeys: knownKeys({ ...unchanging, ...stores, digests, clock: systemClock }),
+    keyLookup: keyLookup({ ...unchanging, ...stores, digests, clock: systemClock }),
     usage: { record: async () => {} },
     clock: systemClock,
   }

@@ -18,9 +18,9 @@ await listPages()
 
 async function validations(): Promise<void> {
   const contestant = async (size: number) => {
-    const { knownKeys, secrets } = await fillCache(size)
+    const { keyLookup, secrets } = await fillCache(size)
     const inputs = secrets.map(validateInput)
-    const needs = { ...limitless, knownKeys, usage: { record: async () => {} }, clock: ageless }
+    const needs = { ...limitless, keyLookup, usage: { record: async () => {} }, clock: ageless }
     let at = 0
     return async (operations: number) => {
       for (let turn = 0; turn < operations; turn++) {

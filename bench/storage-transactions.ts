@@ -34,8 +34,8 @@ try {
     const secrets = await storeKeys(services)
     await pLimit(32).map(secrets, (secret) => validate(services, secret))
     await settle(services)
-    await pLimit(32).map(secrets, (secret) => services.knownKeys.find(secret, true))
-    await pLimit(32).map(providerIds, (id) => services.knownKeys.findProvider(id, true))
+    await pLimit(32).map(secrets, (secret) => services.keyLookup.find(secret, true))
+    await pLimit(32).map(providerIds, (id) => services.keyLookup.findProvider(id, true))
 
     proxies.resetCounts()
     const polling = pollUntil(services, performance.now() + LOAD_MS)

@@ -28,16 +28,16 @@ const { known, ...refused } = await makeClasses(services)
 const { revoked, unknown, near } = refused
 
 /** Must be found: whoever is not there is refused before its key is hashed. */
-const absent = await services.knownKeys.find(unknown[0] ?? '', true)
-const find: typeof services.knownKeys.find = (secret, anew) =>
-  revoked.includes(secret) ? services.knownKeys.find(secret, anew) : absent
-const refuseUnhashed = refuseFrom({ ...services, knownKeys: { ...services.knownKeys, find } })
+const absent = await services.keyLookup.find(unknown[0] ?? '', true)
+const find: typeof services.keyLookup.find = (secret, bypassCache) =>
+  revoked.includes(secret) ? services.keyLookup.find(secret, bypassCache) : absent
+const refuseUnhashed = refuseFrom({ ...services, keyLookup: { ...services.keyLookup, find } })
 /** Must be found: a comparison that ends at the first character that differs. */
 const compareUntilDifferent: Probe = (secret) => known.some((key) => isSameText(key, secret))
 
 const options = { samples, seed }
 const refusal = worstT('refusal', await timeClasses(refused, refuseFrom(services), options))
-const look = worst('look-up', await timeLookUps((world) => world.knownKeys.find), pairedT)
+const look = worst('look-up', await timeLookUps((world) => world.keyLookup.find), pairedT)
 /** Must be found: "there is none" without the one step that an unknown key should share with all others. */
 const forgetful = worst('planted: not looked up', await timeLookUps(findUnlessUnknown), pairedT)
 const unhashed = worstT('planted: not hashed', await timeClasses({ revoked, unknown }, refuseUnhashed, options))
@@ -63,16 +63,16 @@ function worst<T>(what: string, timings: Readonly<Record<string, T>>, tOf: (one:
   return Math.max(...pairs.map(({ t }) => Math.abs(t)))
 }
 
-function findUnlessUnknown({ knownKeys, digests }: FakeServices, unknown: readonly string[]) {
+function findUnlessUnknown({ keyLookup, digests }: FakeServices, unknown: readonly string[]) {
   const none = { value: undefined, ageMs: 0, degraded: false, source: 'memory' } as const
   const absent = new Set(unknown.map((secret) => digests.cacheIndex(secret)))
-  const find: typeof knownKeys.find = (secret, anew) =>
-    absent.has(digests.cacheIndex(secret)) ? none : knownKeys.find(secret, anew)
+  const find: typeof keyLookup.find = (secret, bypassCache) =>
+    absent.has(digests.cacheIndex(secret)) ? none : keyLookup.find(secret, bypassCache)
   return find
 }
 
 async function timeLookUps(
-  findIn: (world: FakeServices, unknown: readonly string[]) => FakeServices['knownKeys']['find'],
+  findIn: (world: FakeServices, unknown: readonly string[]) => FakeServices['keyLookup']['find'],
 ): Promise<Readonly<Record<'known' | 'revoked' | 'unknown', readonly Float64Array[]>>> {
   const timings = { known: [], revoked: [], unknown: [] } as Record<'known' | 'revoked' | 'unknown', Float64Array[]>
   for (let index = 0; index < WORLDS; index++) {
@@ -109,7 +109,7 @@ async function makeClasses(world: FakeServices) {
     unknown: Array.from({ length: KEYS_PER_CLASS }, () => generateSecret('live', randomBytes)),
     near: good.map(({ secret }) => nearTo(secret)),
   }
-  for (const secret of Object.values(secrets).flat()) await world.knownKeys.find(secret, true)
+  for (const secret of Object.values(secrets).flat()) await world.keyLookup.find(secret, true)
   return secrets
 }
 

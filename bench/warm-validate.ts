@@ -14,14 +14,14 @@ const OPERATIONS = 50_000
 const ROUNDS = 9
 
 for (const size of [10_000, 100_000, 1_000_000]) {
-  const { knownKeys, secrets } = await fillCache(size)
+  const { keyLookup, secrets } = await fillCache(size)
   const usage = recorderToNowhere()
   const inputs = secrets.map(validateInput)
   // A stride that is prime to every size: all keys have their turn, none is near the one before.
   let at = 0
   const nextIndex = () => (at = (at + 7_919_111) % size)
 
-  const needs = { ...limitless, knownKeys, clock: ageless }
+  const needs = { ...limitless, keyLookup, clock: ageless }
   const validations =
     (recorder: UsageRecorder, all = { ...needs, usage: recorder }) =>
     async (count: number) => {

@@ -3,7 +3,7 @@ import { ulid } from 'ulid'
 import { encodeUsageMessage, measureUsageDelta } from '../../shared/contracts/usage-message.ts'
 import type { Key } from '../../shared/domain/keys/key.ts'
 import { generateSecret, keyHint } from '../../shared/domain/keys/key-format.ts'
-import { type KnownKeys, knownKeys } from '../../shared/operations/key-cache/key-lookup.ts'
+import { type KeyLookup, keyLookup } from '../../shared/operations/key-cache/key-lookup.ts'
 import type { KeyDigest } from '../../shared/operations/key-digests.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
 import type { ValidateKeyInput } from '../../shared/operations/keys/validate-key.ts'
@@ -62,7 +62,7 @@ export function validateInput(secret: string): ValidateKeyInput {
     },
     endpoint: 'GET /orders',
     cost: 1,
-    anew: false,
+    bypassCache: false,
   }
 }
 
@@ -97,7 +97,7 @@ export const ageless: Clock = {
 const startedAtMs = Date.now()
 
 /** What `knownKeys` needs besides stores and a clock: nothing ever changes, and nothing is kept on a disk. */
-export const unchanging: Pick<Parameters<typeof knownKeys>[0], 'feed' | 'replica' | 'scheduler' | 'log' | 'meter'> = {
+export const unchanging: Pick<Parameters<typeof keyLookup>[0], 'feed' | 'replica' | 'scheduler' | 'log' | 'meter'> = {
   feed: { append: async () => {}, read: async () => [] },
   replica: noReplica,
   scheduler: systemScheduler,
@@ -106,7 +106,7 @@ export const unchanging: Pick<Parameters<typeof knownKeys>[0], 'feed' | 'replica
 }
 
 export interface WarmCache {
-  readonly knownKeys: KnownKeys
+  readonly keyLookup: KeyLookup
   readonly secrets: readonly string[]
 }
 
@@ -117,7 +117,7 @@ const noProviders: ProviderStore = { find: async () => undefined, put: async () 
 export async function fillCache(size: number): Promise<WarmCache> {
   let next: Key | undefined
   const keys = { findByDigest: async () => next } as unknown as KeyStore
-  const cache = knownKeys({ ...unchanging, keys, providers: noProviders, digests, clock: ageless }, size)
+  const cache = keyLookup({ ...unchanging, keys, providers: noProviders, digests, clock: ageless }, size)
   const secrets: string[] = []
   for (let index = 0; index < size; index++) {
     const secret = generateSecret('live', randomBytes)
@@ -125,7 +125,7 @@ export async function fillCache(size: number): Promise<WarmCache> {
     await cache.find(secret, false)
     secrets.push(secret)
   }
-  return { knownKeys: cache, secrets }
+  return { keyLookup: cache, secrets }
 }
 
 /** A recorder that folds and encodes as the service's does, into a queue that takes everything at once. */

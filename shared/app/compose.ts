@@ -9,7 +9,7 @@ import {
   parseUsageMessage,
   raiseUsageRedrives,
 } from '../contracts/usage-message.ts'
-import { knownKeys } from '../operations/key-cache/key-lookup.ts'
+import { keyLookup } from '../operations/key-cache/key-lookup.ts'
 import { keyDigests } from '../operations/key-digests.ts'
 import { keyQuotas } from '../operations/keys/key-quotas.ts'
 import { failureLimits } from '../operations/limits/failure-limits.ts'
@@ -62,7 +62,7 @@ export function compose(config: Config): Services {
     writer: boot.slice(-12),
   })
   const local = openLocal(config, log)
-  const known = knownKeys({
+  const known = keyLookup({
     ...{ ...hot, digests, clock, scheduler, log, meter: metrics.meter },
     replica: sqliteKeyReplica(() => local.database()?.database),
   })
@@ -71,19 +71,19 @@ export function compose(config: Config): Services {
       queue: stores.queue,
       keys: stores.keys,
       feed: stores.feed,
-      knownKeys: known,
+      keyLookup: known,
       codec,
       hashIp: digests.ofAddress,
     },
     ...{ open: local.spool, left: local.left, clock, scheduler, random, log, jitter, meter: metrics.meter },
     instance,
   })
-  const watched = { ...stores, limiter: limits, knownKeys: known, spooling }
+  const watched = { ...stores, limiter: limits, keyLookup: known, spooling }
   watchGauges(metrics.meter, VERSION, { ...watched, process: processUse() })
   return {
     ...stores,
     ...{ codec, clock, random, log, digests, aggregator, metrics },
-    knownKeys: known,
+    keyLookup: known,
     limiter: limits,
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }),
     managementLimit: config.managementLimit,

@@ -1,5 +1,5 @@
 import type { RateLimit } from '../domain/keys/key.ts'
-import type { KnownKeys } from '../operations/key-cache/key-lookup.ts'
+import type { KeyLookup } from '../operations/key-cache/key-lookup.ts'
 import type { KeyDigests } from '../operations/key-digests.ts'
 import type { KeyQuotas } from '../operations/keys/key-quotas.ts'
 import type { FailureLimits } from '../operations/limits/failure-limits.ts'
@@ -28,7 +28,7 @@ export interface Services {
   readonly idempotency: IdempotencyStore
   /** Where every change of a key or a provider is told. */
   readonly feed: ChangeFeed
-  readonly knownKeys: KnownKeys
+  readonly keyLookup: KeyLookup
   readonly usage: BufferedRecorder
   /** What waits on the local disk. */
   readonly spooling: LocalSpooling

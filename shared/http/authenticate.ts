@@ -30,7 +30,7 @@ export interface Presented {
   readonly clientIp: string | null
 }
 
-type AuthenticateNeeds = Pick<Services, 'isAdminKey' | 'knownKeys' | 'clock' | 'tokens'>
+type AuthenticateNeeds = Pick<Services, 'isAdminKey' | 'keyLookup' | 'clock' | 'tokens'>
 
 /**
  * Who presents this request's credential: the admin key or a management key, as `X-API-Key` or as a bearer token, or a
@@ -97,12 +97,12 @@ export function authorize(caller: Caller, scope: ManagementScope, operator: bool
 }
 
 /** As the store knows it, and while it does not answer, as it was known before: whoever holds a key may always end it. */
-async function findAnyKey({ knownKeys }: AuthenticateNeeds, credential: string): Promise<Key | undefined> {
+async function findAnyKey({ keyLookup }: AuthenticateNeeds, credential: string): Promise<Key | undefined> {
   try {
-    return (await knownKeys.find(credential, true)).value
+    return (await keyLookup.find(credential, true)).value
   } catch (error) {
     if (!isOutage(error)) throw error
-    return (await knownKeys.find(credential, false)).value
+    return (await keyLookup.find(credential, false)).value
   }
 }
 
@@ -111,7 +111,7 @@ async function findLiveKey(
   credential: string,
   clientIp: string | null,
 ): Promise<Key | undefined> {
-  const { value: key = nobodys } = await services.knownKeys.find(credential, false)
+  const { value: key = nobodys } = await services.keyLookup.find(credential, false)
   if (!reachableFrom(key, clientIp)) return undefined
   const status = keyStatus(key, services.clock.now())
   if (status !== 'active' && status !== 'in_grace') return undefined
@@ -127,9 +127,9 @@ const nobodys: Key = {
   revocation: { at: new Date(0), by: '', reason: 'unspecified', text: null },
 }
 
-async function isDisabled({ knownKeys }: AuthenticateNeeds, providerId: string): Promise<boolean> {
+async function isDisabled({ keyLookup }: AuthenticateNeeds, providerId: string): Promise<boolean> {
   if (providerId === '*') return false
-  return (await knownKeys.findProvider(providerId, false)).value?.status === 'disabled'
+  return (await keyLookup.findProvider(providerId, false)).value?.status === 'disabled'
 }
 
 function reachableFrom({ ipRestrictions }: Key, clientIp: string | null): boolean {
@@ -138,12 +138,12 @@ function reachableFrom({ ipRestrictions }: Key, clientIp: string | null): boolea
 
 /** Whether nobody can say who this is without asking the store: a key of ours that is not remembered here. */
 export function needsLookUp(
-  { isAdminKey, knownKeys }: Pick<Services, 'isAdminKey' | 'knownKeys'>,
+  { isAdminKey, keyLookup }: Pick<Services, 'isAdminKey' | 'keyLookup'>,
   { request }: Presented,
 ): boolean {
   const credential = readCredential(request)
   if (credential === undefined || isAdminKey(credential) || readPrefix(credential) === undefined) return false
-  return !knownKeys.holds(credential)
+  return !keyLookup.holds(credential)
 }
 
 /** Two different credentials at once are none: which of them was meant is not ours to guess. */

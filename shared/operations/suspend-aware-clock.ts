@@ -10,7 +10,7 @@ const LOOK_MS = 1
  * monotonic one, a wall clock can be set back. An age by this time is at worst too large. A suspension is seen within a
  * millisecond of running on.
  */
-export function elapsedTime(clock: Clock): () => number {
+export function suspendAwareClock(clock: Clock): () => number {
   let lead = clock.now().getTime() - clock.monotonicMs()
   let jumpedMs = 0
   let lookedAtMs = -Infinity

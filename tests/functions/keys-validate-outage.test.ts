@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { keysValidate } from '../../functions/keys-validate.ts'
 import { generateSecret } from '../../shared/domain/keys/key-format.ts'
-import type { KnownKeys } from '../../shared/operations/key-cache/key-lookup.ts'
+import type { KeyLookup } from '../../shared/operations/key-cache/key-lookup.ts'
 import { call } from '../support/requests/call.ts'
 import { type HeldKey, makeKey } from '../support/requests/callers.ts'
 import { knowingInstances, makeDisk } from '../support/worlds/knowing-instances.ts'
@@ -14,7 +14,7 @@ const rungs = ['stale', 'replica'] as const
 
 describe.each(rungs)('POST /auth/keys/validate while the store is down, from the rung %s', (rung) => {
   let world: ReturnType<typeof knowingInstances>
-  let here: KnownKeys
+  let here: KeyLookup
   let good: HeldKey
   let expiring: HeldKey
   let revoked: HeldKey
@@ -38,7 +38,7 @@ describe.each(rungs)('POST /auth/keys/validate while the store is down, from the
   })
 
   const validate = async (key: string, fields: object = {}, headers = {}) => {
-    const services = { ...world.services, knownKeys: here }
+    const services = { ...world.services, keyLookup: here }
     return call(keysValidate, services, { json: { key, client_ip: '203.0.113.7', ...fields }, headers })
   }
   const codeOf = async (key: string, fields: object = {}) => (await validate(key, fields)).body.code

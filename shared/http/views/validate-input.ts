@@ -17,6 +17,6 @@ export function toValidateInput(body: ValidateBody, request: HttpRequest, caller
     },
     endpoint: [body.method, body.endpoint].filter((part) => part !== null).join(' '),
     cost: body.cost,
-    anew: /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(request.headers.get('cache-control') ?? ''),
+    bypassCache: /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(request.headers.get('cache-control') ?? ''),
   }
 }

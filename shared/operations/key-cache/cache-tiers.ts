@@ -4,19 +4,19 @@ import type { KeyReplica } from '../../ports/key-cache.ts'
 import type { Change, ChangeFeed } from '../../ports/keys.ts'
 import type { Meter } from '../../ports/meter.ts'
 import type { Clock, Log, Scheduler } from '../../ports/runtime.ts'
-import { elapsedTime } from '../suspend-aware-clock.ts'
-import { changeFollower, type Follower } from './feed-poller.ts'
-import { type FreshCache, freshCache } from './read-through-cache.ts'
-import { type StickyRevocations, stickyRevocations } from './revocation-list.ts'
-import { type KeptReplica, keepReplica } from './write-behind-replica.ts'
+import { suspendAwareClock } from '../suspend-aware-clock.ts'
+import { type FeedPoller, feedPoller } from './feed-poller.ts'
+import { type ReadThroughCache, readThroughCache } from './read-through-cache.ts'
+import { type RevocationList, revocationList } from './revocation-list.ts'
+import { type WriteBehindReplica, writeBehindReplica } from './write-behind-replica.ts'
 
 /** What this instance remembers of keys and providers, in memory and on its disk, and the feed that keeps it true. */
-export interface KeyMemory {
-  readonly keys: FreshCache<Key>
-  readonly providers: FreshCache<Provider>
-  readonly revocations: StickyRevocations
-  readonly replica: KeptReplica
-  readonly follower: Follower
+export interface CacheTiers {
+  readonly keys: ReadThroughCache<Key>
+  readonly providers: ReadThroughCache<Provider>
+  readonly revocations: RevocationList
+  readonly replica: WriteBehindReplica
+  readonly poller: FeedPoller
   /** Nothing that was read of the key before now is served as it was. */
   keyChanged(digest: string): void
   providerChanged(providerId: string): void
@@ -24,7 +24,7 @@ export interface KeyMemory {
   revokeHere(key: Pick<Key, 'digest' | 'revocation'>): void
 }
 
-export interface KeyMemoryNeeds {
+export interface CacheTiersNeeds {
   readonly feed: ChangeFeed
   readonly replica: KeyReplica
   readonly clock: Clock
@@ -35,50 +35,50 @@ export interface KeyMemoryNeeds {
 
 // The promise is 10 s everywhere: this leaves 2 s for replies under way.
 const FRESH_MS = 8_000
-const ABSENT_FRESH_MS = 5_000
+const NEGATIVE_TTL_MS = 5_000
 const MAX_AGE_MS = 15 * 60_000
 
 const PROVIDERS_MAX = 10_000
 const REVOCATIONS_MAX = 200_000
 
-export function keyMemory(needs: KeyMemoryNeeds, maxKeys: number): KeyMemory {
-  const elapsedMs = elapsedTime(needs.clock)
-  const replica = keepReplica(needs)
-  const revocations = stickyRevocations(replica, REVOCATIONS_MAX)
-  const follower = changeFollower(
+export function cacheTiers(needs: CacheTiersNeeds, maxKeys: number): CacheTiers {
+  const elapsedMs = suspendAwareClock(needs.clock)
+  const replica = writeBehindReplica(needs)
+  const revocations = revocationList(replica, REVOCATIONS_MAX)
+  const poller = feedPoller(
     { ...needs, elapsedMs },
     {
       firstWatermarkMs: (madeAtMs) => firstWatermark(replica, madeAtMs),
       onChange: applyChange,
       onFollowed: (watermarkMs) => replica.followed(watermarkMs),
       onLost() {
-        for (const cache of [keys, providers]) cache.outdateAll()
+        for (const cache of [keys, providers]) cache.invalidateAll()
         replica.lost()
       },
     },
   )
-  const common = { freshMs: FRESH_MS, maxAgeMs: MAX_AGE_MS, elapsedMs, confirmedAtMs: follower.confirmedAtMs }
-  const keys = freshCache<Key>({
-    ...{ ...common, maxEntries: maxKeys, absentFreshMs: ABSENT_FRESH_MS },
+  const common = { freshMs: FRESH_MS, maxAgeMs: MAX_AGE_MS, elapsedMs, confirmedAtMs: poller.confirmedAtMs }
+  const keys = readThroughCache<Key>({
+    ...{ ...common, maxEntries: maxKeys, negativeTtlMs: NEGATIVE_TTL_MS },
     tagOf: (key) => key.digest,
     onRead: (_, key, ageMs) => key && replica.keyRead(key, ageMs),
   })
-  const providers = freshCache<Provider>({
-    ...{ ...common, maxEntries: PROVIDERS_MAX, absentFreshMs: undefined },
+  const providers = readThroughCache<Provider>({
+    ...{ ...common, maxEntries: PROVIDERS_MAX, negativeTtlMs: undefined },
     tagOf: (provider) => provider.providerId,
     onRead: (providerId, provider, ageMs) => replica.providerRead(providerId, provider, ageMs),
   })
 
   function revokeHere({ digest, revocation }: Pick<Key, 'digest' | 'revocation'>): void {
-    keys.outdate(digest)
+    keys.invalidate(digest)
     if (revocation !== null) revocations.add(digest, revocation)
   }
   function keyChanged(digest: string): void {
-    keys.outdate(digest)
+    keys.invalidate(digest)
     replica.keyChanged(digest)
   }
   function providerChanged(providerId: string): void {
-    providers.outdate(providerId)
+    providers.invalidate(providerId)
     replica.providerChanged(providerId)
   }
   function applyChange(change: Change): void {
@@ -87,11 +87,11 @@ export function keyMemory(needs: KeyMemoryNeeds, maxKeys: number): KeyMemory {
     else revokeHere(change)
   }
 
-  return { keys, providers, revocations, replica, follower, keyChanged, providerChanged, revokeHere }
+  return { keys, providers, revocations, replica, poller, keyChanged, providerChanged, revokeHere }
 }
 
 /** Where the replica of an earlier life of this instance stopped; one from the future came from a clock that was wrong. */
-function firstWatermark(replica: KeptReplica, madeAtMs: number): number {
+function firstWatermark(replica: WriteBehindReplica, madeAtMs: number): number {
   const watermarkMs = replica.watermarkMs()
   if (watermarkMs !== undefined && watermarkMs <= madeAtMs) return watermarkMs
   if (watermarkMs !== undefined) replica.lost()

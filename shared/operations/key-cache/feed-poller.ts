@@ -2,17 +2,17 @@ import { AppError } from '../../domain/errors.ts'
 import type { Change, ChangeFeed, FedChange } from '../../ports/keys.ts'
 import type { Meter } from '../../ports/meter.ts'
 import type { Background, Clock, Log, Scheduler } from '../../ports/runtime.ts'
-import { complainer } from '../throttled-warnings.ts'
-import { JOINED_WITHIN_MS } from './read-through-cache.ts'
+import { throttledWarnings } from '../throttled-warnings.ts'
+import { SINGLE_FLIGHT_MS } from './read-through-cache.ts'
 
 /** Keeps polling the feed of changes for as long as somebody asks for what it is about. */
-export interface Follower extends Background {
+export interface FeedPoller extends Background {
   /** When the last complete poll began, in elapsed time: whatever was read before and not named since was true then. */
   confirmedAtMs(): number
   /** How long ago that was; undefined for never. */
   ageMs(): number | undefined
   /** Says that somebody asks, now. After a pause the next poll begins with this. */
-  touch(): void
+  markInUse(): void
   /**
    * Polls, or joins a poll that has just begun. Resolves to whether it completed; at once, to false, while the feed fails:
    * the polls go on, and nobody waits for them.
@@ -20,7 +20,7 @@ export interface Follower extends Background {
   poll(): Promise<boolean>
 }
 
-interface FollowerNeeds {
+interface FeedPollerNeeds {
   readonly feed: ChangeFeed
   readonly clock: Clock
   readonly elapsedMs: () => number
@@ -29,7 +29,7 @@ interface FollowerNeeds {
   readonly meter: Meter
 }
 
-interface FollowerOptions {
+interface FeedPollerOptions {
   /** Up to when, by the wall clock, the changes are known already. Asked once, with the moment since which this runs. */
   readonly firstWatermarkMs: (madeAtMs: number) => number
   /** Called once for every change, perhaps again where clocks were set. */
@@ -51,25 +51,25 @@ const FAILED_MS = 1000
 /** No poll takes that long to fail, unless the process was stopped meanwhile: that says nothing about the feed. */
 const STALLED_MS = 6000
 
-interface Moment {
+interface Instant {
   readonly wallMs: number
   readonly elapsedMs: number
 }
 
 /** Polls every 5 s while in use; pauses when nobody has asked for 10 minutes. */
-export function changeFollower(needs: FollowerNeeds, options: FollowerOptions): Follower {
+export function feedPoller(needs: FeedPollerNeeds, options: FeedPollerOptions): FeedPoller {
   const { elapsedMs, scheduler } = needs
   const { poll, confirmedAtMs, settled } = changePolls(needs, options)
-  let touched = true
-  let touchedAtMs = elapsedMs()
+  let markedInUse = true
+  let inUseAtMs = elapsedMs()
   let state: 'idle' | 'polling' | 'stopped' = 'idle'
   let cancel = (): void => undefined
 
   async function keepPolling(): Promise<void> {
     const begunAtMs = elapsedMs()
-    if (touched) touchedAtMs = begunAtMs
-    touched = false
-    if (begunAtMs - touchedAtMs >= IDLE_MS) {
+    if (markedInUse) inUseAtMs = begunAtMs
+    markedInUse = false
+    if (begunAtMs - inUseAtMs >= IDLE_MS) {
       state = 'idle'
       return
     }
@@ -78,17 +78,17 @@ export function changeFollower(needs: FollowerNeeds, options: FollowerOptions): 
     cancel = scheduler.after(Math.max(0, begunAtMs + INTERVAL_MS - elapsedMs()), () => void keepPolling())
   }
 
-  function touch(): void {
-    touched = true
+  function markInUse(): void {
+    markedInUse = true
     if (state !== 'idle') return
     state = 'polling'
     void keepPolling()
   }
 
   return {
-    ...{ touch, poll, confirmedAtMs },
+    ...{ markInUse, poll, confirmedAtMs },
     ageMs: () => (confirmedAtMs() === -Infinity ? undefined : elapsedMs() - confirmedAtMs()),
-    start: touch,
+    start: markInUse,
     stop: async () => {
       state = 'stopped'
       cancel()
@@ -98,14 +98,14 @@ export function changeFollower(needs: FollowerNeeds, options: FollowerOptions): 
 }
 
 /** The polls, one after the other or side by side. */
-function changePolls(needs: FollowerNeeds, options: FollowerOptions) {
+function changePolls(needs: FeedPollerNeeds, options: FeedPollerOptions) {
   const { clock, elapsedMs, meter } = needs
-  const complain = complainer(needs.log, clock)
+  const warn = throttledWarnings(needs.log, clock)
   const { follow, confirmedAtMs } = changeReader(needs, options)
   let failedAtMs: number | undefined
   let underWay: { readonly begunAtMs: number; readonly result: Promise<boolean> } | undefined
 
-  async function pollOnce(begun: Moment): Promise<boolean> {
+  async function pollOnce(begun: Instant): Promise<boolean> {
     try {
       await follow(begun)
       failedAtMs = undefined
@@ -116,14 +116,14 @@ function changePolls(needs: FollowerNeeds, options: FollowerOptions) {
       if (failedNowMs - begun.elapsedMs < STALLED_MS) failedAtMs = failedNowMs
       meter.count('auth_api_feed_polls_total', { outcome: 'failed' })
       const cause = error instanceof AppError ? error.code : String(error)
-      complain('The feed of changes cannot be read: keys are read one by one.', { cause })
+      warn('The feed of changes cannot be read: keys are read one by one.', { cause })
       return false
     }
   }
 
   function pollNow(): Promise<boolean> {
-    const begun: Moment = { wallMs: clock.now().getTime(), elapsedMs: elapsedMs() }
-    if (underWay !== undefined && begun.elapsedMs - underWay.begunAtMs < JOINED_WITHIN_MS) return underWay.result
+    const begun: Instant = { wallMs: clock.now().getTime(), elapsedMs: elapsedMs() }
+    if (underWay !== undefined && begun.elapsedMs - underWay.begunAtMs < SINGLE_FLIGHT_MS) return underWay.result
     if (failedAtMs !== undefined && begun.elapsedMs - failedAtMs < FAILED_MS) return Promise.resolve(false)
     const result = pollOnce(begun).finally(() => {
       if (underWay?.result === result) underWay = undefined
@@ -143,13 +143,13 @@ function changePolls(needs: FollowerNeeds, options: FollowerOptions) {
 }
 
 /** Reads the feed from where the last complete poll began, and how far it has come. */
-function changeReader({ feed, clock, elapsedMs, meter }: FollowerNeeds, options: FollowerOptions) {
-  const madeAt: Moment = { wallMs: clock.now().getTime(), elapsedMs: elapsedMs() }
-  let last: Moment | undefined
+function changeReader({ feed, clock, elapsedMs, meter }: FeedPollerNeeds, options: FeedPollerOptions) {
+  const madeAt: Instant = { wallMs: clock.now().getTime(), elapsedMs: elapsedMs() }
+  let last: Instant | undefined
   let confirmedAtMs = -Infinity
   let seen: ReadonlySet<string> = new Set()
 
-  function first(): Moment {
+  function first(): Instant {
     const wallMs = options.firstWatermarkMs(madeAt.wallMs)
     return { wallMs, elapsedMs: madeAt.elapsedMs - (madeAt.wallMs - wallMs) }
   }
@@ -162,7 +162,7 @@ function changeReader({ feed, clock, elapsedMs, meter }: FollowerNeeds, options:
     }
   }
 
-  function confirm(begun: Moment, found: readonly FedChange[]): void {
+  function confirm(begun: Instant, found: readonly FedChange[]): void {
     seen = new Set(found.map(({ id }) => id))
     last = begun
     confirmedAtMs = begun.elapsedMs
@@ -172,7 +172,7 @@ function changeReader({ feed, clock, elapsedMs, meter }: FollowerNeeds, options:
   return {
     confirmedAtMs: () => confirmedAtMs,
     /** Throws where the feed cannot be read. */
-    async follow(begun: Moment): Promise<void> {
+    async follow(begun: Instant): Promise<void> {
       last ??= first()
       const isLost = begun.elapsedMs - last.elapsedMs > GAP_MS
       // By both clocks: one that was set back has the watermark in the future.

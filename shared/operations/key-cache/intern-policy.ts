@@ -6,10 +6,10 @@ const PARTS_MAX = 10_000
  * Returns a function that gives keys of equal policy the very same parts. Customers of one plan have one policy: a
  * cache of their keys then holds it once, and what is asked of every key stays in the processor's reach.
  */
-export function policySharing(): (key: Key) => Key {
+export function internPolicy(): (key: Key) => Key {
   const parts = new Map<string, unknown>()
 
-  function share<Part>(part: Part): Part {
+  function intern<Part>(part: Part): Part {
     const text = JSON.stringify(part)
     const known = parts.get(text)
     if (known !== undefined) return known as Part
@@ -20,12 +20,12 @@ export function policySharing(): (key: Key) => Key {
 
   return (key) => ({
     ...key,
-    providerId: share(key.providerId),
-    pepperVersion: share(key.pepperVersion),
-    createdBy: share(key.createdBy),
-    scopes: share(key.scopes),
-    ipRestrictions: share(key.ipRestrictions),
-    rateLimits: share(key.rateLimits),
-    quota: share(key.quota),
+    providerId: intern(key.providerId),
+    pepperVersion: intern(key.pepperVersion),
+    createdBy: intern(key.createdBy),
+    scopes: intern(key.scopes),
+    ipRestrictions: intern(key.ipRestrictions),
+    rateLimits: intern(key.rateLimits),
+    quota: intern(key.quota),
   })
 }

@@ -1,49 +1,49 @@
 /** Something that was read, placed among all reads and changes: two of them may share a millisecond. */
-export interface Turned {
+export interface Sequenced {
   /** When its read began. */
-  readonly turn: number
+  readonly sequence: number
   /** No change up to this turn was about it. */
-  cleanTurn: number
+  checkedUpTo: number
 }
 
 /** What was changed, and in which order with what was read. */
-export interface ChangeMemory {
+export interface InvalidationLog {
   /** The turn of a read that begins now. */
   begin(): number
-  note(tag: string): void
+  record(tag: string): void
   /** Everything may have changed. */
-  noteAll(): void
+  recordAll(): void
   /** Whether the tag was changed since the read began. */
-  isOutdated(tag: string, read: Turned): boolean
+  isInvalidated(tag: string, read: Sequenced): boolean
   /** Whether nothing at all was changed since this was last asked: then it is not outdated, and needs no tag. */
-  isClean(read: Turned): boolean
+  isClean(read: Sequenced): boolean
 }
 
 /** Remembers at most so many changes; one more, and it takes everything for changed. */
-export function changeMemory(maxChanges: number): ChangeMemory {
+export function invalidationLog(maxChanges: number): InvalidationLog {
   const changes = new Map<string, number>()
-  let turns = 0
+  let sequence = 0
   let lastChange = 0
   let lastOfAll = 0
 
-  function noteAll(): void {
-    lastChange = ++turns
+  function recordAll(): void {
+    lastChange = ++sequence
     lastOfAll = lastChange
     changes.clear()
   }
 
   return {
-    noteAll,
-    begin: () => ++turns,
-    note(tag) {
-      if (changes.size >= maxChanges) return noteAll()
-      lastChange = ++turns
+    recordAll,
+    begin: () => ++sequence,
+    record(tag) {
+      if (changes.size >= maxChanges) return recordAll()
+      lastChange = ++sequence
       changes.set(tag, lastChange)
     },
-    isClean: (read) => read.cleanTurn >= lastChange,
-    isOutdated(tag, read) {
-      if (read.turn < lastOfAll || read.turn < (changes.get(tag) ?? 0)) return true
-      read.cleanTurn = lastChange
+    isClean: (read) => read.checkedUpTo >= lastChange,
+    isInvalidated(tag, read) {
+      if (read.sequence < lastOfAll || read.sequence < (changes.get(tag) ?? 0)) return true
+      read.checkedUpTo = lastChange
       return false
     },
   }

@@ -7,33 +7,33 @@ import type { KeyStore, ProviderStore } from '../../ports/keys.ts'
 import type { Meter } from '../../ports/meter.ts'
 import type { Background } from '../../ports/runtime.ts'
 import type { KeyDigests } from '../key-digests.ts'
-import { type KeyMemory, type KeyMemoryNeeds, keyMemory } from './cache-tiers.ts'
-import { policySharing } from './intern-policy.ts'
-import type { Fresh, FreshCache } from './read-through-cache.ts'
-import { lastResort } from './stale-if-error.ts'
+import { type CacheTiers, type CacheTiersNeeds, cacheTiers } from './cache-tiers.ts'
+import { internPolicy } from './intern-policy.ts'
+import type { LookupResult, ReadThroughCache } from './read-through-cache.ts'
+import { staleIfError } from './stale-if-error.ts'
 
 /**
  * The keys and providers that this instance has seen, as they were at most 8 s ago: by their own read, or because the feed
  * of changes has told of none since. Where the store does not answer, as they were last known, for 15 minutes.
  */
-export interface KnownKeys extends Background, Pick<KeyMemory, 'keyChanged' | 'providerChanged' | 'revokeHere'> {
+export interface KeyLookup extends Background, Pick<CacheTiers, 'keyChanged' | 'providerChanged' | 'revokeHere'> {
   /**
    * The key that this secret is, or undefined. `anew` asks the store whatever is kept, and is content with nothing less.
    * Throws `store_unavailable` where the store does not answer and nothing is known that may be served. The secret must be
    * well formed.
    */
-  find(secret: string, anew: boolean): Fresh<Key> | Promise<Fresh<Key>>
+  find(secret: string, bypassCache: boolean): LookupResult<Key> | Promise<LookupResult<Key>>
   /** Whether this instance remembers the key that this secret is, however old that memory. Asks nobody. */
   holds(secret: string): boolean
   /** Undefined for a provider without a row. Throws as `find` does. */
-  findProvider(providerId: string, anew: boolean): Fresh<Provider> | Promise<Fresh<Provider>>
+  findProvider(providerId: string, bypassCache: boolean): LookupResult<Provider> | Promise<LookupResult<Provider>>
   /** Whatever this instance remembers of the key, however old. */
   recall(keyId: string): Key | undefined
-  status(): KnownKeysStatus
+  status(): KeyLookupStatus
 }
 
 /** An age is undefined where there was none yet. */
-interface KnownKeysStatus {
+interface KeyLookupStatus {
   /** How long ago the last complete poll of the feed began. */
   readonly feedAgeMs: number | undefined
   readonly cachedKeys: number
@@ -44,17 +44,17 @@ interface KnownKeysStatus {
 
 const KEYS_MAX = 100_000
 
-interface KnownKeysNeeds extends KeyMemoryNeeds {
+interface KeyLookupNeeds extends CacheTiersNeeds {
   readonly keys: Pick<KeyStore, 'findByDigest'>
   readonly providers: Pick<ProviderStore, 'find'>
   readonly digests: KeyDigests
 }
 
-export function knownKeys(needs: KnownKeysNeeds, maxKeys = KEYS_MAX): KnownKeys {
+export function keyLookup(needs: KeyLookupNeeds, maxKeys = KEYS_MAX): KeyLookup {
   const { digests } = needs
-  const memory = keyMemory(needs, maxKeys)
-  const { keys, providers, revocations, replica, follower } = memory
-  const rest = lastResort(memory, digests)
+  const memory = cacheTiers(needs, maxKeys)
+  const { keys, providers, revocations, replica, poller } = memory
+  const rest = staleIfError(memory, digests)
   const counted = foundCounter(needs.meter)
   const readKey = keyReader(needs)
 
@@ -67,27 +67,27 @@ export function knownKeys(needs: KnownKeysNeeds, maxKeys = KEYS_MAX): KnownKeys 
   }
 
   /** What one poll may confirm, then the store, then what is left where that does not answer. */
-  async function climb<Value>(cache: FreshCache<Value>, index: string, { load, resort }: Rungs<Value>) {
-    if (cache.isConfirmable(index)) await follower.poll()
+  async function lookUp<Value>(cache: ReadThroughCache<Value>, index: string, { load, resort }: Fallbacks<Value>) {
+    if (cache.canRevalidate(index)) await poller.poll()
     return cache.peek(index) ?? cache.read(index, load).catch((error) => orRethrow(error, resort))
   }
 
   return {
-    find(secret, anew) {
+    find(secret, bypassCache) {
       const index = digests.cacheIndex(secret)
       const load = () => loadKey(secret)
-      follower.touch()
-      if (anew) return counted.later(keys.readAnew(index, load))
+      poller.markInUse()
+      if (bypassCache) return counted.later(keys.refetch(index, load))
       const fresh = keys.peek(index)
       if (fresh !== undefined) return counted.now(fresh)
-      return counted.later(climb(keys, index, { load, resort: () => rest.key(secret, index) }))
+      return counted.later(lookUp(keys, index, { load, resort: () => rest.key(secret, index) }))
     },
     holds: (secret) => keys.holds(digests.cacheIndex(secret)),
-    findProvider(providerId, anew) {
+    findProvider(providerId, bypassCache) {
       const load = () => loadProvider(providerId)
-      if (anew) return providers.readAnew(providerId, load)
+      if (bypassCache) return providers.refetch(providerId, load)
       const resort = () => rest.provider(providerId)
-      return providers.peek(providerId) ?? climb(providers, providerId, { load, resort })
+      return providers.peek(providerId) ?? lookUp(providers, providerId, { load, resort })
     },
     keyChanged: memory.keyChanged,
     providerChanged: memory.providerChanged,
@@ -97,26 +97,26 @@ export function knownKeys(needs: KnownKeysNeeds, maxKeys = KEYS_MAX): KnownKeys 
       return key && revocations.apply(key)
     },
     status: () => ({
-      feedAgeMs: follower.ageMs(),
+      feedAgeMs: poller.ageMs(),
       cachedKeys: keys.size(),
       replicaAgeMs: replica.ageMs(),
       replicaKeys: replica.countKeys(),
     }),
-    start: follower.start,
+    start: poller.start,
     async stop() {
-      await follower.stop()
+      await poller.stop()
       replica.flush()
     },
   }
 }
 
-interface Rungs<Value> {
+interface Fallbacks<Value> {
   readonly load: () => Promise<Value | undefined>
-  readonly resort: () => Fresh<Value> | undefined
+  readonly resort: () => LookupResult<Value> | undefined
 }
 
 /** What is left in an outage; throws the error where that is nothing, or where it is no outage. */
-function orRethrow<Value>(error: unknown, resort: Rungs<Value>['resort']): Fresh<Value> {
+function orRethrow<Value>(error: unknown, resort: Fallbacks<Value>['resort']): LookupResult<Value> {
   const found = isOutage(error) ? resort() : undefined
   if (found === undefined) throw error
   return found
@@ -131,13 +131,13 @@ function foundCounter(meter: Meter) {
     replica: { source: 'replica' },
     none: { source: 'none' },
   } as const
-  function now<Value>(found: Fresh<Value>): Fresh<Value> {
+  function now<Value>(found: LookupResult<Value>): LookupResult<Value> {
     meter.count('auth_api_key_lookups_total', labels[found.source])
     return found
   }
   return {
     now,
-    async later<Value>(looking: Promise<Fresh<Value>>): Promise<Fresh<Value>> {
+    async later<Value>(looking: Promise<LookupResult<Value>>): Promise<LookupResult<Value>> {
       try {
         return now(await looking)
       } catch (error) {
@@ -149,12 +149,12 @@ function foundCounter(meter: Meter) {
 }
 
 /** Reads a key by its secret, under every pepper. Keys of one policy share its parts. */
-function keyReader({ keys, digests }: Pick<KnownKeysNeeds, 'keys' | 'digests'>) {
-  const share = policySharing()
+function keyReader({ keys, digests }: Pick<KeyLookupNeeds, 'keys' | 'digests'>) {
+  const intern = internPolicy()
   return async (secret: string): Promise<Key | undefined> => {
     for (const { digest } of digests.candidates(secret)) {
       const key = await keys.findByDigest(everyProvider, digest)
-      if (key !== undefined && sameDigest(digest, key.digest)) return share(key)
+      if (key !== undefined && sameDigest(digest, key.digest)) return intern(key)
     }
     return undefined
   }

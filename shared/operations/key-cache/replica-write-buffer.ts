@@ -5,7 +5,7 @@ type ReadKey = ReplicaStep['keys'][number]
 type ReadProvider = ReplicaStep['providers'][number]
 
 /** What waits to be written to a replica. */
-export interface ReplicaQueue {
+export interface ReplicaWriteBuffer {
   /** Nothing that was read before now is to stay. */
   forget(): void
   addKey(read: ReadKey): void
@@ -30,7 +30,7 @@ const WAITING_MAX = 10_000
 /** More changes than this are taken for "everything may have changed". */
 const CHANGES_MAX = 50_000
 
-export function replicaQueue(): ReplicaQueue {
+export function replicaWriteBuffer(): ReplicaWriteBuffer {
   const keys = new Map<string, ReadKey>()
   const providers = new Map<string, ReadProvider>()
   const revoked = new Map<string, Revocation>()

@@ -1,18 +1,18 @@
 import type { Key, Revocation } from '../../domain/keys/key.ts'
-import type { KeptReplica } from './write-behind-replica.ts'
+import type { WriteBehindReplica } from './write-behind-replica.ts'
 
 /** The revocations that this instance has ever seen: no store, cache or replica that says otherwise later undoes them. */
-export interface StickyRevocations {
+export interface RevocationList {
   add(digest: string, revocation: Revocation): void
   /** The key as it is, and revoked where it is known to be. Remembers the revocation of a revoked one. */
   apply(key: Key): Key
 }
 
 /** At most `maxEntries` in memory, where those that were neither added nor asked for the longest go first; the rest on disk. */
-export function stickyRevocations(
-  replica: Pick<KeptReplica, 'findRevocation' | 'keyRevoked'>,
+export function revocationList(
+  replica: Pick<WriteBehindReplica, 'findRevocation' | 'keyRevoked'>,
   maxEntries: number,
-): StickyRevocations {
+): RevocationList {
   // A Map keeps the order of insertion, and costs nothing before it is filled.
   const revocations = new Map<string, Revocation>()
 

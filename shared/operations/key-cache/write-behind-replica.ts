@@ -2,15 +2,15 @@ import type { Key, Revocation } from '../../domain/keys/key.ts'
 import type { Provider } from '../../domain/keys/provider.ts'
 import type { KeyReplica, ReadAt } from '../../ports/key-cache.ts'
 import type { Clock, Log, Scheduler } from '../../ports/runtime.ts'
-import { type Complain, complainer } from '../throttled-warnings.ts'
-import type { Kept } from './read-through-cache.ts'
-import { replicaQueue } from './replica-write-buffer.ts'
+import { throttledWarnings, type Warn } from '../throttled-warnings.ts'
+import type { CachedEntry } from './read-through-cache.ts'
+import { replicaWriteBuffer } from './replica-write-buffer.ts'
 
 /**
  * What this instance knows, on its own disk: written behind its back, in small steps. A disk that fails is no
  * failure of this: nothing is found then.
  */
-export interface KeptReplica {
+export interface WriteBehindReplica {
   keyRead(key: Key, ageMs: number): void
   providerRead(providerId: string, provider: Provider | undefined, ageMs: number): void
   keyChanged(digest: string): void
@@ -22,11 +22,11 @@ export interface KeptReplica {
   lost(): void
   /** The moment up to which all changes are in here; undefined where there is none that could be followed up from. */
   watermarkMs(): number | undefined
-  findKey(digest: string): Kept<Key> | undefined
+  findKey(digest: string): CachedEntry<Key> | undefined
   /** However old, and whatever was changed since. */
   recall(keyId: string): Key | undefined
   /** `value` undefined: there was none. */
-  findProvider(providerId: string): Kept<Provider> | undefined
+  findProvider(providerId: string): CachedEntry<Provider> | undefined
   findRevocation(digest: string): Revocation | undefined
   countKeys(): number
   /** How long ago all changes up to then were on the disk; undefined for never. */
@@ -35,7 +35,7 @@ export interface KeptReplica {
   flush(): void
 }
 
-interface KeepReplicaNeeds {
+interface WriteBehindReplicaNeeds {
   readonly replica: KeyReplica
   readonly clock: Clock
   readonly scheduler: Scheduler
@@ -47,9 +47,9 @@ const GATHERED_MS = 1000
 /** Where more waits than one step takes. */
 const NEXT_STEP_MS = 200
 
-export function keepReplica({ replica, clock, scheduler, log }: KeepReplicaNeeds): KeptReplica {
-  const attempt = attempting(complainer(log, clock))
-  const waiting = replicaQueue()
+export function writeBehindReplica({ replica, clock, scheduler, log }: WriteBehindReplicaNeeds): WriteBehindReplica {
+  const attempt = attempting(throttledWarnings(log, clock))
+  const waiting = replicaWriteBuffer()
   const nowMs = () => clock.now().getTime()
   // Read when it is first needed: nothing is opened before.
   let watermark: { readonly ms: number | undefined } | undefined
@@ -100,13 +100,13 @@ export function keepReplica({ replica, clock, scheduler, log }: KeepReplicaNeeds
     watermarkMs,
     findKey(digest) {
       const found = attempt(() => replica.findByDigest(digest))
-      return found && { value: found.value, ageMs: ageOf(found), isOutdated: waiting.isKeyRemoved(digest) }
+      return found && { value: found.value, ageMs: ageOf(found), isInvalidated: waiting.isKeyRemoved(digest) }
     },
     recall: (keyId) => attempt(() => replica.findByKeyId(keyId))?.value,
     findProvider(providerId) {
       const found = attempt(() => replica.findProvider(providerId))
-      const isOutdated = waiting.isProviderRemoved(providerId)
-      return found && { value: found.value ?? undefined, ageMs: ageOf(found), isOutdated }
+      const isInvalidated = waiting.isProviderRemoved(providerId)
+      return found && { value: found.value ?? undefined, ageMs: ageOf(found), isInvalidated }
     },
     findRevocation: (digest) => attempt(() => replica.findRevocation(digest)),
     countKeys: () => attempt(() => replica.countKeys()) ?? 0,
@@ -123,12 +123,12 @@ export function keepReplica({ replica, clock, scheduler, log }: KeepReplicaNeeds
 }
 
 /** Runs what a disk may fail: undefined then, and a warning. */
-function attempting(complain: Complain) {
+function attempting(warn: Warn) {
   return <T>(work: () => T): T | undefined => {
     try {
       return work()
     } catch (error) {
-      complain('The replica on the local disk fails.', { cause: String(error) })
+      warn('The replica on the local disk fails.', { cause: String(error) })
       return undefined
     }
   }

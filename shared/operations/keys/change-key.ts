@@ -2,12 +2,12 @@ import type { ProviderScope } from '../../domain/access/provider-scope.ts'
 import { AppError } from '../../domain/errors.ts'
 import type { Key } from '../../domain/keys/key.ts'
 import type { KeyStore } from '../../ports/keys.ts'
-import type { KnownKeys } from '../key-cache/key-lookup.ts'
+import type { KeyLookup } from '../key-cache/key-lookup.ts'
 import { type PublishChangeNeeds, publishChange } from './publish-change.ts'
 
 export interface ChangeKeyNeeds extends PublishChangeNeeds {
   readonly keys: KeyStore
-  readonly knownKeys: KnownKeys
+  readonly keyLookup: KeyLookup
 }
 
 const TRIES = 8
@@ -24,14 +24,14 @@ export async function changeKey(
   keyId: string,
   decide: (key: Key) => Key,
 ): Promise<Key> {
-  const { keys, knownKeys } = needs
+  const { keys, keyLookup } = needs
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const found = await keys.findById(scope, keyId)
     if (found === undefined) throw keyNotFound()
     const changed = decide(found.value)
     if (changed === found.value) return tellAll(needs, changed)
     // Also where the write fails: nobody knows then whether it was carried out.
-    const written = await keys.replace(changed, found.version).finally(() => knownKeys.keyChanged(changed.digest))
+    const written = await keys.replace(changed, found.version).finally(() => keyLookup.keyChanged(changed.digest))
     if (written === 'replaced') return tellAll(needs, changed)
   }
   throw new AppError('conflict', 'Others keep changing this key. Try again.', { retryAfterSeconds: 1 })
@@ -39,7 +39,7 @@ export async function changeKey(
 
 async function tellAll(needs: ChangeKeyNeeds, key: Key): Promise<Key> {
   const { digest, keyId, providerId, revocation } = key
-  if (revocation !== null) needs.knownKeys.revokeHere(key)
+  if (revocation !== null) needs.keyLookup.revokeHere(key)
   await publishChange(needs, { kind: 'key', digest, keyId, providerId, revocation })
   return key
 }

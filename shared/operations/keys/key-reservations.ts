@@ -124,10 +124,10 @@ async function decide(
 ): Promise<Decided> {
   const now = needs.clock.now()
   const updatedAt = new Date(Math.max(...wishes.map(({ providerUpdatedAt }) => providerUpdatedAt.getTime())))
-  const decideAnew = async () => decideAll(await countKeys(needs, scope, found), wishes, now)
-  if (found === undefined || !isCurrent(found, updatedAt, now)) return decideAnew()
+  const recount = async () => decideAll(await countKeys(needs, scope, found), wishes, now)
+  if (found === undefined || !isCurrent(found, updatedAt, now)) return recount()
   const decided = decideAll(found, wishes, now)
-  return decided.outcomes.includes('full') && mayRecount(found, now) ? decideAnew() : decided
+  return decided.outcomes.includes('full') && mayRecount(found, now) ? recount() : decided
 }
 
 interface Decided {

@@ -1,7 +1,7 @@
 import { AppError } from '../../domain/errors.ts'
 import type { Change, ChangeFeed } from '../../ports/keys.ts'
 import type { Clock } from '../../ports/runtime.ts'
-import { elapsedTime } from '../suspend-aware-clock.ts'
+import { suspendAwareClock } from '../suspend-aware-clock.ts'
 
 export interface PublishChangeNeeds {
   readonly feed: ChangeFeed
@@ -17,7 +17,7 @@ const TRIES = 3
  * `store_unavailable` when nobody knows whether they will.
  */
 export async function publishChange({ feed, clock }: PublishChangeNeeds, change: Change): Promise<void> {
-  const elapsedMs = elapsedTime(clock)
+  const elapsedMs = suspendAwareClock(clock)
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const begunAtMs = elapsedMs()
     await feed.append(change, clock.now())

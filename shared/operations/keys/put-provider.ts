@@ -2,14 +2,14 @@ import type { OneProvider } from '../../domain/access/provider-scope.ts'
 import { AppError } from '../../domain/errors.ts'
 import type { Provider } from '../../domain/keys/provider.ts'
 import type { ProviderStore } from '../../ports/keys.ts'
-import type { KnownKeys } from '../key-cache/key-lookup.ts'
+import type { KeyLookup } from '../key-cache/key-lookup.ts'
 import { type PublishChangeNeeds, publishChange } from './publish-change.ts'
 
 export type ProviderSettings = Omit<Provider, 'providerId' | 'createdAt' | 'updatedAt' | 'updatedBy'>
 
 interface PutProviderNeeds extends PublishChangeNeeds {
   readonly providers: ProviderStore
-  readonly knownKeys: Pick<KnownKeys, 'providerChanged'>
+  readonly keyLookup: Pick<KeyLookup, 'providerChanged'>
 }
 
 const TRIES = 8
@@ -21,7 +21,7 @@ export async function putProvider(
   settings: ProviderSettings,
   by: string,
 ): Promise<{ readonly provider: Provider; readonly created: boolean }> {
-  const { providers, knownKeys, clock } = needs
+  const { providers, keyLookup, clock } = needs
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const found = await providers.find(scope)
     const now = clock.now()
@@ -35,7 +35,7 @@ export async function putProvider(
     const { providerId } = scope
     const written = await providers.put(scope, provider, found?.version ?? null).finally(() => {
       // Also where the write fails: nobody knows then whether it was carried out.
-      knownKeys.providerChanged(providerId)
+      keyLookup.providerChanged(providerId)
     })
     if (written === 'stored') {
       await publishChange(needs, { kind: 'provider', providerId })

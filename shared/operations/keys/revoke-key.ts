@@ -26,11 +26,11 @@ export async function revokeAnyhow(
   try {
     return { kind: 'revoked', key: await revokeKey(needs, scope, input) }
   } catch (error) {
-    const known = isOutage(error) ? needs.knownKeys.recall(input.keyId) : undefined
+    const known = isOutage(error) ? needs.keyLookup.recall(input.keyId) : undefined
     if (known === undefined || !covers(scope, known.providerId)) throw error
     const key = asRevoked(known, input)
     // First of all: whatever becomes of the disk, the safe direction waits for nothing.
-    needs.knownKeys.revokeHere(key)
+    needs.keyLookup.revokeHere(key)
     keep(needs.pendingRevocations, key)
     return { kind: 'pending', key }
   }

@@ -12,8 +12,8 @@ import type { UsageEvent } from '../../domain/usage/usage.ts'
 import type { Limiter } from '../../ports/limits.ts'
 import type { Clock } from '../../ports/runtime.ts'
 import type { UsageRecorder } from '../../ports/usage.ts'
-import type { KnownKeys } from '../key-cache/key-lookup.ts'
-import type { Fresh } from '../key-cache/read-through-cache.ts'
+import type { KeyLookup } from '../key-cache/key-lookup.ts'
+import type { LookupResult } from '../key-cache/read-through-cache.ts'
 import { type FailureLimits, tooManyFailures } from '../limits/failure-limits.ts'
 
 export interface ValidateKeyInput {
@@ -26,7 +26,7 @@ export interface ValidateKeyInput {
   /** What the use costs of the key's limits; 0 looks and consumes nothing. */
   readonly cost: number
   /** Read the store, whatever this instance remembers. */
-  readonly anew: boolean
+  readonly bypassCache: boolean
 }
 
 /** A refused key is a value. Only a key in the caller's own scope is judged; any other is NOT_FOUND. */
@@ -39,13 +39,13 @@ export type Validation =
       readonly provider: Provider | undefined
       readonly cacheAgeMs: number
       /** Where the key was found. */
-      readonly source: Fresh<Key>['source']
+      readonly source: LookupResult<Key>['source']
       /** Judged by what was known before the store stopped answering. */
       readonly degraded: boolean
     }
 
 interface ValidateKeyNeeds {
-  readonly knownKeys: KnownKeys
+  readonly keyLookup: KeyLookup
   readonly usage: UsageRecorder
   readonly limiter: Limiter
   readonly failures: FailureLimits
@@ -82,24 +82,24 @@ export async function validateKeys(
 
 /** Whoever fails too often is told so without a look-up; the keys that are known here go on, whoever presents them. */
 function refusalOf(
-  { failures, knownKeys }: ValidateKeyNeeds,
+  { failures, keyLookup }: ValidateKeyNeeds,
   { secret, callerId, requirements }: ValidateKeyInput,
 ): AppError | undefined {
   if (!failures.areAnySpent()) return undefined
   const budgets = failures.validation(callerId, requirements.clientIp)
-  const isKnown = () => readPrefix(secret) !== undefined && knownKeys.holds(secret)
+  const isKnown = () => readPrefix(secret) !== undefined && keyLookup.holds(secret)
   return failures.areSpent(budgets) && !isKnown() ? tooManyFailures(budgets) : undefined
 }
 
 async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: ValidateKeyInput): Promise<Validation> {
-  const { knownKeys, usage, clock } = needs
+  const { keyLookup, usage, clock } = needs
   const prefix = readPrefix(input.secret)
   if (prefix === undefined) return failed(needs, input, 'MALFORMED')
   if (!isEnvironment(prefix)) return failed(needs, input, 'NOT_FOUND')
-  const found = knownKeys.find(input.secret, input.anew)
+  const found = keyLookup.find(input.secret, input.bypassCache)
   const { value: key, ageMs, degraded, source } = found instanceof Promise ? await found : found
   if (key === undefined || !covers(scope, key.providerId)) return failed(needs, input, 'NOT_FOUND')
-  const foundProvider = knownKeys.findProvider(key.providerId, input.anew)
+  const foundProvider = keyLookup.findProvider(key.providerId, input.bypassCache)
   const provider = foundProvider instanceof Promise ? await foundProvider : foundProvider
   const now = clock.now()
   const judged = judge({ key, provider: provider.value, requirements: input.requirements, now })

@@ -3,7 +3,7 @@ import { AppError } from '../../domain/errors.ts'
 import type { Limit, Taking } from '../../domain/limits/limit.ts'
 import type { Limiter } from '../../ports/limits.ts'
 import type { Clock, Log } from '../../ports/runtime.ts'
-import { complainer } from '../throttled-warnings.ts'
+import { throttledWarnings } from '../throttled-warnings.ts'
 
 /** Bounds how often somebody may fail, without locking out anybody who does not. */
 export interface FailureLimits {
@@ -40,7 +40,7 @@ export function failureLimits(
   { limiter, hashIp, clock, log }: FailureLimitsNeeds,
   { perCaller, perAddress }: FailureBudgets = { perCaller: 600, perAddress: 60 },
 ): FailureLimits {
-  const complain = complainer(log, clock)
+  const warn = throttledWarnings(log, clock)
   /** The budgets that were found spent, by subject, and until when. */
   const spentUntilMs = new Map<string, number>()
 
@@ -54,7 +54,7 @@ export function failureLimits(
     const { subject, name } = taking.by.limit
     if (spentUntilMs.size >= SPENT_MAX) spentUntilMs.clear()
     spentUntilMs.set(subject, clock.monotonicMs() + taking.retryAfterMs)
-    complain('Somebody fails too often: only keys that are known here are let through.', { subject, budget: name })
+    warn('Somebody fails too often: only keys that are known here are let through.', { subject, budget: name })
   }
 
   function isSpent({ subject }: Limit): boolean {
@@ -69,7 +69,7 @@ export function failureLimits(
     try {
       notice(await limiter.take([budget], 1))
     } catch (error) {
-      complain('A failure could not be counted.', { cause: error instanceof AppError ? error.code : 'unknown' })
+      warn('A failure could not be counted.', { cause: error instanceof AppError ? error.code : 'unknown' })
     }
   }
 

@@ -4,14 +4,14 @@ import type { Limiter } from '../../ports/limits.ts'
 import type { Breaker, BreakerState } from '../../ports/meter.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
 import type { Clock, Scheduler } from '../../ports/runtime.ts'
-import type { KnownKeys } from '../key-cache/key-lookup.ts'
+import type { KeyLookup } from '../key-cache/key-lookup.ts'
 import type { LocalSpooling, SpoolState } from '../spool/local-spool.ts'
 
 interface ReadinessNeeds {
   readonly providers: Pick<ProviderStore, 'find'>
   readonly queue: Pick<MessageQueue, 'depth'>
   readonly guards: readonly Breaker[]
-  readonly knownKeys: Pick<KnownKeys, 'status'>
+  readonly keyLookup: Pick<KeyLookup, 'status'>
   readonly limiter: Pick<Limiter, 'clockSkewSeconds'>
   readonly spooling: Pick<LocalSpooling, 'state'>
   /** Whether the settings ask for files on the local disk. */
@@ -34,7 +34,7 @@ export interface Readiness {
   readonly breakers: readonly { readonly name: string; readonly state: BreakerState }[]
   /** undefined where there is no file on the local disk. */
   readonly spool: SpoolState | undefined
-  readonly known: ReturnType<KnownKeys['status']>
+  readonly known: ReturnType<KeyLookup['status']>
   /** How far this instance's clock is ahead of the store's; undefined while that is not known. */
   readonly clockSkewSeconds: number | undefined
 }
@@ -61,7 +61,7 @@ export function readinessCheck(needs: ReadinessNeeds): ReadinessCheck {
 }
 
 async function check(needs: ReadinessNeeds): Promise<Readiness> {
-  const { providers, queue, guards, knownKeys, limiter, spooling, scheduler } = needs
+  const { providers, queue, guards, keyLookup, limiter, spooling, scheduler } = needs
   const dependencies = await Promise.all([
     ask('tables', () => providers.find(oneProvider('readiness')), scheduler),
     ask('queue', () => queue.depth(), scheduler),
@@ -70,7 +70,7 @@ async function check(needs: ReadinessNeeds): Promise<Readiness> {
     dependencies,
     breakers: guards.map((guard) => ({ name: guard.name, state: guard.state() })),
     spool: spooling.state(),
-    known: knownKeys.status(),
+    known: keyLookup.status(),
     clockSkewSeconds: limiter.clockSkewSeconds(),
   }
   return { ...found, wrong: faultsOf(found, needs.keepsLocalFiles) }

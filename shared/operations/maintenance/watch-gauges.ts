@@ -1,7 +1,7 @@
 import type { Limiter } from '../../ports/limits.ts'
 import type { Meter, ProcessUse } from '../../ports/meter.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
-import type { KnownKeys } from '../key-cache/key-lookup.ts'
+import type { KeyLookup } from '../key-cache/key-lookup.ts'
 import type { LocalSpooling } from '../spool/local-spool.ts'
 
 /** What is looked at when somebody asks for the metrics. */
@@ -11,12 +11,12 @@ interface Watched {
   readonly poison: Pick<MessageQueue, 'depth'>
   readonly limiter: Pick<Limiter, 'leases' | 'clockSkewSeconds'>
   readonly spooling: Pick<LocalSpooling, 'state'>
-  readonly knownKeys: Pick<KnownKeys, 'status'>
+  readonly keyLookup: Pick<KeyLookup, 'status'>
 }
 
 /** Tells the meter where each gauge is read. One of which nothing is known has no sample. */
 export function watchGauges({ watch }: Pick<Meter, 'watch'>, version: string, watched: Watched): void {
-  const { process, queue, poison, limiter, spooling, knownKeys } = watched
+  const { process, queue, poison, limiter, spooling, keyLookup } = watched
   watch('auth_api_build_info', () => [{ labels: { version }, value: 1 }])
   watch('auth_api_resident_memory_bytes', () => known(process.memoryBytes()))
   watch('auth_api_event_loop_busy_ratio', () => known(process.busyRatio()))
@@ -31,10 +31,10 @@ export function watchGauges({ watch }: Pick<Meter, 'watch'>, version: string, wa
   watch('auth_api_spool_bytes', () => known(spooling.state()?.bytes))
   watch('auth_api_spool_oldest_seconds', () => knownSeconds(spooling.state()?.oldestAgeMs))
   watch('auth_api_pending_revocations', () => known(spooling.state()?.pendingRevocations))
-  watch('auth_api_cached_keys', () => known(knownKeys.status().cachedKeys))
-  watch('auth_api_feed_age_seconds', () => knownSeconds(knownKeys.status().feedAgeMs))
-  watch('auth_api_replica_age_seconds', () => knownSeconds(knownKeys.status().replicaAgeMs))
-  watch('auth_api_replica_keys', () => known(knownKeys.status().replicaKeys))
+  watch('auth_api_cached_keys', () => known(keyLookup.status().cachedKeys))
+  watch('auth_api_feed_age_seconds', () => knownSeconds(keyLookup.status().feedAgeMs))
+  watch('auth_api_replica_age_seconds', () => knownSeconds(keyLookup.status().replicaAgeMs))
+  watch('auth_api_replica_keys', () => known(keyLookup.status().replicaKeys))
   watch('auth_api_limit_leases', () => known(limiter.leases()))
   watch('auth_api_clock_skew_seconds', () => known(limiter.clockSkewSeconds()))
 }

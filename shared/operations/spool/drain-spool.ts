@@ -3,7 +3,7 @@ import type { Meter } from '../../ports/meter.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
 import type { Clock, Log, Scheduler } from '../../ports/runtime.ts'
 import type { SpooledBatch, UsageSpool } from '../../ports/spool.ts'
-import { type Complain, complainer } from '../throttled-warnings.ts'
+import { throttledWarnings, type Warn } from '../throttled-warnings.ts'
 
 export interface DrainNeeds {
   readonly queue: Pick<MessageQueue, 'send'>
@@ -34,7 +34,7 @@ const FIRST_RETRY_MS = 50
 
 /** At most two messages are on their way at a time. A failure ends in a pause, twice as long every time. */
 export function spoolDrain(needs: DrainNeeds, spool: UsageSpool): SpoolDrain {
-  const complain = complainer(needs.log, needs.clock)
+  const warn = throttledWarnings(needs.log, needs.clock)
   const underWay = new Map<string, Promise<void>>()
   let failures = 0
   let paused = false
@@ -45,7 +45,7 @@ export function spoolDrain(needs: DrainNeeds, spool: UsageSpool): SpoolDrain {
     try {
       for (const batch of spool.oldest(SENDS_MAX)) begin(batch)
     } catch (error) {
-      complainOf(complain, error, failures)
+      complainOf(warn, error, failures)
       pause()
     }
   }
@@ -58,7 +58,7 @@ export function spoolDrain(needs: DrainNeeds, spool: UsageSpool): SpoolDrain {
   const send = async (id: string, batch: SpooledBatch): Promise<void> => {
     const moved = await move(needs, spool, batch).then(
       () => true,
-      (error: unknown) => complainOf(complain, error, failures),
+      (error: unknown) => complainOf(warn, error, failures),
     )
     underWay.delete(id)
     if (moved) failures = 0
@@ -110,9 +110,9 @@ async function move({ queue, meter }: MoveNeeds, spool: UsageSpool, batch: Spool
   spool.remove(batch)
 }
 
-function complainOf(complain: Complain, error: unknown, failures: number): false {
+function complainOf(warn: Warn, error: unknown, failures: number): false {
   const cause = error instanceof AppError ? error.code : 'disk'
-  complain('A usage message waits in the spool and is sent again.', { failures: failures + 1, cause })
+  warn('A usage message waits in the spool and is sent again.', { failures: failures + 1, cause })
   return false
 }
 

@@ -1,7 +1,7 @@
 import type { RevocationSpool } from '../../ports/keys.ts'
 import type { Background } from '../../ports/runtime.ts'
 import type { LeftSpools, Spool } from '../../ports/spool.ts'
-import { complainer } from '../throttled-warnings.ts'
+import { throttledWarnings } from '../throttled-warnings.ts'
 import type { BufferedRecorder } from '../usage/queue-recorder.ts'
 import { type SealNeeds, sealLeftUses } from './batch-uses.ts'
 import { type DrainNeeds, drainOnce, type SpoolDrain, spoolDrain } from './drain-spool.ts'
@@ -50,12 +50,12 @@ const ADOPT_EVERY_MS = 30_000
 export function localSpooling(needs: LocalSpoolingNeeds): LocalSpooling {
   const opened = once(() => openSpool(needs))
   const replay = revocationReplay(needs, () => opened()?.revocations)
-  const complain = complainer(needs.log, needs.clock)
+  const warn = throttledWarnings(needs.log, needs.clock)
   let cancelAdoption: () => void = () => undefined
 
   const adopt = (): void => {
     const adopting = needs.left.visit((spool) => emptyLeftSpool(needs, spool))
-    void adopting.catch(() => complain('What another process left on the local disk is not sent yet.', {}))
+    void adopting.catch(() => warn('What another process left on the local disk is not sent yet.', {}))
     cancelAdoption = needs.scheduler.after(ADOPT_EVERY_MS, adopt)
   }
 
@@ -97,7 +97,7 @@ function openSpool(needs: LocalSpoolingNeeds): Opened | undefined {
   try {
     const spool = needs.open()
     if (spool === undefined) return undefined
-    for (const key of spool.revocations.list()) needs.knownKeys.revokeHere(key)
+    for (const key of spool.revocations.list()) needs.keyLookup.revokeHere(key)
     sealLeftUses(needs, spool.usage)
     const drain = spoolDrain(needs, spool.usage)
     return { ...spool, drain, recorder: localUsageRecorder({ ...needs, spool: spool.usage, drain }) }
@@ -108,7 +108,7 @@ function openSpool(needs: LocalSpoolingNeeds): Opened | undefined {
 }
 
 async function emptyLeftSpool(needs: LocalSpoolingNeeds, { usage, revocations }: Spool): Promise<void> {
-  for (const key of revocations.list()) needs.knownKeys.revokeHere(key)
+  for (const key of revocations.list()) needs.keyLookup.revokeHere(key)
   await replayRevocations(needs, revocations)
   sealLeftUses(needs, usage)
   await drainOnce(needs, usage)

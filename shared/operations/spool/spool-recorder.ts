@@ -4,7 +4,7 @@ import type { UsageEvent } from '../../domain/usage/usage.ts'
 import type { Meter } from '../../ports/meter.ts'
 import type { Clock, Log, Scheduler } from '../../ports/runtime.ts'
 import type { UsageSpool } from '../../ports/spool.ts'
-import { complainer } from '../throttled-warnings.ts'
+import { throttledWarnings } from '../throttled-warnings.ts'
 import type { BufferedRecorder } from '../usage/queue-recorder.ts'
 import { type SealNeeds, sealLots } from './batch-uses.ts'
 import type { SpoolDrain } from './drain-spool.ts'
@@ -49,7 +49,7 @@ export function localUsageRecorder(options: LocalRecorderOptions): LocalRecorder
   const { spool, drain, producer, meter } = options
   const disk = careful(options.log)
   const sealing = usesToSeal(options, disk)
-  const complain = complainer(options.log, options.clock)
+  const warn = throttledWarnings(options.log, options.clock)
   let turn: Turn | undefined
 
   const commit = (): void => {
@@ -63,7 +63,7 @@ export function localUsageRecorder(options: LocalRecorderOptions): LocalRecorder
       resolve()
       return
     }
-    if (kept === 'full') complain('The spool of uses is full.', { bytes: spool.fill().bytes })
+    if (kept === 'full') warn('The spool of uses is full.', { bytes: spool.fill().bytes })
     reject(refusal())
   }
 

@@ -5,7 +5,7 @@ import type { Meter } from '../../ports/meter.ts'
 import type { MessageQueue, ReceivedMessage } from '../../ports/queue.ts'
 import type { Clock, Log } from '../../ports/runtime.ts'
 import type { PushLog, UsageCodec } from '../../ports/usage.ts'
-import { complainer } from '../throttled-warnings.ts'
+import { throttledWarnings } from '../throttled-warnings.ts'
 import type { UsageAggregator } from './usage-aggregator.ts'
 
 interface UsageConsumerOptions {
@@ -51,7 +51,7 @@ const DELIVERIES_MAX = 20
  */
 export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
   const { queue, poison, log, leaseSeconds = LEASE_SECONDS } = options
-  const complain = complainer(log, options.clock)
+  const warn = throttledWarnings(log, options.clock)
   let draining: Promise<DrainReport> | undefined
 
   const bury = async (body: string, why: string): Promise<'poisoned'> => {
@@ -81,7 +81,7 @@ export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
     try {
       return await queue.receive(RECEIVE_LIMIT, leaseSeconds)
     } catch (error) {
-      complain('Usage messages could not be received.', { cause: causeOf(error) })
+      warn('Usage messages could not be received.', { cause: causeOf(error) })
       return []
     }
   }
@@ -93,7 +93,7 @@ export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
       await queue.remove(message)
       return fate
     } catch (error) {
-      complain('A usage message could not be counted and will be delivered again.', { cause: causeOf(error) })
+      warn('A usage message could not be counted and will be delivered again.', { cause: causeOf(error) })
       return 'failed'
     }
   }

@@ -5,7 +5,7 @@ import type { Meter } from '../../ports/meter.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
 import type { Clock, Log, Scheduler } from '../../ports/runtime.ts'
 import type { UsageCodec, UsageRecorder } from '../../ports/usage.ts'
-import { type Complain, complainer } from '../throttled-warnings.ts'
+import { throttledWarnings, type Warn } from '../throttled-warnings.ts'
 import { type Pending, pendingLot } from './pending-acks.ts'
 
 export interface UsageRecorderOptions {
@@ -51,8 +51,8 @@ export function usageRecorder(options: UsageRecorderOptions): BufferedRecorder {
   const { clock, scheduler, meter } = options
   const strict = options.durability === 'strict'
   const gathering = usageGathering({ measure: options.codec.measure, deltasMax: options.deltasMax ?? DELTAS_MAX })
-  const complain = complainer(options.log, clock)
-  const outbox = usageOutbox(options, complain)
+  const warn = throttledWarnings(options.log, clock)
+  const outbox = usageOutbox(options, warn)
   const pending = new Map<UsageLot, Pending>()
   let pumping = false
   let dropped = 0
@@ -97,7 +97,7 @@ export function usageRecorder(options: UsageRecorderOptions): BufferedRecorder {
     meter.count('auth_api_usage_events_total', { result: strict ? 'refused' : 'dropped' }, event.count)
     if (strict) return Promise.reject(refusal())
     dropped += event.count
-    complain('Uses were dropped: too many wait for the queue.', { dropped })
+    warn('Uses were dropped: too many wait for the queue.', { dropped })
     return done
   }
 
@@ -126,7 +126,7 @@ function refusal(): AppError {
 }
 
 /** Numbers the messages of this boot 1, 2, 3 … and sends each until the queue has it. */
-function usageOutbox(options: UsageRecorderOptions, complain: Complain) {
+function usageOutbox(options: UsageRecorderOptions, warn: Warn) {
   const { queue, codec, clock, scheduler, jitter, instance, boot, meter } = options
   const unacknowledged = new Set<number>()
   let sequence = 0
@@ -139,7 +139,7 @@ function usageOutbox(options: UsageRecorderOptions, complain: Complain) {
     } catch (error) {
       meter.count('auth_api_usage_messages_total', { result: 'failed' })
       const cause = error instanceof AppError ? error.code : 'unknown'
-      complain('A usage message was not acknowledged and is sent again.', { failures: failures + 1, cause })
+      warn('A usage message was not acknowledged and is sent again.', { failures: failures + 1, cause })
       return false
     }
   }

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { elapsedTime } from '../../../shared/operations/suspend-aware-clock.ts'
+import { suspendAwareClock } from '../../../shared/operations/suspend-aware-clock.ts'
 
 /** Two clocks that are moved by hand, and how much time has passed since the start. */
 function clocks() {
   const at = { wallMs: 1_000_000, monotonicMs: 500 }
-  const elapsedMs = elapsedTime({ now: () => new Date(at.wallMs), monotonicMs: () => at.monotonicMs })
+  const elapsedMs = suspendAwareClock({ now: () => new Date(at.wallMs), monotonicMs: () => at.monotonicMs })
   const startMs = elapsedMs()
   return (wallMs: number, monotonicMs = wallMs) => {
     at.wallMs += wallMs

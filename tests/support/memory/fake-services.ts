@@ -6,7 +6,7 @@ import {
   parseUsageMessage,
   raiseUsageRedrives,
 } from '../../../shared/contracts/usage-message.ts'
-import { knownKeys } from '../../../shared/operations/key-cache/key-lookup.ts'
+import { keyLookup } from '../../../shared/operations/key-cache/key-lookup.ts'
 import { keyDigests } from '../../../shared/operations/key-digests.ts'
 import { keyQuotas } from '../../../shared/operations/keys/key-quotas.ts'
 import { failureLimits } from '../../../shared/operations/limits/failure-limits.ts'
@@ -90,10 +90,10 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const metrics = openMetrics({ worker: 'tests' })
   const { meter } = metrics
   const limits = limiter({ store: memoryLimitStore(clock), clock, scheduler, meter, log, jitter, writer: 'tests' })
-  const known = knownKeys({ ...stores, replica: noReplica, digests, clock, scheduler, log, meter }, 1000)
+  const known = keyLookup({ ...stores, replica: noReplica, digests, clock, scheduler, log, meter }, 1000)
   const spool = memorySpool()
   const spooling = localSpooling({
-    ...{ ...stores, knownKeys: known, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },
+    ...{ ...stores, keyLookup: known, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },
     ...{ open: () => spool, left: { visit: async () => undefined } },
     ...{ producer: 'tests.LOCAL', intervalMs: 5000, meter },
     strict: () => {
@@ -101,12 +101,12 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     },
   })
   const guards: readonly Breaker[] = []
-  const watched = { ...stores, limiter: limits, knownKeys: known, spooling, guards }
+  const watched = { ...stores, limiter: limits, keyLookup: known, spooling, guards }
   watchGauges(metrics.meter, 'tests', { ...watched, process: processUse() })
   return {
     ...stores,
     ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
-    knownKeys: known,
+    keyLookup: known,
     limiter: limits,
     keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }, NO_BUDGET),

@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { sqliteKeyReplica } from '../../../shared/adapters/sqlite/key-replica.ts'
 import { everyProvider, oneProvider } from '../../../shared/domain/access/provider-scope.ts'
 import { AppError } from '../../../shared/domain/errors.ts'
-import type { KnownKeys } from '../../../shared/operations/key-cache/key-lookup.ts'
+import type { KeyLookup } from '../../../shared/operations/key-cache/key-lookup.ts'
 import { type ProviderSettings, putProvider } from '../../../shared/operations/keys/put-provider.ts'
 import { revokeKey } from '../../../shared/operations/keys/write-revocation.ts'
 import { fakeServices } from '../memory/fake-services.ts'
@@ -49,7 +49,7 @@ export function knowingInstances() {
 
 /** Makes another instance; on a `disk` that an earlier one had it is the same one, started again. */
 function instanceOf(services: ReturnType<typeof fakeServices>) {
-  return (disk?: DatabaseSync, change: Parameters<typeof knownKeysElsewhere>[1] = {}): KnownKeys =>
+  return (disk?: DatabaseSync, change: Parameters<typeof knownKeysElsewhere>[1] = {}): KeyLookup =>
     knownKeysElsewhere(services, { ...(disk && { replica: sqliteKeyReplica(() => disk) }), ...change })
 }
 

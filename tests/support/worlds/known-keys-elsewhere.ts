@@ -1,9 +1,9 @@
-import { knownKeys } from '../../../shared/operations/key-cache/key-lookup.ts'
+import { keyLookup } from '../../../shared/operations/key-cache/key-lookup.ts'
 import type { FakeServices } from '../memory/fake-services.ts'
 import { noReplica } from '../memory/no-replica.ts'
 
 /** What another instance on the same stores knows. */
-export function knownKeysElsewhere(services: FakeServices, change: Partial<Parameters<typeof knownKeys>[0]> = {}) {
+export function knownKeysElsewhere(services: FakeServices, change: Partial<Parameters<typeof keyLookup>[0]> = {}) {
   const { meter } = services.metrics
-  return knownKeys({ ...services, replica: noReplica, scheduler: services.time.scheduler, meter, ...change })
+  return keyLookup({ ...services, replica: noReplica, scheduler: services.time.scheduler, meter, ...change })
 }

@@ -21,7 +21,7 @@ interface SpoolWorldOptions {
   readonly needs?: ChangeKeyNeeds
 }
 
-const NO_KEYS = { keys: {}, knownKeys: { revokeHere: () => undefined } } as unknown as ChangeKeyNeeds
+const NO_KEYS = { keys: {}, keyLookup: { revokeHere: () => undefined } } as unknown as ChangeKeyNeeds
 
 /** A spool that outlives processes, a queue that may be up, down or without replies, and time that the test moves. */
 export function spoolWorld({ spool = memorySpool(), left = [], needs = NO_KEYS }: SpoolWorldOptions = {}) {

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest'
-import { policySharing } from '../../../../shared/operations/key-cache/intern-policy.ts'
+import { internPolicy } from '../../../../shared/operations/key-cache/intern-policy.ts'
 import { sampleKey } from '../../../support/samples/sample-keys.ts'
 
 it('gives keys of equal policy the same parts, and leaves every key as it was', () => {
-  const share = policySharing()
+  const intern = internPolicy()
   const make = () =>
     sampleKey({ scopes: ['a', 'b'], ipRestrictions: ['192.0.2.0/24'], quota: { limit: 1, period: 'day' } })
   const [first, second] = [make(), make()]
-  const shared = [share(first), share(second)]
+  const shared = [intern(first), intern(second)]
   expect(shared).toEqual([first, second])
   expect(shared[1]?.scopes).toBe(first.scopes)
   expect(shared[1]?.ipRestrictions).toBe(first.ipRestrictions)
@@ -15,9 +15,9 @@ it('gives keys of equal policy the same parts, and leaves every key as it was', 
 })
 
 it('keeps different policies apart', () => {
-  const share = policySharing()
-  const narrow = share(sampleKey({ scopes: ['a'], ipRestrictions: [] }))
-  const wide = share(sampleKey({ scopes: ['a', 'b'], ipRestrictions: ['a'] }))
+  const intern = internPolicy()
+  const narrow = intern(sampleKey({ scopes: ['a'], ipRestrictions: [] }))
+  const wide = intern(sampleKey({ scopes: ['a', 'b'], ipRestrictions: ['a'] }))
   expect([narrow.scopes, narrow.ipRestrictions]).toEqual([['a'], []])
   expect([wide.scopes, wide.ipRestrictions]).toEqual([['a', 'b'], ['a']])
 })

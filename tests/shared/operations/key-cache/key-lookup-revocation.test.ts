@@ -146,12 +146,12 @@ describe('a change whose feed cannot be written', () => {
     const crashing = {
       ...services,
       feed: { ...services.feed, append: () => Promise.reject(new Error('cut')) },
-      knownKeys: instance(),
+      keyLookup: instance(),
     }
     await expect(revokeKey(crashing, everyProvider, input)).rejects.toThrow('cut')
     await time.advance(60_000)
     expect((await here.find(secret, false)).value?.revocation).toBeNull()
-    await revokeKey({ ...services, knownKeys: instance() }, everyProvider, input)
+    await revokeKey({ ...services, keyLookup: instance() }, everyProvider, input)
     await time.advance(PROMISED_MS)
     expect((await here.find(secret, false)).value?.revocation).not.toBeNull()
   })

@@ -30,7 +30,7 @@ describe('a key', () => {
   test('is read from the store once for 1,000 who see it for the first time at once', async () => {
     const { services, reads } = underTest()
     const { key, secret } = await makeKey(services)
-    const found = await Promise.all(Array.from({ length: 1000 }, () => services.knownKeys.find(secret, false)))
+    const found = await Promise.all(Array.from({ length: 1000 }, () => services.keyLookup.find(secret, false)))
     expect(new Set(found.map(({ value }) => value?.keyId))).toEqual(new Set([key.keyId]))
     expect(reads()).toBe(1)
   })
@@ -38,19 +38,19 @@ describe('a key', () => {
   test('is found without waiting, once it is known', async () => {
     const { services } = underTest()
     const { secret } = await makeKey(services)
-    await services.knownKeys.find(secret, false)
-    expect(services.knownKeys.find(secret, false)).not.toBeInstanceOf(Promise)
+    await services.keyLookup.find(secret, false)
+    expect(services.keyLookup.find(secret, false)).not.toBeInstanceOf(Promise)
   })
 
   test('is held from the first look on, however old that gets, and an unknown one never', async () => {
     const { services, reads } = underTest()
     const { secret } = await makeKey(services)
     const unknown = generateSecret('live', randomBytes)
-    expect(services.knownKeys.holds(secret)).toBe(false)
-    for (const one of [secret, unknown]) await services.knownKeys.find(one, false)
+    expect(services.keyLookup.holds(secret)).toBe(false)
+    for (const one of [secret, unknown]) await services.keyLookup.find(one, false)
     await services.time.advance(3_600_000)
     const readBefore = reads()
-    expect([secret, unknown].map((one) => services.knownKeys.holds(one))).toEqual([true, false])
+    expect([secret, unknown].map((one) => services.keyLookup.holds(one))).toEqual([true, false])
     expect(reads()).toBe(readBefore)
   })
 
@@ -58,18 +58,18 @@ describe('a key', () => {
     const { services, reads } = underTest()
     const stranger = generateSecret('live', randomBytes)
     for (let index = 0; index < 100; index++) {
-      expect((await services.knownKeys.find(stranger, false)).value).toBeUndefined()
+      expect((await services.keyLookup.find(stranger, false)).value).toBeUndefined()
     }
     expect(reads()).toBe(1)
     await services.time.advance(5000)
-    await services.knownKeys.find(stranger, false)
+    await services.keyLookup.find(stranger, false)
     expect(reads()).toBe(2)
   })
 
   test('is read from the store every time it is asked for anew', async () => {
     const { services, reads } = underTest()
     const { secret } = await makeKey(services)
-    for (let index = 0; index < 3; index++) await services.knownKeys.find(secret, true)
+    for (let index = 0; index < 3; index++) await services.keyLookup.find(secret, true)
     expect(reads()).toBe(3)
   })
 
@@ -103,9 +103,9 @@ describe('a revoked key', () => {
   test('is refused by the instance that revoked it from the next look on', async () => {
     const { services, revoke } = underTest()
     const { key, secret } = await makeKey(services)
-    await services.knownKeys.find(secret, false)
+    await services.keyLookup.find(secret, false)
     await revoke(key.keyId)
-    expect((await services.knownKeys.find(secret, false)).value?.revocation).not.toBeNull()
+    expect((await services.keyLookup.find(secret, false)).value?.revocation).not.toBeNull()
   })
 
   test('is refused by the instance that revoked it also where a read of it was under way', async () => {
@@ -121,12 +121,12 @@ describe('a revoked key', () => {
       },
     }))
     const { key, secret } = await makeKey(services)
-    const early = services.knownKeys.find(secret, false)
+    const early = services.keyLookup.find(secret, false)
     await rest()
     await revokeKey(services, oneProvider('acme'), {
       ...{ keyId: key.keyId, reason: 'policy', text: null, replacedBy: null, by: 'admin' },
     })
-    const late = services.knownKeys.find(secret, false)
+    const late = services.keyLookup.find(secret, false)
     gate.resolve()
     expect((await late).value?.revocation).not.toBeNull()
     expect((await early).value?.revocation).not.toBeNull()
@@ -143,10 +143,10 @@ describe('a revoked key', () => {
       },
     }))
     const { key, secret } = await makeKey(services)
-    await services.knownKeys.find(secret, false)
+    await services.keyLookup.find(secret, false)
     const input = { keyId: key.keyId, reason: 'policy' as const, text: null, replacedBy: null, by: 'admin' }
     await expect(revokeKey(services, everyProvider, input)).rejects.toThrow('lost')
-    expect((await services.knownKeys.find(secret, false)).value?.revocation).not.toBeNull()
+    expect((await services.keyLookup.find(secret, false)).value?.revocation).not.toBeNull()
   })
 
   test('is refused 8 s later at most by every other instance, however often it is asked there', async () => {
@@ -174,12 +174,12 @@ describe('a revoked key', () => {
 
 test('a provider without a row is remembered, and seen as soon as it is put here', async () => {
   const { services } = underTest()
-  expect((await services.knownKeys.findProvider('acme', false)).value).toBeUndefined()
+  expect((await services.keyLookup.findProvider('acme', false)).value).toBeUndefined()
   const provider = {
     ...{ providerId: 'acme', name: null, status: 'disabled' as const, failMode: 'open' as const, rateLimits: [] },
     quotas: { requestsPerDay: null, requestsPerMonth: null, maxKeys: null, keysPerHour: null },
     ...{ createdAt: services.clock.now(), updatedAt: services.clock.now(), updatedBy: 'admin' },
   }
   await services.providers.put(oneProvider('acme'), provider, null)
-  expect((await services.knownKeys.findProvider('acme', true)).value?.status).toBe('disabled')
+  expect((await services.keyLookup.findProvider('acme', true)).value?.status).toBe('disabled')
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { freshCache } from '../../../../shared/operations/key-cache/read-through-cache.ts'
+import { readThroughCache } from '../../../../shared/operations/key-cache/read-through-cache.ts'
 import { manualTime, rest } from '../../../support/memory/manual-time.ts'
 
 interface Row {
@@ -11,8 +11,8 @@ interface Row {
 function cacheUnderTest(maxEntries = 10) {
   const time = manualTime()
   let confirmedAtMs = 0
-  const cache = freshCache<Row>({
-    ...{ maxEntries, freshMs: 8000, absentFreshMs: 5000, maxAgeMs: 900_000, tagOf: ({ id }) => id },
+  const cache = readThroughCache<Row>({
+    ...{ maxEntries, freshMs: 8000, negativeTtlMs: 5000, maxAgeMs: 900_000, tagOf: ({ id }) => id },
     elapsedMs: time.clock.monotonicMs,
     confirmedAtMs: () => confirmedAtMs,
   })
@@ -26,7 +26,7 @@ function cacheUnderTest(maxEntries = 10) {
     ...{ time, cache, rows, reads },
     put: (id: string, text: string) => rows.set(id, { id, text }),
     read: (id: string) => cache.peek(id) ?? cache.read(id, load(id)),
-    readAnew: (id: string) => cache.readAnew(id, load(id)),
+    refetch: (id: string) => cache.refetch(id, load(id)),
     answer: (index: number) => reads[index]?.(),
     confirm: (atMs = time.clock.monotonicMs()) => {
       confirmedAtMs = atMs
@@ -103,14 +103,14 @@ describe('a cache', () => {
 
 describe('a read anew', () => {
   test('asks the store whatever is kept and whatever is under way, and its answer is kept', async () => {
-    const { put, read, readAnew, answer, reads } = cacheUnderTest()
+    const { put, read, refetch, answer, reads } = cacheUnderTest()
     put('a', 'one')
     const under = read('a')
     put('a', 'two')
-    const anew = readAnew('a')
+    const bypassCache = refetch('a')
     expect(reads).toHaveLength(2)
     answer(1)
-    expect((await anew).value?.text).toBe('two')
+    expect((await bypassCache).value?.text).toBe('two')
     answer(0)
     expect((await under).value?.text).toBe('one')
     expect((await read('a')).value?.text).toBe('two')
@@ -125,7 +125,7 @@ describe('a value that was changed here', () => {
     answer(0)
     await first
     put('a', 'two')
-    cache.outdate('a')
+    cache.invalidate('a')
     const second = read('a')
     expect(reads).toHaveLength(2)
     answer(1)
@@ -139,7 +139,7 @@ describe('a value that was changed here', () => {
     put('a', 'one')
     const before = read('a')
     put('a', 'two')
-    cache.outdate('a')
+    cache.invalidate('a')
     const after = read('a')
     answer(0)
     await rest()
@@ -153,16 +153,16 @@ describe('a value that was changed here', () => {
   test('leaves other values alone', async () => {
     const { cache } = cacheUnderTest()
     await cache.read('a', async () => ({ id: 'a', text: 'one' }))
-    cache.outdate('b')
+    cache.invalidate('b')
     expect(cache.peek('a')?.value?.text).toBe('one')
   })
 })
 
 describe('a confirmed value', () => {
   test('is as young as its confirmation, until it was read 15 minutes ago', async () => {
-    const { cache, time, put, readAnew, answer, confirm } = cacheUnderTest()
+    const { cache, time, put, refetch, answer, confirm } = cacheUnderTest()
     put('a', 'one')
-    const first = readAnew('a')
+    const first = refetch('a')
     answer(0)
     await first
     await time.advance(899_000)
@@ -173,19 +173,19 @@ describe('a confirmed value', () => {
     expect(cache.peek('a')).toMatchObject({ ageMs: 999 })
     await time.advance(1)
     expect(cache.peek('a')).toBeUndefined()
-    expect(cache.isConfirmable('a')).toBe(false)
-    expect(cache.kept('a')).toMatchObject({ value: { text: 'one' }, ageMs: 1000, isOutdated: false })
+    expect(cache.canRevalidate('a')).toBe(false)
+    expect(cache.kept('a')).toMatchObject({ value: { text: 'one' }, ageMs: 1000, isInvalidated: false })
   })
 
   test('that was changed since is not confirmed by anything', async () => {
     const { cache, time, confirm } = cacheUnderTest()
     await cache.read('a', async () => ({ id: 'a', text: 'one' }))
-    cache.outdate('a')
+    cache.invalidate('a')
     await time.advance(1)
     confirm()
     expect(cache.peek('a')).toBeUndefined()
-    expect(cache.isConfirmable('a')).toBe(false)
-    expect(cache.kept('a')?.isOutdated).toBe(true)
+    expect(cache.canRevalidate('a')).toBe(false)
+    expect(cache.kept('a')?.isInvalidated).toBe(true)
   })
 
   test('is not that there is none: what was just made would not be seen', async () => {
@@ -194,7 +194,7 @@ describe('a confirmed value', () => {
     await time.advance(5000)
     confirm()
     expect(cache.peek('a')).toBeUndefined()
-    expect(cache.isConfirmable('a')).toBe(false)
+    expect(cache.canRevalidate('a')).toBe(false)
   })
 
   test('is none at all before the first confirmation, however fresh its read', async () => {
@@ -202,7 +202,7 @@ describe('a confirmed value', () => {
     confirm(-Infinity)
     await cache.read('a', async () => ({ id: 'a', text: 'one' }))
     expect(cache.peek('a')).toBeUndefined()
-    expect(cache.isConfirmable('a')).toBe(true)
+    expect(cache.canRevalidate('a')).toBe(true)
   })
 })
 
@@ -241,7 +241,7 @@ describe('a read that takes as long as a value is fresh', () => {
 test('after more changes than are remembered everything counts as changed, and nothing that is read then', async () => {
   const { cache } = cacheUnderTest()
   await cache.read('a', async () => ({ id: 'a', text: 'one' }))
-  for (let change = 0; change <= 50_000; change++) cache.outdate(`other ${change}`)
+  for (let change = 0; change <= 50_000; change++) cache.invalidate(`other ${change}`)
   expect(cache.peek('a')).toBeUndefined()
   await cache.read('a', async () => ({ id: 'a', text: 'two' }))
   expect(cache.peek('a')?.value?.text).toBe('two')

@@ -45,16 +45,16 @@ test('of many that create a provider at once one is told so', async () => {
 
 test('a provider that is disabled here is known as disabled at once', async () => {
   const services = fakeServices()
-  expect((await services.knownKeys.findProvider('acme', false)).value).toBeUndefined()
+  expect((await services.keyLookup.findProvider('acme', false)).value).toBeUndefined()
   await putProvider(services, acme, { ...settings, status: 'active' }, 'admin')
-  await services.knownKeys.findProvider('acme', true)
+  await services.keyLookup.findProvider('acme', true)
   await putProvider(services, acme, { ...settings, status: 'disabled' }, 'admin')
-  expect((await services.knownKeys.findProvider('acme', false)).value?.status).toBe('disabled')
+  expect((await services.keyLookup.findProvider('acme', false)).value?.status).toBe('disabled')
 })
 
 test('a provider that was unknown here until it was put is known at once', async () => {
   const services = fakeServices()
-  await services.knownKeys.findProvider('acme', false)
+  await services.keyLookup.findProvider('acme', false)
   await putProvider(services, acme, { ...settings, status: 'disabled' }, 'admin')
-  expect((await services.knownKeys.findProvider('acme', false)).value?.status).toBe('disabled')
+  expect((await services.keyLookup.findProvider('acme', false)).value?.status).toBe('disabled')
 })

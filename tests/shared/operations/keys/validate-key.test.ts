@@ -11,7 +11,7 @@ import { makeKey, makeManager } from '../../../support/requests/callers.ts'
 import { knownKeysElsewhere } from '../../../support/worlds/known-keys-elsewhere.ts'
 
 const requirements = { environment: null, scopes: [], anyScopes: [], clientIp: null, dryRun: false }
-const asked = { callerId: 'admin', requirements, endpoint: 'GET /orders', cost: 1, anew: false }
+const asked = { callerId: 'admin', requirements, endpoint: 'GET /orders', cost: 1, bypassCache: false }
 
 function underTest() {
   const services = fakeServices()
@@ -39,7 +39,7 @@ function underTest() {
     clock: services.clock,
     limiter: services.limiter,
     failures: services.failures,
-    knownKeys: knownKeysElsewhere(services, { keys, digests }),
+    keyLookup: knownKeysElsewhere(services, { keys, digests }),
     usage: { record: async (event: UsageEvent) => void recorded.push(event) },
   }
   const validate = (secret: string, change: Partial<ValidateKeyInput> = {}, scope: ProviderScope = everyProvider) =>
@@ -132,7 +132,7 @@ describe('when the store is down', () => {
     services.keys.findByDigest = down
     await expect(validate(unknown.secret)).rejects.toMatchObject({ code: 'store_unavailable' })
     expect((await validate(known.secret)).code).toBe('VALID')
-    await expect(validate(known.secret, { anew: true })).rejects.toMatchObject({ code: 'store_unavailable' })
+    await expect(validate(known.secret, { bypassCache: true })).rejects.toMatchObject({ code: 'store_unavailable' })
   })
 })
 
@@ -144,5 +144,5 @@ test('a verdict says how old the oldest thing is that it rests on', async () => 
   await services.time.advance(2000)
   // The provider is known for 2 s, the second key is not.
   expect(await validate(second.secret)).toMatchObject({ cacheAgeMs: 2000 })
-  expect(await validate(first.secret, { anew: true })).toMatchObject({ cacheAgeMs: 0 })
+  expect(await validate(first.secret, { bypassCache: true })).toMatchObject({ cacheAgeMs: 0 })
 })

@@ -21,7 +21,7 @@ beforeEach(() => {
 })
 
 const inputOf = (secret: string, { callerId = 'one', clientIp = null as string | null } = {}): ValidateKeyInput => ({
-  ...{ callerId, secret, endpoint: '', cost: 1, anew: false },
+  ...{ callerId, secret, endpoint: '', cost: 1, bypassCache: false },
   requirements: { environment: null, scopes: [], anyScopes: [], clientIp, dryRun: false },
 })
 

@@ -22,7 +22,7 @@ function readiness(change: Partial<Needs> = {}) {
     },
     queue: { depth: async () => 0 },
     guards: [{ name: 'tables_hot', state: () => 'closed' }],
-    knownKeys: {
+    keyLookup: {
       status: () => ({ feedAgeMs: 3000, cachedKeys: 2, replicaAgeMs: undefined, replicaKeys: 0 }),
     },
     limiter: { clockSkewSeconds: () => 0.01 },

@@ -29,8 +29,8 @@ describe('a revocation that waits for the store', () => {
         return stored.replace(...asked)
       },
     }
-    const knownKeys = { keyChanged: () => undefined, revokeHere: (key: Key) => void here.push(key.keyId) }
-    const needs = { keys, feed: memoryChangeFeed(), knownKeys } as unknown as ChangeKeyNeeds
+    const keyLookup = { keyChanged: () => undefined, revokeHere: (key: Key) => void here.push(key.keyId) }
+    const needs = { keys, feed: memoryChangeFeed(), keyLookup } as unknown as ChangeKeyNeeds
     const world = spoolWorld({ spool, left, needs })
     const setDown = (now: boolean) => {
       down = now
