@@ -56,8 +56,8 @@ async function simulateAll(): Promise<void> {
   reportGoal({ name: 'limiter-over', value: over, unit: 'requests', atMost: 0 })
   reportGoal({ name: 'limiter-share-steady', value: leastSteadyShare, unit: 'of exact', atLeast: 0.94 })
   const planted = { ...usual, instances: 10, limit: 100, load: 10, traffic: 'bursts', windows: 6 } as const
-  const short = await simulateSeeds({ ...planted, toldSeconds: 59 })
-  reportGoal({ name: 'limiter-sees-off-by-one', value: short.over, unit: 'requests', atLeast: 1 })
+  const exhausted = await simulateSeeds({ ...planted, toldSeconds: 59 })
+  reportGoal({ name: 'limiter-sees-off-by-one', value: exhausted.over, unit: 'requests', atLeast: 1 })
   const skewed = await simulateSeeds({ ...planted, clockErrorMs: 1000 })
   reportGoal({ name: 'limiter-sees-skew', value: skewed.over, unit: 'requests', atLeast: 1 })
 }

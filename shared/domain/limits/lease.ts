@@ -1,6 +1,6 @@
 import type { Grant } from './grant.ts'
 import type { Charges } from './limit-record.ts'
-import type { Moment } from './time-interval.ts'
+import type { TimeInterval } from './time-interval.ts'
 import { type Cells, chargeable } from './window-cells.ts'
 
 /** Tokens that an instance holds, charged to one cell of the record. */
@@ -17,18 +17,18 @@ export function leaseOf({ cell, tokens, untilMs }: Grant): Lease {
 }
 
 /** The tokens that may be spent while it may be as late as that. */
-export function heldAt(leases: readonly Lease[], lateMs: number): number {
+export function heldAt(leases: readonly Lease[], latestMs: number): number {
   let held = 0
-  for (const { left, untilMs } of leases) if (untilMs > lateMs) held += left
+  for (const { left, untilMs } of leases) if (untilMs > latestMs) held += left
   return held
 }
 
 /** Spends tokens that are held at this moment, those that die first before the others. */
-export function spend(leases: readonly Lease[], cells: Cells, moment: Moment, cost: number): void {
-  const cell = chargeable(cells, moment)
+export function spend(leases: readonly Lease[], cells: Cells, interval: TimeInterval, cost: number): void {
+  const cell = chargeable(cells, interval)
   let rest = cost
   for (const lease of leases) {
-    if (lease.untilMs <= moment.lateMs || lease.left === 0) continue
+    if (lease.untilMs <= interval.latestMs || lease.left === 0) continue
     const tokens = Math.min(lease.left, rest)
     lease.left -= tokens
     rest -= tokens
@@ -42,14 +42,14 @@ export function spend(leases: readonly Lease[], cells: Cells, moment: Moment, co
  * What the next write should set right, added to `charges`: spent tokens go to the cells in which they were spent, and
  * tokens that have died are taken away. Returns the leases that go on.
  */
-export function settle(leases: readonly Lease[], charges: Map<number, number>, { lateMs }: Moment): Lease[] {
+export function settle(leases: readonly Lease[], charges: Map<number, number>, { latestMs }: TimeInterval): Lease[] {
   for (const lease of leases) {
     for (const [cell, tokens] of lease.spent) {
       add(charges, cell, tokens)
       add(charges, lease.cell, -tokens)
     }
     lease.spent.clear()
-    if (lease.untilMs > lateMs) continue
+    if (lease.untilMs > latestMs) continue
     add(charges, lease.cell, -lease.left)
     lease.left = 0
   }

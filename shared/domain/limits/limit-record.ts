@@ -1,4 +1,4 @@
-import type { Moment } from './time-interval.ts'
+import type { TimeInterval } from './time-interval.ts'
 import { type Cells, cellsNamed, freedAt, lowestCounted } from './window-cells.ts'
 
 /** What is stored of one limit: how many tokens are charged to which cell, and who wrote it. */
@@ -30,8 +30,8 @@ export const emptyRecord = (cells: Cells): LimitRecord => ({
 })
 
 /** The tokens that count now: those of cells yet to come as well. */
-export function usedOf(record: LimitRecord, cells: Cells, moment: Moment): number {
-  const lowest = lowestCounted(cells, moment)
+export function usedOf(record: LimitRecord, cells: Cells, interval: TimeInterval): number {
+  const lowest = lowestCounted(cells, interval)
   let used = 0
   for (const [index, tokens] of record.cells) if (index >= lowest) used += tokens
   return used
@@ -45,18 +45,18 @@ export function chargedAfter(record: LimitRecord, index: number): number {
 }
 
 /** When fewer tokens will count than do now; undefined when none count. */
-export function nextFreedAt(record: LimitRecord, cells: Cells, moment: Moment): number | undefined {
-  const lowest = lowestCounted(cells, moment)
+export function nextFreedAt(record: LimitRecord, cells: Cells, interval: TimeInterval): number | undefined {
+  const lowest = lowestCounted(cells, interval)
   const counted = [...record.cells].filter(([index, tokens]) => index >= lowest && tokens > 0).map(([index]) => index)
   return counted.length === 0 ? undefined : freedAt(cells, Math.min(...counted))
 }
 
 /** When no more than `most` tokens will count, if nobody takes any. */
-export function freedTo(record: LimitRecord, cells: Cells, moment: Moment, most: number): number {
-  let used = usedOf(record, cells, moment)
-  const lowest = lowestCounted(cells, moment)
+export function freedTo(record: LimitRecord, cells: Cells, interval: TimeInterval, most: number): number {
+  let used = usedOf(record, cells, interval)
+  const lowest = lowestCounted(cells, interval)
   const counted = [...record.cells].filter(([index]) => index >= lowest).sort(([a], [b]) => a - b)
-  let atMs = moment.earlyMs
+  let atMs = interval.earliestMs
   for (const [index, tokens] of counted) {
     if (used <= most) return atMs
     used -= tokens
@@ -82,16 +82,21 @@ export function inDivision(record: LimitRecord, cells: Cells): LimitRecord {
 export function written(
   record: LimitRecord,
   cells: Cells,
-  change: { readonly charges: Charges; readonly writer: string; readonly write: number; readonly moment: Moment },
+  change: {
+    readonly charges: Charges
+    readonly writer: string
+    readonly write: number
+    readonly interval: TimeInterval
+  },
 ): LimitRecord {
-  const { charges, writer, write, moment } = change
+  const { charges, writer, write, interval } = change
   // One cell more than counts: the clock of another instance may be behind.
-  const oldest = lowestCounted(cells, moment) - 1
+  const oldest = lowestCounted(cells, interval) - 1
   const charged = new Map([...record.cells].filter(([index]) => index >= oldest))
   for (const [index, tokens] of charges) if (index >= oldest) add(charged, index, tokens)
-  const writers = new Map([...record.writers].filter(([, { atMs }]) => atMs > moment.earlyMs - WRITER_KEPT_MS))
+  const writers = new Map([...record.writers].filter(([, { atMs }]) => atMs > interval.earliestMs - WRITER_KEPT_MS))
   writers.delete(writer)
-  writers.set(writer, { write, atMs: moment.earlyMs })
+  writers.set(writer, { write, atMs: interval.earliestMs })
   return { division: cells.name, cells: charged, writers: new Map([...writers].slice(-WRITERS_MAX)) }
 }
 
@@ -101,7 +106,7 @@ export function expiryOf(record: LimitRecord, cells: Cells, nowMs: number): numb
 }
 
 /** How many instances wrote the record in the last `spanMs`: one at least. */
-export function fleetOf(record: LimitRecord | undefined, nowMs: number, spanMs: number): number {
+export function activeWriters(record: LimitRecord | undefined, nowMs: number, spanMs: number): number {
   let fleet = 0
   for (const { atMs } of record?.writers.values() ?? []) if (atMs > nowMs - spanMs) fleet++
   return Math.max(1, fleet)

@@ -5,9 +5,9 @@ export interface StoreInstant {
 }
 
 /** What the store's clock may show now: `earlyMs` at the least, `lateMs` at the most. */
-export interface Moment {
-  readonly earlyMs: number
-  readonly lateMs: number
+export interface TimeInterval {
+  readonly earliestMs: number
+  readonly latestMs: number
 }
 
 /** One thing that the store did, with the machine's times around it. */

@@ -1,5 +1,5 @@
 import type { LimitWindow } from './limit.ts'
-import type { Moment } from './time-interval.ts'
+import type { TimeInterval } from './time-interval.ts'
 
 /** How time is divided for a limit. A token is charged to the last cell in which it may be spent. */
 export interface Cells {
@@ -34,20 +34,20 @@ export function cellsNamed(name: string): Cells | undefined {
 }
 
 /** The first cell that counts. */
-export function lowestCounted(cells: Cells, { earlyMs }: Moment): number {
-  return cells.indexAt(earlyMs) - cells.behind
+export function lowestCounted(cells: Cells, { earliestMs }: TimeInterval): number {
+  return cells.indexAt(earliestMs) - cells.behind
 }
 
 /** The first cell that a token may be charged to that is spent now. */
-export function chargeable(cells: Cells, { lateMs }: Moment): number {
-  return cells.indexAt(lateMs)
+export function chargeable(cells: Cells, { latestMs }: TimeInterval): number {
+  return cells.indexAt(latestMs)
 }
 
 /** Fixed windows, days and months go by the likeliest time: which of two a use at their border belongs to matters little. */
-export function momentFor({ behind }: Cells, moment: Moment): Moment {
-  if (behind > 0) return moment
-  const likelyMs = Math.floor((moment.earlyMs + moment.lateMs) / 2)
-  return { earlyMs: likelyMs, lateMs: likelyMs }
+export function intervalFor({ behind }: Cells, interval: TimeInterval): TimeInterval {
+  if (behind > 0) return interval
+  const likelyMs = Math.floor((interval.earliestMs + interval.latestMs) / 2)
+  return { earliestMs: likelyMs, latestMs: likelyMs }
 }
 
 /** When what is charged to this cell counts no more. */

@@ -3,22 +3,22 @@ import pLimit from 'p-limit'
 import { AppError, isOutage } from '../../domain/errors.ts'
 import { heldAt } from '../../domain/limits/lease.ts'
 import type { Limit } from '../../domain/limits/limit.ts'
-import type { Moment } from '../../domain/limits/time-interval.ts'
+import type { TimeInterval } from '../../domain/limits/time-interval.ts'
 import type { Log, Scheduler } from '../../ports/runtime.ts'
 import type { Refills } from './lease-refill.ts'
-import { adoptLimit, emptyHolding, type Holding, runsLow, shareLeft, spareOf } from './leased-limit.ts'
+import { adoptLimit, allowanceLeft, emptyLeasedLimit, type LeasedLimit, runsLow, spareOf } from './leased-limit.ts'
 import type { StoreClock } from './store-clock.ts'
 
 /** Where a request's tokens come from. `short`: from nowhere. `ask`: from the store, if it has any. */
-export type Source = 'lease' | 'share' | 'short' | 'ask'
+export type Source = 'lease' | 'allowance' | 'exhausted' | 'refill'
 
-interface DeskNeeds {
+interface LeasePoolNeeds {
   readonly refills: Refills
   readonly storeTime: StoreClock
   readonly scheduler: Scheduler
   readonly log: Log
   /** How many limits are remembered. */
-  readonly maxHoldings: number
+  readonly maxLimits: number
 }
 
 /** What a request wants of a limit, at a moment as it is for that limit. */
@@ -26,25 +26,25 @@ interface Want {
   readonly cost: number
   /** Whether the request is among those that tokens are kept for. */
   readonly waits: boolean
-  readonly moment: Moment
+  readonly interval: TimeInterval
   readonly isTimeKnown: boolean
 }
 
 /** What this instance holds of every limit, and whether it can get more. */
-export interface LimitDesk {
-  holdingOf(limit: Limit): Holding
+export interface LeasePool {
+  leasedLimitOf(limit: Limit): LeasedLimit
   /** undefined for a limit that was not asked for lately. */
-  known(limit: Limit): Holding | undefined
-  all(): readonly Holding[]
-  sourceOf(holding: Holding, want: Want): Source
+  known(limit: Limit): LeasedLimit | undefined
+  all(): readonly LeasedLimit[]
+  sourceOf(leased: LeasedLimit, want: Want): Source
   /** Gets more from the store, or finds that there is no way to. Throws `store_unavailable` for a limit by day or month. */
-  ask(holding: Holding): Promise<void>
+  refill(leased: LeasedLimit): Promise<void>
   /** Learns what the store has, without writing. Throws as `ask` does. */
-  look(holding: Holding): Promise<void>
+  look(leased: LeasedLimit): Promise<void>
   /** Gets more ahead of need, and looks after the store while it is away: behind the callers. */
-  keepUp(holding: Holding, moment: Moment): void
+  keepUp(leased: LeasedLimit, interval: TimeInterval): void
   /** Whether no lease can be had, for want of the store. */
-  isApart(): boolean
+  isOffline(): boolean
   giveBackAll(): Promise<void>
 }
 
@@ -56,76 +56,80 @@ const RETURN_MS_LEAST = 10 * 60_000
 const IDLE_MS = 60_000
 const RETURNS_AT_ONCE = 16
 
-export function limitDesk(needs: DeskNeeds): LimitDesk {
+export function leasePool(needs: LeasePoolNeeds): LeasePool {
   const { refills, storeTime } = needs
-  const reach = storeReach(needs)
-  const holdings = new LRUCache<string, Holding>({
-    max: needs.maxHoldings,
-    dispose: (holding, _key, reason) => {
-      if (reason === 'evict' && isWorthReturning(holding)) reach.behind(refills.giveBack(holding))
+  const connection = storeConnection(needs)
+  const leasedLimits = new LRUCache<string, LeasedLimit>({
+    max: needs.maxLimits,
+    dispose: (leased, _key, reason) => {
+      if (reason === 'evict' && isWorthReturning(leased)) connection.inBackground(refills.giveBack(leased))
     },
   })
-  const planSweep = idleSweep(needs, reach, () => [...holdings.values()])
+  const planSweep = idleSweep(needs, connection, () => [...leasedLimits.values()])
 
   return {
-    holdingOf(limit) {
+    leasedLimitOf(limit) {
       const key = keyOf(limit)
-      const known = holdings.get(key)
+      const known = leasedLimits.get(key)
       if (known !== undefined) {
         adoptLimit(known, limit)
         return known
       }
-      const made = emptyHolding(limit, storeTime.now())
-      holdings.set(key, made)
+      const made = emptyLeasedLimit(limit, storeTime.now())
+      leasedLimits.set(key, made)
       return made
     },
-    known: (limit) => holdings.get(keyOf(limit)),
-    all: () => [...holdings.values()],
-    sourceOf: (holding, want) => sourceOf(reach, holding, want),
-    async ask(holding) {
-      await reach.use(holding, () => refills.refill(holding))
-      if (isWorthReturning(holding)) planSweep()
+    known: (limit) => leasedLimits.get(keyOf(limit)),
+    all: () => [...leasedLimits.values()],
+    sourceOf: (leased, want) => sourceOf(connection, leased, want),
+    async refill(leased) {
+      await connection.use(leased, () => refills.refill(leased))
+      if (isWorthReturning(leased)) planSweep()
     },
-    look: (holding) => reach.use(holding, () => refills.look(holding)),
-    keepUp(holding, moment) {
-      if (reach.isApart()) reach.probe(holding)
-      else if (isRenewable(holding, moment)) reach.behind(this.ask(holding))
+    look: (leased) => connection.use(leased, () => refills.look(leased)),
+    keepUp(leased, interval) {
+      if (connection.isOffline()) connection.probe(leased)
+      else if (isRenewable(leased, interval)) connection.inBackground(this.refill(leased))
     },
-    isApart: reach.isApart,
+    isOffline: connection.isOffline,
     giveBackAll: () =>
       giveBack(
         refills,
-        [...holdings.values()].filter(({ leases }) => leases.length > 0),
+        [...leasedLimits.values()].filter(({ leases }) => leases.length > 0),
       ),
   }
 }
 
-function sourceOf(reach: StoreReach, holding: Holding, { cost, waits, moment, isTimeKnown }: Want): Source {
-  const isMoney = isByCalendar(holding.limit)
-  const spare = waits ? heldAt(holding.leases, moment.lateMs) : spareOf(holding, moment)
+function sourceOf(
+  connection: StoreConnection,
+  leased: LeasedLimit,
+  { cost, waits, interval, isTimeKnown }: Want,
+): Source {
+  const isMoney = isByCalendar(leased.limit)
+  const spare = waits ? heldAt(leased.leases, interval.latestMs) : spareOf(leased, interval)
   if (spare >= cost && (isMoney || isTimeKnown)) return 'lease'
-  if (!isMoney && reach.isApart()) return shareLeft(holding, moment) >= cost ? 'share' : 'short'
-  return isShort(holding, spare, cost, moment) ? 'short' : 'ask'
+  if (!isMoney && connection.isOffline()) return allowanceLeft(leased, interval) >= cost ? 'allowance' : 'exhausted'
+  return isExhausted(leased, spare, cost, interval) ? 'exhausted' : 'refill'
 }
 
 /** Whether the store can be had, found out by use. */
-interface StoreReach {
+interface StoreConnection {
   /** Runs work on the store. Where it cannot be had, this instance is on its own for a while. */
-  use(holding: Holding, work: () => Promise<void>): Promise<void>
-  isApart(): boolean
+  use(leased: LeasedLimit, work: () => Promise<void>): Promise<void>
+  isOffline(): boolean
   /** Looks whether the store is back, now and then: nobody waits for it. */
-  probe(holding: Holding): void
+  probe(leased: LeasedLimit): void
   /** Work that nobody waits for: it fails with the store, and is done again when it is needed. */
-  behind(work: Promise<unknown>): void
+  inBackground(work: Promise<unknown>): void
 }
 
-function storeReach({ refills, storeTime, log }: DeskNeeds): StoreReach {
+function storeConnection({ refills, storeTime, log }: LeasePoolNeeds): StoreConnection {
   let restsUntilMs: number | undefined
   let isProbing = false
 
   const isResting = () => restsUntilMs !== undefined && storeTime.now() < restsUntilMs
 
-  async function reach(work: () => Promise<void>): Promise<void> {
+  async function connection(work: () => Promise<void>): Promise<void> {
     try {
       await work()
     } catch (error) {
@@ -137,31 +141,31 @@ function storeReach({ refills, storeTime, log }: DeskNeeds): StoreReach {
 
   async function useForMoney(work: () => Promise<void>): Promise<void> {
     if (isResting()) throw unavailable()
-    await reach(work)
+    await connection(work)
   }
 
   async function useForWindow(work: () => Promise<void>): Promise<void> {
     if (isResting()) return
     try {
-      await reach(work)
+      await connection(work)
     } catch (error) {
       if (!isOutage(error)) throw error
     }
   }
 
-  const use = ({ limit }: Holding, work: () => Promise<void>) =>
+  const use = ({ limit }: LeasedLimit, work: () => Promise<void>) =>
     isByCalendar(limit) ? useForMoney(work) : useForWindow(work)
 
-  function behind(work: Promise<unknown>): void {
+  function inBackground(work: Promise<unknown>): void {
     work.catch((error: unknown) => {
       if (!isOutage(error)) log('error', 'a limit could not be written', { error: nameOf(error) })
     })
   }
 
-  async function probe(holding: Holding): Promise<void> {
+  async function probe(leased: LeasedLimit): Promise<void> {
     isProbing = true
     try {
-      await use(holding, () => refills.look(holding))
+      await use(leased, () => refills.look(leased))
     } finally {
       isProbing = false
     }
@@ -169,16 +173,16 @@ function storeReach({ refills, storeTime, log }: DeskNeeds): StoreReach {
 
   return {
     use,
-    behind,
-    isApart: () => restsUntilMs !== undefined,
-    probe(holding) {
-      if (!isProbing && !isResting()) behind(probe(holding))
+    inBackground,
+    isOffline: () => restsUntilMs !== undefined,
+    probe(leased) {
+      if (!isProbing && !isResting()) inBackground(probe(leased))
     },
   }
 }
 
 /** Gives back what lies idle, as long as there is something that could; the returned function begins it. */
-function idleSweep(needs: DeskNeeds, reach: StoreReach, all: () => readonly Holding[]): () => void {
+function idleSweep(needs: LeasePoolNeeds, connection: StoreConnection, all: () => readonly LeasedLimit[]): () => void {
   let isPlanned = false
   return function plan() {
     if (isPlanned) return
@@ -187,33 +191,42 @@ function idleSweep(needs: DeskNeeds, reach: StoreReach, all: () => readonly Hold
       isPlanned = false
       const worth = all().filter(isWorthReturning)
       const idle = worth.filter(({ lastUseMs }) => lastUseMs <= needs.storeTime.now() - IDLE_MS)
-      reach.behind(giveBack(needs.refills, idle))
+      connection.inBackground(giveBack(needs.refills, idle))
       if (worth.length > idle.length) plan()
     })
   }
 }
 
 /** What cannot be given back lapses. */
-async function giveBack(refills: Refills, holdings: readonly Holding[]): Promise<void> {
-  await pLimit(RETURNS_AT_ONCE).map(holdings, async (holding) => {
+async function giveBack(refills: Refills, leasedLimits: readonly LeasedLimit[]): Promise<void> {
+  await pLimit(RETURNS_AT_ONCE).map(leasedLimits, async (leased) => {
     try {
-      await refills.giveBack(holding)
+      await refills.giveBack(leased)
     } catch (error) {
       if (!isOutage(error)) throw error
     }
   })
 }
 
-function isRenewable(holding: Holding, moment: Moment): boolean {
-  return holding.refilling === undefined && !isShort(holding, 0, 1, moment) && runsLow(holding, moment, RENEW_AHEAD_MS)
+function isRenewable(leased: LeasedLimit, interval: TimeInterval): boolean {
+  return (
+    leased.refilling === undefined && !isExhausted(leased, 0, 1, interval) && runsLow(leased, interval, RENEW_AHEAD_MS)
+  )
 }
 
 /** Known without asking: the store has less than is wanted. */
-function isShort({ short, limit }: Holding, spare: number, cost: number, { earlyMs }: Moment): boolean {
-  return cost > limit.limit || (short !== undefined && earlyMs < short.untilMs && spare + short.left < cost)
+function isExhausted(
+  { exhausted, limit }: LeasedLimit,
+  spare: number,
+  cost: number,
+  { earliestMs }: TimeInterval,
+): boolean {
+  return (
+    cost > limit.limit || (exhausted !== undefined && earliestMs < exhausted.untilMs && spare + exhausted.left < cost)
+  )
 }
 
-function isWorthReturning({ leases, cells }: Holding): boolean {
+function isWorthReturning({ leases, cells }: LeasedLimit): boolean {
   return cells.windowMs >= RETURN_MS_LEAST && leases.some(({ left }) => left > 0)
 }
 

@@ -1,20 +1,20 @@
-import { FLEET_MS_MOST } from '../../domain/limits/grant.ts'
+import { ACTIVE_WRITER_MS_MOST } from '../../domain/limits/grant.ts'
 import { heldAt, type Lease, spend } from '../../domain/limits/lease.ts'
 import type { Limit, LimitState, LimitWindow } from '../../domain/limits/limit.ts'
-import { fleetOf, inDivision, nextFreedAt, usedOf } from '../../domain/limits/limit-record.ts'
-import type { Moment } from '../../domain/limits/time-interval.ts'
+import { activeWriters, inDivision, nextFreedAt, usedOf } from '../../domain/limits/limit-record.ts'
+import type { TimeInterval } from '../../domain/limits/time-interval.ts'
 import { type Cells, cellsOf, chargeable, lowestCounted } from '../../domain/limits/window-cells.ts'
 import type { StoredLimit } from '../../ports/limits.ts'
 
 /** What this instance knows of one limit, and holds of it. */
-export interface Holding {
+export interface LeasedLimit {
   limit: Limit
   cells: Cells
   leases: Lease[]
   /** What the next write should set right. */
-  readonly owed: Map<number, number>
+  readonly pendingCharges: Map<number, number>
   /** What this instance let through by itself, by cell, while the store was away. */
-  readonly share: Map<number, number>
+  readonly allowance: Map<number, number>
   /** As it was last read or written here; undefined when there was none, or that is not known. */
   stored: StoredLimit | undefined
   /** Whether `stored` may be the store's state still. */
@@ -25,12 +25,12 @@ export interface Holding {
   /** The number of this instance's last write that is known to have gone through; 0 for none. */
   lastWrite: number
   /** Until then the store has no more than `left`. */
-  short: { readonly untilMs: number; readonly left: number } | undefined
+  exhausted: { readonly untilMs: number; readonly left: number } | undefined
   /** The cost of every request that waits. */
   readonly waiting: number[]
   refilling: Promise<void> | undefined
   /** Uses since an instant: the newer ones weigh more. */
-  readonly pace: { count: number; sinceMs: number; isKnown: boolean }
+  readonly rate: { count: number; sinceMs: number; isKnown: boolean }
   lastUseMs: number
   /** How many tokens came with the last grant beyond those that were waited for, and how long they were to last. */
   lastGrant: { readonly tokens: number; readonly forMs: number }
@@ -44,18 +44,18 @@ export interface Holding {
 }
 
 /** The pace is that of so long at least, and weighs no more than so long. */
-const PACE_MS_LEAST = 1000
-const PACE_MS_MOST = 30_000
+const RATE_MS_LEAST = 1000
+const RATE_MS_MOST = 30_000
 
-export function emptyHolding(limit: Limit, nowMs: number): Holding {
+export function emptyLeasedLimit(limit: Limit, nowMs: number): LeasedLimit {
   return {
-    ...{ limit, cells: cellsOf(limit.window), leases: [], owed: new Map(), share: new Map() },
+    ...{ limit, cells: cellsOf(limit.window), leases: [], pendingCharges: new Map(), allowance: new Map() },
     ...{ stored: undefined, isFresh: false, isShared: false, readAtMs: Number.NEGATIVE_INFINITY, lastWrite: 0 },
     ...{
-      short: undefined,
+      exhausted: undefined,
       waiting: [],
       refilling: undefined,
-      pace: { count: 0, sinceMs: nowMs, isKnown: false },
+      rate: { count: 0, sinceMs: nowMs, isKnown: false },
       lastUseMs: nowMs,
     },
     lastGrant: { tokens: 0, forMs: 0 },
@@ -64,20 +64,20 @@ export function emptyHolding(limit: Limit, nowMs: number): Holding {
 }
 
 /** Takes over an edited limit. What was leased in cells of another length is forgotten: it stays charged, so all is safe. */
-export function adoptLimit(holding: Holding, limit: Limit): void {
-  const { limit: known } = holding
+export function adoptLimit(leased: LeasedLimit, limit: Limit): void {
+  const { limit: known } = leased
   if (known === limit || (known.limit === limit.limit && isSameWindow(known.window, limit.window))) return
   const cells = cellsOf(limit.window)
-  if (cells.name !== holding.cells.name) {
-    holding.leases = []
-    holding.owed.clear()
-    holding.share.clear()
-    holding.cells = cells
-    holding.stored &&= { ...holding.stored, record: inDivision(holding.stored.record, cells) }
+  if (cells.name !== leased.cells.name) {
+    leased.leases = []
+    leased.pendingCharges.clear()
+    leased.allowance.clear()
+    leased.cells = cells
+    leased.stored &&= { ...leased.stored, record: inDivision(leased.stored.record, cells) }
   }
-  holding.limit = limit
-  holding.short = undefined
-  holding.view = { ...holding.view, lowest: Number.NaN }
+  leased.limit = limit
+  leased.exhausted = undefined
+  leased.view = { ...leased.view, lowest: Number.NaN }
 }
 
 function isSameWindow(a: LimitWindow, b: LimitWindow): boolean {
@@ -85,82 +85,85 @@ function isSameWindow(a: LimitWindow, b: LimitWindow): boolean {
 }
 
 /** What may be spent now beyond what was promised to those who wait. */
-export function spareOf({ leases, waiting }: Holding, { lateMs }: Moment): number {
-  const held = leases.length === 0 ? 0 : heldAt(leases, lateMs)
+export function spareOf({ leases, waiting }: LeasedLimit, { latestMs }: TimeInterval): number {
+  const held = leases.length === 0 ? 0 : heldAt(leases, latestMs)
   return waiting.length === 0 ? held : held - waiting.reduce((sum, cost) => sum + cost, 0)
 }
 
-export function spendLease(holding: Holding, moment: Moment, cost: number): void {
-  spend(holding.leases, holding.cells, moment, cost)
-  use(holding, moment, cost)
+export function spendLease(leased: LeasedLimit, interval: TimeInterval, cost: number): void {
+  spend(leased.leases, leased.cells, interval, cost)
+  use(leased, interval, cost)
 }
 
 /** How many requests this instance lets through per window by itself: rather too few than too many. */
-function shareOf({ limit, stored }: Holding, { earlyMs }: Moment): number {
-  return Math.ceil(limit.limit / fleetOf(stored?.record, earlyMs, FLEET_MS_MOST))
+function allowanceOf({ limit, stored }: LeasedLimit, { earliestMs }: TimeInterval): number {
+  return Math.ceil(limit.limit / activeWriters(stored?.record, earliestMs, ACTIVE_WRITER_MS_MOST))
 }
 
 /** What is left of this instance's own share; forgets what counts no more. */
-export function shareLeft(holding: Holding, moment: Moment): number {
-  const lowest = lowestCounted(holding.cells, moment)
+export function allowanceLeft(leased: LeasedLimit, interval: TimeInterval): number {
+  const lowest = lowestCounted(leased.cells, interval)
   let used = 0
-  for (const [cell, tokens] of holding.share) {
-    if (cell < lowest) holding.share.delete(cell)
+  for (const [cell, tokens] of leased.allowance) {
+    if (cell < lowest) leased.allowance.delete(cell)
     else used += tokens
   }
-  return Math.max(0, shareOf(holding, moment) - used)
+  return Math.max(0, allowanceOf(leased, interval) - used)
 }
 
 /** Lets a request through without the store. The first write after charges it. */
-export function spendShare(holding: Holding, moment: Moment, cost: number): void {
-  const cell = chargeable(holding.cells, moment)
-  holding.share.set(cell, (holding.share.get(cell) ?? 0) + cost)
-  holding.owed.set(cell, (holding.owed.get(cell) ?? 0) + cost)
-  use(holding, moment, cost)
+export function spendAllowance(leased: LeasedLimit, interval: TimeInterval, cost: number): void {
+  const cell = chargeable(leased.cells, interval)
+  leased.allowance.set(cell, (leased.allowance.get(cell) ?? 0) + cost)
+  leased.pendingCharges.set(cell, (leased.pendingCharges.get(cell) ?? 0) + cost)
+  use(leased, interval, cost)
 }
 
-function use(holding: Holding, { earlyMs }: Moment, cost: number): void {
-  holding.pace.isKnown ||= holding.pace.count > 0
-  holding.pace.count += cost
-  holding.lastUseMs = earlyMs
+function use(leased: LeasedLimit, { earliestMs }: TimeInterval, cost: number): void {
+  leased.rate.isKnown ||= leased.rate.count > 0
+  leased.rate.count += cost
+  leased.lastUseMs = earliestMs
 }
 
 /** Tokens per ms, by the last half minute; undefined after a single use. */
-export function paceOf({ pace: { count, sinceMs, isKnown } }: Holding, { earlyMs }: Moment): number | undefined {
-  return !isKnown ? undefined : count / Math.max(PACE_MS_LEAST, earlyMs - sinceMs)
+export function rateOf(
+  { rate: { count, sinceMs, isKnown } }: LeasedLimit,
+  { earliestMs }: TimeInterval,
+): number | undefined {
+  return !isKnown ? undefined : count / Math.max(RATE_MS_LEAST, earliestMs - sinceMs)
 }
 
 /** Lets old uses weigh less. */
-export function agePace(holding: Holding, { earlyMs }: Moment): void {
-  const spanMs = earlyMs - holding.pace.sinceMs
-  if (spanMs <= PACE_MS_MOST) return
-  const keptMs = PACE_MS_MOST / 2
-  holding.pace.count *= keptMs / spanMs
-  holding.pace.sinceMs = earlyMs - keptMs
+export function ageRate(leased: LeasedLimit, { earliestMs }: TimeInterval): void {
+  const spanMs = earliestMs - leased.rate.sinceMs
+  if (spanMs <= RATE_MS_MOST) return
+  const keptMs = RATE_MS_MOST / 2
+  leased.rate.count *= keptMs / spanMs
+  leased.rate.sinceMs = earliestMs - keptMs
 }
 
 /** Whether it will be asked for more than it holds, soon enough to get more before. */
-export function runsLow(holding: Holding, moment: Moment, aheadMs: number): boolean {
-  const { leases, lastGrant } = holding
-  if (heldAt(leases, moment.lateMs + aheadMs) > lastGrant.tokens * 0.3) return false
-  const pace = paceOf(holding, moment)
-  return pace !== undefined && pace * Math.max(aheadMs, lastGrant.forMs) >= 1
+export function runsLow(leased: LeasedLimit, interval: TimeInterval, aheadMs: number): boolean {
+  const { leases, lastGrant } = leased
+  if (heldAt(leases, interval.latestMs + aheadMs) > lastGrant.tokens * 0.3) return false
+  const rate = rateOf(leased, interval)
+  return rate !== undefined && rate * Math.max(aheadMs, lastGrant.forMs) >= 1
 }
 
 /** What is known of the limit, without asking anybody. */
-export function stateOf(holding: Holding, moment: Moment): LimitState {
-  const { limit, cells, stored } = holding
-  const lowest = lowestCounted(cells, moment)
-  if (holding.view.of !== stored || holding.view.lowest !== lowest) {
-    const left = Math.max(0, limit.limit - (stored === undefined ? 0 : usedOf(stored.record, cells, moment)))
-    holding.view = { of: stored, lowest, left, resetAtMs: resetOf(holding, moment) }
+export function stateOf(leased: LeasedLimit, interval: TimeInterval): LimitState {
+  const { limit, cells, stored } = leased
+  const lowest = lowestCounted(cells, interval)
+  if (leased.view.of !== stored || leased.view.lowest !== lowest) {
+    const left = Math.max(0, limit.limit - (stored === undefined ? 0 : usedOf(stored.record, cells, interval)))
+    leased.view = { of: stored, lowest, left, resetAtMs: resetOf(leased, interval) }
   }
-  const { left, resetAtMs } = holding.view
-  const remaining = Math.min(limit.limit, heldAt(holding.leases, moment.lateMs) + left)
+  const { left, resetAtMs } = leased.view
+  const remaining = Math.min(limit.limit, heldAt(leased.leases, interval.latestMs) + left)
   return { limit, remaining, resetAtMs }
 }
 
-function resetOf({ cells, stored }: Holding, moment: Moment): number {
-  if (cells.behind === 0) return cells.endMs(cells.indexAt(moment.earlyMs))
-  return (stored && nextFreedAt(stored.record, cells, moment)) ?? moment.earlyMs + cells.windowMs
+function resetOf({ cells, stored }: LeasedLimit, interval: TimeInterval): number {
+  if (cells.behind === 0) return cells.endMs(cells.indexAt(interval.earliestMs))
+  return (stored && nextFreedAt(stored.record, cells, interval)) ?? interval.earliestMs + cells.windowMs
 }

@@ -1,15 +1,15 @@
 import {
   agedOffset,
   type ClockOffset,
-  type Moment,
   narrow,
   offsetOf,
   type StoreInstant,
+  type TimeInterval,
 } from '../../domain/limits/time-interval.ts'
 import type { Clock } from '../../ports/runtime.ts'
 
 /** `isKnown`: it rests on what the store said; a machine's clock that was set makes that worthless. */
-export interface StoreReading extends Moment {
+export interface StoreReading extends TimeInterval {
   readonly isKnown: boolean
 }
 
@@ -69,8 +69,8 @@ export function storeClock({ tellTime, clock }: StoreClockNeeds): StoreClock {
     const { lowMs, highMs } = offsetAt(nowMs)
     // The machine's clock stands still between two ms.
     return {
-      earlyMs: Math.floor(nowMs + lowMs) - MARGIN_MS,
-      lateMs: Math.ceil(nowMs + highMs) + MARGIN_MS + 1,
+      earliestMs: Math.floor(nowMs + lowMs) - MARGIN_MS,
+      latestMs: Math.ceil(nowMs + highMs) + MARGIN_MS + 1,
       isKnown: offset !== undefined,
     }
   }
@@ -95,8 +95,8 @@ export function storeClock({ tellTime, clock }: StoreClockNeeds): StoreClock {
   return {
     read,
     now() {
-      const { earlyMs, lateMs } = read()
-      return Math.floor((earlyMs + lateMs) / 2)
+      const { earliestMs, latestMs } = read()
+      return Math.floor((earliestMs + latestMs) / 2)
     },
     learnFrom,
     async settle() {

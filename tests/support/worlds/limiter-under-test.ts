@@ -19,7 +19,7 @@ interface LimiterWorld {
   readonly time: ManualTime
   readonly store: CountedLimitStore
   /** One more instance, on the same store; its machine's clock is `aheadMs` ahead. */
-  readonly instance: (options?: { readonly aheadMs?: () => number; readonly maxHoldings?: number }) => Limiter
+  readonly instance: (options?: { readonly aheadMs?: () => number; readonly maxLimits?: number }) => Limiter
 }
 
 export function limiterWorld(): LimiterWorld {
@@ -29,7 +29,7 @@ export function limiterWorld(): LimiterWorld {
   return {
     time,
     store,
-    instance({ aheadMs = () => 0, maxHoldings = 1000 } = {}) {
+    instance({ aheadMs = () => 0, maxLimits = 1000 } = {}) {
       const clock: Clock = {
         now: () => new Date(time.clock.now().getTime() + aheadMs()),
         monotonicMs: time.clock.monotonicMs,
@@ -40,7 +40,7 @@ export function limiterWorld(): LimiterWorld {
           clock,
           scheduler: withoutPauses(time.scheduler),
           meter: openMetrics({ worker: 'tests' }).meter,
-          maxHoldings,
+          maxLimits,
         },
         ...{ log: fail, jitter: () => 0, writer: `i${++instances}` },
       })

@@ -7,7 +7,7 @@ import { inDivision, type LimitRecord, usedOf, written } from '../../../../share
 import { cellsOf, chargeable, lowestCounted } from '../../../../shared/domain/limits/window-cells.ts'
 
 const NOW_MS = Date.parse('2026-11-22T16:00:00.000Z')
-const moment = { earlyMs: NOW_MS - 110, lateMs: NOW_MS + 110 }
+const interval = { earliestMs: NOW_MS - 110, latestMs: NOW_MS + 110 }
 
 const sliding: fc.Arbitrary<LimitWindow> = fc.record({
   kind: fc.constant('sliding' as const),
@@ -32,10 +32,10 @@ function recordIn(window: LimitWindow, charges: readonly (readonly [number, numb
 const charges = fc.array(fc.tuple(fc.integer({ min: -70, max: 320 }), fc.integer({ min: 1, max: 50 })), {
   maxLength: 40,
 })
-const wish = fc.record({
+const request = fc.record({
   needed: fc.integer({ min: 0, max: 300 }),
   least: fc.integer({ min: -5, max: 20 }),
-  pace: fc.option(fc.double({ min: 0, max: 10, noNaN: true }), { nil: undefined }),
+  rate: fc.option(fc.double({ min: 0, max: 10, noNaN: true }), { nil: undefined }),
 })
 
 describe('a grant', () => {
@@ -45,26 +45,26 @@ describe('a grant', () => {
         anyWindow,
         fc.integer({ min: 1, max: 2000 }),
         charges,
-        wish,
+        request,
         fc.nat(20),
         (window, most, charged, wished, writers) => {
           const cells = cellsOf(window)
           const record = recordIn(window, charged, writers)
           const limit: Limit = { subject: 'key:1', name: 'l', limit: most, window }
-          const before = usedOf(record, cells, moment)
-          const { grants, left } = decideGrant({ record, limit, cells, moment, wish: wished })
+          const before = usedOf(record, cells, interval)
+          const { grants, left } = decideGrant({ record, limit, cells, interval, request: wished })
           const granted = new Map<number, number>()
           for (const { cell, tokens } of grants) granted.set(cell, (granted.get(cell) ?? 0) + tokens)
-          const after = written(record, cells, { charges: granted, writer: 'me', write: 1, moment })
+          const after = written(record, cells, { charges: granted, writer: 'me', write: 1, interval })
           const sum = grants.reduce((total, { tokens }) => total + tokens, 0)
-          expect(usedOf(after, cells, moment)).toBe(before + sum)
+          expect(usedOf(after, cells, interval)).toBe(before + sum)
           expect(before + sum).toBeLessThanOrEqual(Math.max(before, most))
           expect(left).toBe(Math.max(0, most - before) - sum)
           for (const { cell, tokens, untilMs } of grants) {
             expect(Number.isInteger(tokens) && tokens > 0).toBe(true)
-            expect(cell).toBeGreaterThanOrEqual(chargeable(cells, moment))
+            expect(cell).toBeGreaterThanOrEqual(chargeable(cells, interval))
             expect(untilMs).toBeLessThanOrEqual(cells.endMs(cell))
-            expect(untilMs).toBeGreaterThan(moment.lateMs)
+            expect(untilMs).toBeGreaterThan(interval.latestMs)
           }
         },
       ),
@@ -80,13 +80,13 @@ describe('a grant', () => {
         fc.integer({ min: 1, max: 500 }),
         (window, most, needed) => {
           const limit: Limit = { subject: 'key:1', name: 'l', limit: most, window }
-          const wished = { needed, least: 1, pace: undefined }
+          const wished = { needed, least: 1, rate: undefined }
           const { grants } = decideGrant({
             record: recordIn(window, []),
             limit,
             cells: cellsOf(window),
-            moment,
-            wish: wished,
+            interval,
+            request: wished,
           })
           const sum = grants.reduce((total, { tokens }) => total + tokens, 0)
           expect(sum).toBeGreaterThanOrEqual(Math.min(needed, most))
@@ -98,12 +98,12 @@ describe('a grant', () => {
   test('is none where less is left than anyone who waits could use', () => {
     const window = { kind: 'sliding', seconds: 60 } as const
     const limit: Limit = { subject: 'key:1', name: 'l', limit: 10, window }
-    const question = { record: recordIn(window, [[-1, 7]]), limit, cells: cellsOf(window), moment }
-    expect(decideGrant({ ...question, wish: { needed: 5, least: 5, pace: undefined } })).toEqual({
+    const question = { record: recordIn(window, [[-1, 7]]), limit, cells: cellsOf(window), interval }
+    expect(decideGrant({ ...question, request: { needed: 5, least: 5, rate: undefined } })).toEqual({
       grants: [],
       left: 3,
     })
-    expect(decideGrant({ ...question, wish: { needed: 5, least: 3, pace: undefined } }).grants.length).toBe(1)
+    expect(decideGrant({ ...question, request: { needed: 5, least: 3, rate: undefined } }).grants.length).toBe(1)
   })
 
   test('charges at most an eighth of a limit ahead, and none once half of the rest is gone too', () => {
@@ -112,21 +112,27 @@ describe('a grant', () => {
     const limit: Limit = { subject: 'key:1', name: 'l', limit: 800, window }
     let record = recordIn(window, [])
     for (let instance = 0; instance < 50; instance++) {
-      const { grants } = decideGrant({ record, limit, cells, moment, wish: { needed: 1, least: 1, pace: undefined } })
+      const { grants } = decideGrant({
+        record,
+        limit,
+        cells,
+        interval,
+        request: { needed: 1, least: 1, rate: undefined },
+      })
       for (const { cell, tokens } of grants) {
         record = written(record, cells, {
           charges: new Map([[cell, tokens]]),
           writer: `i${instance}`,
           write: 1,
-          moment,
+          interval,
         })
       }
     }
-    const ahead = [...record.cells].filter(([cell]) => cell > chargeable(cells, moment))
+    const ahead = [...record.cells].filter(([cell]) => cell > chargeable(cells, interval))
     expect(ahead.reduce((sum, [, tokens]) => sum + tokens, 0)).toBeGreaterThan(50)
     expect(ahead.reduce((sum, [, tokens]) => sum + tokens, 0)).toBeLessThanOrEqual(100)
-    const busy = { record: recordIn(window, [[-1, 700]]), limit, cells, moment }
-    const { grants } = decideGrant({ ...busy, wish: { needed: 1, least: 1, pace: 0.01 } })
+    const busy = { record: recordIn(window, [[-1, 700]]), limit, cells, interval }
+    const { grants } = decideGrant({ ...busy, request: { needed: 1, least: 1, rate: 0.01 } })
     expect(Math.max(...grants.map(({ untilMs }) => untilMs))).toBeLessThan(NOW_MS + 5000)
   })
 
@@ -134,13 +140,13 @@ describe('a grant', () => {
     const window = { kind: 'month' } as const
     const tokens = (left: number, needed: number) => {
       const limit: Limit = { subject: 'key:1', name: 'l', limit: left, window }
-      const wished = { needed, least: 1, pace: 100 }
+      const wished = { needed, least: 1, rate: 100 }
       const { grants } = decideGrant({
         record: recordIn(window, []),
         limit,
         cells: cellsOf(window),
-        moment,
-        wish: wished,
+        interval,
+        request: wished,
       })
       return grants.reduce((total, grant) => total + grant.tokens, 0)
     }
@@ -175,35 +181,35 @@ describe('charges', () => {
 
   test('of spent tokens move to where they were spent, those of dead ones go, those of the others stay', () => {
     const cells = cellsOf({ kind: 'sliding', seconds: 60 })
-    const far = chargeable(cells, moment) + 100
-    const lease = leaseOf({ cell: far, tokens: 10, untilMs: moment.lateMs + 5000 })
-    spend([lease], cells, moment, 3)
-    const later = { earlyMs: moment.earlyMs + 2000, lateMs: moment.lateMs + 2000 }
+    const far = chargeable(cells, interval) + 100
+    const lease = leaseOf({ cell: far, tokens: 10, untilMs: interval.latestMs + 5000 })
+    spend([lease], cells, interval, 3)
+    const later = { earliestMs: interval.earliestMs + 2000, latestMs: interval.latestMs + 2000 }
     spend([lease], cells, later, 2)
-    const owed = new Map<number, number>()
-    const kept = settle([lease], owed, later)
+    const pendingCharges = new Map<number, number>()
+    const kept = settle([lease], pendingCharges, later)
     expect(kept).toEqual([lease])
-    expect(heldAt(kept, later.lateMs)).toBe(5)
-    expect(owed).toEqual(
+    expect(heldAt(kept, later.latestMs)).toBe(5)
+    expect(pendingCharges).toEqual(
       new Map([
-        [chargeable(cells, moment), 3],
+        [chargeable(cells, interval), 3],
         [far, -5],
         [chargeable(cells, later), 2],
       ]),
     )
     const dead = new Map<number, number>()
-    const muchLater = { earlyMs: moment.earlyMs + 5000, lateMs: moment.lateMs + 5000 }
+    const muchLater = { earliestMs: interval.earliestMs + 5000, latestMs: interval.latestMs + 5000 }
     expect(settle(kept, dead, muchLater)).toEqual([])
     expect(dead).toEqual(new Map([[far, -5]]))
   })
 
   test('cannot be spent beyond what is held, nor after its death', () => {
     const cells = cellsOf({ kind: 'sliding', seconds: 60 })
-    const cell = chargeable(cells, moment)
+    const cell = chargeable(cells, interval)
     const lease = leaseOf({ cell, tokens: 2, untilMs: cells.endMs(cell) })
-    expect(() => spend([lease], cells, moment, 3)).toThrow('More was spent')
-    const dead = { earlyMs: moment.earlyMs, lateMs: cells.endMs(cell) }
-    expect(heldAt([leaseOf({ cell, tokens: 2, untilMs: cells.endMs(cell) })], dead.lateMs)).toBe(0)
+    expect(() => spend([lease], cells, interval, 3)).toThrow('More was spent')
+    const dead = { earliestMs: interval.earliestMs, latestMs: cells.endMs(cell) }
+    expect(heldAt([leaseOf({ cell, tokens: 2, untilMs: cells.endMs(cell) })], dead.latestMs)).toBe(0)
   })
 
   test('of cells that anybody may still count are kept', () => {
@@ -213,8 +219,8 @@ describe('charges', () => {
       window,
       Array.from({ length: 80 }, (_, index) => [index - 75, 1] as const),
     )
-    const after = written(record, cells, { charges: new Map(), writer: 'me', write: 1, moment })
-    expect(Math.min(...after.cells.keys())).toBe(lowestCounted(cells, moment) - 1)
-    expect(usedOf(after, cells, moment)).toBe(usedOf(record, cells, moment))
+    const after = written(record, cells, { charges: new Map(), writer: 'me', write: 1, interval })
+    expect(Math.min(...after.cells.keys())).toBe(lowestCounted(cells, interval) - 1)
+    expect(usedOf(after, cells, interval)).toBe(usedOf(record, cells, interval))
   })
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { LimitWindow } from '../../../../shared/domain/limits/limit.ts'
-import { cellsNamed, cellsOf, momentFor } from '../../../../shared/domain/limits/window-cells.ts'
+import { cellsNamed, cellsOf, intervalFor } from '../../../../shared/domain/limits/window-cells.ts'
 
 const window: fc.Arbitrary<LimitWindow> = fc.oneof(
   fc.record({
@@ -68,8 +68,8 @@ describe('cells', () => {
   })
 
   test('a sliding window goes by both bounds of the time, a fixed one by their middle', () => {
-    const moment = { earlyMs: 1000, lateMs: 1201 }
-    expect(momentFor(cellsOf({ kind: 'sliding', seconds: 60 }), moment)).toEqual(moment)
-    expect(momentFor(cellsOf({ kind: 'fixed', seconds: 60 }), moment)).toEqual({ earlyMs: 1100, lateMs: 1100 })
+    const interval = { earliestMs: 1000, latestMs: 1201 }
+    expect(intervalFor(cellsOf({ kind: 'sliding', seconds: 60 }), interval)).toEqual(interval)
+    expect(intervalFor(cellsOf({ kind: 'fixed', seconds: 60 }), interval)).toEqual({ earliestMs: 1100, latestMs: 1100 })
   })
 })

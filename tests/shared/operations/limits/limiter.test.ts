@@ -90,7 +90,7 @@ describe('a limit', () => {
 
   test('that is remembered no more holds none the less', async () => {
     const { instance } = limiterWorld()
-    const limiter = instance({ maxHoldings: 3 })
+    const limiter = instance({ maxLimits: 3 })
     const limits = Array.from({ length: 10 }, (_, index) => perMinute(20, `n${index}`))
     const takings: Taking[] = []
     for (let round = 0; round < 30; round++) for (const limit of limits) takings.push(await limiter.take([limit], 1))
