@@ -3,7 +3,7 @@ import { HttpRequest } from '@azure/functions'
 import { keysMe } from '../functions/keys-me.ts'
 import { oneProvider } from '../shared/domain/access/provider-scope.ts'
 import { generateSecret } from '../shared/domain/keys/key-format.ts'
-import { revokeKey } from '../shared/operations/keys/write-revocation.ts'
+import { writeRevocation } from '../shared/operations/keys/revoke-key.ts'
 import { type FakeServices, fakeServices } from '../tests/support/memory/fake-services.ts'
 import { makeKey } from '../tests/support/requests/callers.ts'
 import { median, print, reportGoal, round } from './support/report.ts'
@@ -97,7 +97,7 @@ async function makeClasses(world: FakeServices) {
     Promise.all(Array.from({ length: KEYS_PER_CLASS }, () => makeKey(world, { expiresAt })))
   const [good, toRevoke, toExpire] = [await make(), await make(), await make(soon)]
   for (const { key } of toRevoke) {
-    await revokeKey(world, oneProvider('acme'), {
+    await writeRevocation(world, oneProvider('acme'), {
       ...{ keyId: key.keyId, reason: 'compromised', text: null, replacedBy: null, by: 'admin' },
     })
   }

@@ -2,7 +2,7 @@ import { RevokeKeyBody } from '../shared/contracts/keys.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toPolicyView } from '../shared/http/views/keys.ts'
 import { toOwnRevokePendingView } from '../shared/http/views/revoke-pending-view.ts'
-import { revokeAnyhow } from '../shared/operations/keys/revoke-key.ts'
+import { revokeKey } from '../shared/operations/keys/revoke-key.ts'
 
 /** `POST /auth/keys/me/revoke`: whoever holds a key may end it, once or again, and while the store is down (202). */
 export const keysMeRevoke = endpoint({
@@ -14,7 +14,7 @@ export const keysMeRevoke = endpoint({
   idempotent: 'if_possible',
   async handle({ body, caller: { key, scope }, services }) {
     const input = { ...body, keyId: key.keyId, replacedBy: null, by: key.keyId }
-    const { kind, key: revoked } = await revokeAnyhow(services, scope, input)
+    const { kind, key: revoked } = await revokeKey(services, scope, input)
     if (kind === 'pending') return { status: 202, body: toOwnRevokePendingView(revoked) }
     return { body: toPolicyView(revoked, services.clock.now()) }
   },

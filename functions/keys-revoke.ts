@@ -3,7 +3,7 @@ import { endpoint } from '../shared/http/endpoint.ts'
 import { currentKeyView } from '../shared/http/views/current-key-view.ts'
 import { toRevokePendingView } from '../shared/http/views/revoke-pending-view.ts'
 import { traceKey } from '../shared/http/views/trace-key.ts'
-import { revokeAnyhow } from '../shared/operations/keys/revoke-key.ts'
+import { revokeKey } from '../shared/operations/keys/revoke-key.ts'
 
 /**
  * `POST /auth/keys/{token_id}/revoke`: for good. Revoking again changes nothing and answers the same. 202 while the store
@@ -19,7 +19,7 @@ export const keysRevoke = endpoint({
   idempotent: 'if_possible',
   async handle({ params, body: { reason, text, replaced_by }, caller, services }) {
     const input = { keyId: params.token_id, reason, text, replacedBy: replaced_by, by: caller.id }
-    const { kind, key } = await revokeAnyhow(services, caller.scope, input)
+    const { kind, key } = await revokeKey(services, caller.scope, input)
     const trace = traceKey(key)
     if (kind === 'pending') return { status: 202, body: toRevokePendingView(key), trace }
     return { body: await currentKeyView(services, key), trace }

@@ -16,7 +16,7 @@ export interface KeyCount {
 }
 
 /** `held`: the place is taken for this key now. `found`: an earlier try at the same key holds it. */
-export type PlaceOutcome = 'held' | 'found' | 'full' | 'crowded'
+export type ReservationOutcome = 'reserved' | 'found' | 'full' | 'contended'
 
 const PENDING_MAX = 300
 /** By then a key is made or never will be: a request takes seconds. */
@@ -30,11 +30,16 @@ export function takesPlace(key: Key, now: Date): boolean {
   return key.kind === 'api' && key.revocation === null && key.replacedBy === null && endsAt(key) > now.getTime()
 }
 
-export function holdPlace(count: KeyCount, keyId: string, maxKeys: number, now: Date): [KeyCount, PlaceOutcome] {
+export function reservePlace(
+  count: KeyCount,
+  keyId: string,
+  maxKeys: number,
+  now: Date,
+): [KeyCount, ReservationOutcome] {
   if (count.pending.some((pending) => pending.keyId === keyId)) return [count, 'found']
   if (count.keys + count.pending.length >= maxKeys) return [count, 'full']
-  if (count.pending.length >= PENDING_MAX) return [count, 'crowded']
-  return [{ ...count, pending: [...count.pending, { keyId, since: now }] }, 'held']
+  if (count.pending.length >= PENDING_MAX) return [count, 'contended']
+  return [{ ...count, pending: [...count.pending, { keyId, since: now }] }, 'reserved']
 }
 
 /** The place of a key is the key's for good, or given back. One that is not pending was settled before. */

@@ -6,7 +6,12 @@ import type { Limit } from '../../domain/limits/limit.ts'
 import type { KeyStore, ProviderStore } from '../../ports/keys.ts'
 import type { Limiter } from '../../ports/limits.ts'
 import type { Log } from '../../ports/runtime.ts'
-import { type KeyPlaces, type KeyPlacesNeeds, keyPlaces, type PlaceRequest } from './key-reservations.ts'
+import {
+  type KeyReservations,
+  type KeyReservationsNeeds,
+  keyReservations,
+  type ReservationRequest,
+} from './key-reservations.ts'
 
 /** What bounds the making of keys: a provider's quotas `max_keys` and `keys_per_hour`. */
 export interface KeyQuotas {
@@ -28,7 +33,7 @@ interface KeyRequest {
   readonly purpose: 'generate' | 'rotate' | 'revive'
 }
 
-interface KeyQuotasNeeds extends KeyPlacesNeeds {
+interface KeyQuotasNeeds extends KeyReservationsNeeds {
   readonly keys: Pick<KeyStore, 'page' | 'findById'>
   readonly providers: Pick<ProviderStore, 'find'>
   readonly limiter: Limiter
@@ -38,7 +43,7 @@ interface KeyQuotasNeeds extends KeyPlacesNeeds {
 const HOUR_SECONDS = 3600
 
 export function keyQuotas(needs: KeyQuotasNeeds): KeyQuotas {
-  const places = keyPlaces(needs)
+  const places = keyReservations(needs)
 
   return {
     async admit(request, make, isNew) {
@@ -50,7 +55,7 @@ export function keyQuotas(needs: KeyQuotasNeeds): KeyQuotas {
         return make()
       }
       if (maxKeys === null || request.purpose === 'rotate') return makeInHour()
-      const place = await holdPlace(needs, places, { ...request, maxKeys, providerUpdatedAt: provider.updatedAt })
+      const place = await reservePlace(needs, places, { ...request, maxKeys, providerUpdatedAt: provider.updatedAt })
       return inPlace(place, makeInHour, isNew)
     },
   }
@@ -77,10 +82,14 @@ async function inPlace<T>(place: Place | undefined, make: () => Promise<T>, isNe
 }
 
 /** undefined where the key is there already, from an earlier try of the same call, and has its place. */
-async function holdPlace({ keys, log }: KeyQuotasNeeds, places: KeyPlaces, request: KeyRequest & PlaceRequest) {
+async function reservePlace(
+  { keys, log }: KeyQuotasNeeds,
+  places: KeyReservations,
+  request: KeyRequest & ReservationRequest,
+) {
   const { providerId, keyId, maxKeys } = request
-  const outcome = await places.hold(request)
-  if (outcome === 'crowded') {
+  const outcome = await places.reserve(request)
+  if (outcome === 'contended') {
     throw new AppError('conflict', 'Too many keys of this provider are being made at once. Try again.', {
       retryAfterSeconds: 1,
     })

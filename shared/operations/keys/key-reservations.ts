@@ -1,12 +1,12 @@
 import { type OneProvider, oneProvider } from '../../domain/access/provider-scope.ts'
 import { AppError } from '../../domain/errors.ts'
 import {
-  holdPlace,
   isCurrent,
   type KeyCount,
   mayRecount,
-  type PlaceOutcome,
+  type ReservationOutcome,
   recounted,
+  reservePlace,
   settlePlace,
   takesPlace,
 } from '../../domain/keys/key-count.ts'
@@ -14,21 +14,21 @@ import type { KeyCountStore, KeyStore } from '../../ports/keys.ts'
 import type { Clock, Scheduler } from '../../ports/runtime.ts'
 
 /** The places that a provider's keys take under its quota `max_keys`. */
-export interface KeyPlaces {
+export interface KeyReservations {
   /** Holds a place for a key before it is made. `full`, `crowded`: there is none. Throws `conflict` when others keep winning. */
-  hold(request: PlaceRequest): Promise<PlaceOutcome>
+  reserve(request: ReservationRequest): Promise<ReservationOutcome>
   /** The key was made, or never will be. Without this the place stays held for ten minutes at least. */
   settle(providerId: string, keyId: string, made: boolean): Promise<void>
 }
 
-export interface PlaceRequest {
+export interface ReservationRequest {
   readonly providerId: string
   readonly keyId: string
   readonly maxKeys: number
   readonly providerUpdatedAt: Date
 }
 
-export interface KeyPlacesNeeds {
+export interface KeyReservationsNeeds {
   readonly keys: Pick<KeyStore, 'page'>
   readonly keyCounts: KeyCountStore
   readonly clock: Clock
@@ -38,11 +38,11 @@ export interface KeyPlacesNeeds {
 }
 
 /** What one caller wants of the count. Decided perhaps more than once: only the last time holds. */
-interface Wish {
-  readonly decide: (count: KeyCount, now: Date) => [KeyCount, PlaceOutcome]
+interface CountChange {
+  readonly decide: (count: KeyCount, now: Date) => [KeyCount, ReservationOutcome]
   /** The count must have been made after this. */
   readonly providerUpdatedAt: Date
-  readonly done: (outcome: PlaceOutcome) => void
+  readonly done: (outcome: ReservationOutcome) => void
   readonly failed: (error: unknown) => void
 }
 
@@ -56,10 +56,14 @@ const PAGE = 100
  * under way goes into the next one together. Keys that end give their places back when the keys are counted anew, which
  * happens when none is left.
  */
-export function keyPlaces(needs: KeyPlacesNeeds): KeyPlaces {
-  const waiting = new Map<string, Wish[]>()
+export function keyReservations(needs: KeyReservationsNeeds): KeyReservations {
+  const waiting = new Map<string, CountChange[]>()
 
-  function wish(providerId: string, providerUpdatedAt: Date, decide: Wish['decide']): Promise<PlaceOutcome> {
+  function change(
+    providerId: string,
+    providerUpdatedAt: Date,
+    decide: CountChange['decide'],
+  ): Promise<ReservationOutcome> {
     return new Promise((done, failed) => {
       const one = { decide, providerUpdatedAt, done, failed }
       const others = waiting.get(providerId)
@@ -69,46 +73,50 @@ export function keyPlaces(needs: KeyPlacesNeeds): KeyPlaces {
     })
   }
 
-  function takeWaiting(providerId: string): Wish[] {
-    const wishes = waiting.get(providerId) ?? []
+  function takeWaiting(providerId: string): CountChange[] {
+    const changes = waiting.get(providerId) ?? []
     waiting.set(providerId, [])
-    return wishes
+    return changes
   }
 
   async function grantAll(providerId: string): Promise<void> {
     // What is asked for in this turn of the event loop goes together.
     await Promise.resolve()
     const scope = oneProvider(providerId)
-    for (let wishes = takeWaiting(providerId); wishes.length > 0; wishes = takeWaiting(providerId)) {
-      await tell(wishes, () => grant(needs, scope, wishes))
+    for (let changes = takeWaiting(providerId); changes.length > 0; changes = takeWaiting(providerId)) {
+      await tell(changes, () => grant(needs, scope, changes))
     }
     waiting.delete(providerId)
   }
 
   return {
-    hold: ({ providerId, keyId, maxKeys, providerUpdatedAt }) =>
-      wish(providerId, providerUpdatedAt, (count, now) => holdPlace(count, keyId, maxKeys, now)),
+    reserve: ({ providerId, keyId, maxKeys, providerUpdatedAt }) =>
+      change(providerId, providerUpdatedAt, (count, now) => reservePlace(count, keyId, maxKeys, now)),
     async settle(providerId, keyId, made) {
-      await wish(providerId, new Date(0), (count) => [settlePlace(count, keyId, made), 'held'])
+      await change(providerId, new Date(0), (count) => [settlePlace(count, keyId, made), 'reserved'])
     },
   }
 }
 
-async function tell(wishes: readonly Wish[], granting: () => Promise<PlaceOutcome[]>): Promise<void> {
+async function tell(changes: readonly CountChange[], granting: () => Promise<ReservationOutcome[]>): Promise<void> {
   try {
     const outcomes = await granting()
-    for (const [index, { done }] of wishes.entries()) done(outcomes[index] ?? 'crowded')
+    for (const [index, { done }] of changes.entries()) done(outcomes[index] ?? 'contended')
   } catch (error) {
-    for (const { failed } of wishes) failed(error)
+    for (const { failed } of changes) failed(error)
   }
 }
 
 /** Decides on the count as it is and writes it once for all, or reads and decides again. */
-async function grant(needs: KeyPlacesNeeds, scope: OneProvider, wishes: readonly Wish[]): Promise<PlaceOutcome[]> {
+async function grant(
+  needs: KeyReservationsNeeds,
+  scope: OneProvider,
+  changes: readonly CountChange[],
+): Promise<ReservationOutcome[]> {
   const { keyCounts, scheduler, jitter } = needs
   for (let tries = 1; tries <= TRIES; tries++) {
     const found = await keyCounts.find(scope)
-    const { count, outcomes } = await decide(needs, scope, found?.value, wishes)
+    const { count, outcomes } = await decide(needs, scope, found?.value, changes)
     if (count === found?.value) return outcomes
     if ((await keyCounts.put(scope, count, found?.version ?? null)) === 'stored') return outcomes
     await new Promise<void>((resolve) => scheduler.after(RETRY_STEP_MS * tries * jitter(), resolve))
@@ -117,28 +125,28 @@ async function grant(needs: KeyPlacesNeeds, scope: OneProvider, wishes: readonly
 }
 
 async function decide(
-  needs: KeyPlacesNeeds,
+  needs: KeyReservationsNeeds,
   scope: OneProvider,
   found: KeyCount | undefined,
-  wishes: readonly Wish[],
+  changes: readonly CountChange[],
 ): Promise<Decided> {
   const now = needs.clock.now()
-  const updatedAt = new Date(Math.max(...wishes.map(({ providerUpdatedAt }) => providerUpdatedAt.getTime())))
-  const recount = async () => decideAll(await countKeys(needs, scope, found), wishes, now)
+  const updatedAt = new Date(Math.max(...changes.map(({ providerUpdatedAt }) => providerUpdatedAt.getTime())))
+  const recount = async () => decideAll(await countKeys(needs, scope, found), changes, now)
   if (found === undefined || !isCurrent(found, updatedAt, now)) return recount()
-  const decided = decideAll(found, wishes, now)
+  const decided = decideAll(found, changes, now)
   return decided.outcomes.includes('full') && mayRecount(found, now) ? recount() : decided
 }
 
 interface Decided {
   readonly count: KeyCount
-  readonly outcomes: PlaceOutcome[]
+  readonly outcomes: ReservationOutcome[]
 }
 
-function decideAll(count: KeyCount, wishes: readonly Wish[], now: Date): Decided {
+function decideAll(count: KeyCount, changes: readonly CountChange[], now: Date): Decided {
   let decided = count
-  const outcomes = wishes.map((wish) => {
-    const [next, outcome] = wish.decide(decided, now)
+  const outcomes = changes.map((change) => {
+    const [next, outcome] = change.decide(decided, now)
     decided = next
     return outcome
   })
@@ -146,7 +154,7 @@ function decideAll(count: KeyCount, wishes: readonly Wish[], now: Date): Decided
 }
 
 /** Whoever takes a place meanwhile moves the row, so that a count which missed its key is not written. */
-async function countKeys({ keys, clock }: KeyPlacesNeeds, scope: OneProvider, count: KeyCount | undefined) {
+async function countKeys({ keys, clock }: KeyReservationsNeeds, scope: OneProvider, count: KeyCount | undefined) {
   const now = clock.now()
   const keyIds = new Set<string>()
   for (let after: string | null = null; ; ) {

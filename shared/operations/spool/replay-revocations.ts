@@ -3,9 +3,9 @@ import { AppError } from '../../domain/errors.ts'
 import type { Key } from '../../domain/keys/key.ts'
 import type { RevocationSpool } from '../../ports/keys.ts'
 import type { Log, Scheduler } from '../../ports/runtime.ts'
-import { type RevokeKeyNeeds, revokeKey } from '../keys/write-revocation.ts'
+import { type WriteRevocationNeeds, writeRevocation } from '../keys/revoke-key.ts'
 
-interface SettleNeeds extends RevokeKeyNeeds {
+interface SettleNeeds extends WriteRevocationNeeds {
   readonly log: Log
 }
 
@@ -77,7 +77,7 @@ async function isSettled(needs: SettleNeeds, { keyId, providerId, revocation, re
   if (revocation === null) return true
   const scope = providerId === '*' ? everyProvider : oneProvider(providerId)
   try {
-    await revokeKey(needs, scope, { keyId, replacedBy, ...revocation })
+    await writeRevocation(needs, scope, { keyId, replacedBy, ...revocation })
     needs.log('info', 'A revocation that waited for the store was carried out.', { keyId, by: revocation.by })
     return true
   } catch (error) {

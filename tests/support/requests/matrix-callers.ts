@@ -6,7 +6,7 @@ import type { Key } from '../../../shared/domain/keys/key.ts'
 import { generateSecret } from '../../../shared/domain/keys/key-format.ts'
 import { patchKey } from '../../../shared/operations/keys/patch-key.ts'
 import { putProvider } from '../../../shared/operations/keys/put-provider.ts'
-import { revokeKey } from '../../../shared/operations/keys/write-revocation.ts'
+import { writeRevocation } from '../../../shared/operations/keys/revoke-key.ts'
 import type { TokenIdentity, TokenVerifier } from '../../../shared/ports/access.ts'
 import { adminKey, type FakeServices } from '../memory/fake-services.ts'
 import type { CallOptions } from './call.ts'
@@ -54,7 +54,7 @@ function after(
 }
 
 const revoke = (services: FakeServices, { keyId }: Key) =>
-  revokeKey(services, everyProvider, { keyId, reason: 'policy', text: null, replacedBy: null, by: 'admin' })
+  writeRevocation(services, everyProvider, { keyId, reason: 'policy', text: null, replacedBy: null, by: 'admin' })
 const disable = (services: FakeServices, { keyId }: Key) =>
   patchKey(services, everyProvider, keyId, { enabled: false }, allow)
 const bindElsewhere = (services: FakeServices, { keyId }: Key) =>

@@ -4,7 +4,7 @@ import { everyProvider, oneProvider } from '../../../shared/domain/access/provid
 import { generateSecret } from '../../../shared/domain/keys/key-format.ts'
 import { patchKey } from '../../../shared/operations/keys/patch-key.ts'
 import { putProvider } from '../../../shared/operations/keys/put-provider.ts'
-import { revokeKey } from '../../../shared/operations/keys/write-revocation.ts'
+import { writeRevocation } from '../../../shared/operations/keys/revoke-key.ts'
 import { adminKey, type FakeServices } from '../memory/fake-services.ts'
 import type { CallOptions, Endpoint } from './call.ts'
 import { makeKey, makeManager } from './callers.ts'
@@ -55,7 +55,7 @@ async function deadManagers(services: FakeServices): Promise<string[]> {
   const allow = () => undefined
   const soon = new Date(services.clock.now().getTime() + 1)
   const why = { reason: 'policy', text: null, replacedBy: null, by: 'admin' } as const
-  await revokeKey(services, everyProvider, { keyId: revoked.key.keyId, ...why })
+  await writeRevocation(services, everyProvider, { keyId: revoked.key.keyId, ...why })
   await patchKey(services, everyProvider, disabled.key.keyId, { enabled: false }, allow)
   await patchKey(services, everyProvider, expired.key.keyId, { expiresAt: soon }, allow)
   await patchKey(services, everyProvider, elsewhere.key.keyId, { ipRestrictions: ['192.0.2.7'] }, allow)

@@ -4,7 +4,7 @@ import { everyProvider, oneProvider } from '../../../shared/domain/access/provid
 import { AppError } from '../../../shared/domain/errors.ts'
 import type { KeyLookup } from '../../../shared/operations/key-cache/key-lookup.ts'
 import { type ProviderSettings, putProvider } from '../../../shared/operations/keys/put-provider.ts'
-import { revokeKey } from '../../../shared/operations/keys/write-revocation.ts'
+import { writeRevocation } from '../../../shared/operations/keys/revoke-key.ts'
 import { fakeServices } from '../memory/fake-services.ts'
 import { knownKeysElsewhere } from './known-keys-elsewhere.ts'
 
@@ -41,7 +41,7 @@ export function knowingInstances() {
     down.feed = isDown
   }
   const revoke = (keyId: string) =>
-    revokeKey(services, everyProvider, { keyId, reason: 'policy', text: null, replacedBy: null, by: 'admin' })
+    writeRevocation(services, everyProvider, { keyId, reason: 'policy', text: null, replacedBy: null, by: 'admin' })
   const put = (change: Partial<ProviderSettings>) =>
     putProvider(services, oneProvider('acme'), { ...openProvider, ...change }, 'admin')
   return { ...{ services, down, outage, asked, revoke, put }, time: services.time, instance: instanceOf(services) }

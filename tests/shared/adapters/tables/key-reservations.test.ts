@@ -3,7 +3,7 @@ import { tableKeyCountStore } from '../../../../shared/adapters/tables/key-count
 import { tableKeyStore } from '../../../../shared/adapters/tables/key-store.ts'
 import { tableAccess } from '../../../../shared/adapters/tables/table-access.ts'
 import { oneProvider } from '../../../../shared/domain/access/provider-scope.ts'
-import { keyPlaces } from '../../../../shared/operations/keys/key-reservations.ts'
+import { keyReservations } from '../../../../shared/operations/keys/key-reservations.ts'
 import { startAzurite, type TestAzurite } from '../../../support/runs/azurite.ts'
 import { sampleKey, sampleProviderId } from '../../../support/samples/sample-keys.ts'
 
@@ -26,17 +26,17 @@ test('of three instances that make keys at once on the same tables, no more than
   const keyCounts = tableKeyCountStore(tables)
   const clock = { now: () => new Date(), monotonicMs: () => performance.now() }
   const instances = Array.from({ length: 3 }, () =>
-    keyPlaces({ keys, keyCounts, clock, scheduler, jitter: Math.random }),
+    keyReservations({ keys, keyCounts, clock, scheduler, jitter: Math.random }),
   )
   const providerId = sampleProviderId()
   for (let made = 0; made < 3; made++) await keys.create(sampleKey({ providerId }))
   const make = async (index: number) => {
-    const places = instances[index % 3]
+    const reservations = instances[index % 3]
     const key = sampleKey({ providerId })
     const request = { providerId, keyId: key.keyId, maxKeys: 5, providerUpdatedAt: new Date(0) }
-    if ((await places?.hold(request)) !== 'held') return 'full'
+    if ((await reservations?.reserve(request)) !== 'reserved') return 'full'
     await keys.create(key)
-    await places?.settle(providerId, key.keyId, true)
+    await reservations?.settle(providerId, key.keyId, true)
     return 'made'
   }
   const results = await Promise.all(Array.from({ length: 30 }, (_, index) => make(index)))

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { everyProvider } from '../../../../shared/domain/access/provider-scope.ts'
-import { revokeKey } from '../../../../shared/operations/keys/write-revocation.ts'
+import { writeRevocation } from '../../../../shared/operations/keys/revoke-key.ts'
 import type { Clock } from '../../../../shared/ports/runtime.ts'
 import { rest } from '../../../support/memory/manual-time.ts'
 import { makeKey } from '../../../support/requests/callers.ts'
@@ -148,10 +148,10 @@ describe('a change whose feed cannot be written', () => {
       feed: { ...services.feed, append: () => Promise.reject(new Error('cut')) },
       keyLookup: instance(),
     }
-    await expect(revokeKey(crashing, everyProvider, input)).rejects.toThrow('cut')
+    await expect(writeRevocation(crashing, everyProvider, input)).rejects.toThrow('cut')
     await time.advance(60_000)
     expect((await here.find(secret, false)).value?.revocation).toBeNull()
-    await revokeKey({ ...services, keyLookup: instance() }, everyProvider, input)
+    await writeRevocation({ ...services, keyLookup: instance() }, everyProvider, input)
     await time.advance(PROMISED_MS)
     expect((await here.find(secret, false)).value?.revocation).not.toBeNull()
   })

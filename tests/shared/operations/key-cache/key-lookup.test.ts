@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { everyProvider, oneProvider } from '../../../../shared/domain/access/provider-scope.ts'
 import { generateSecret } from '../../../../shared/domain/keys/key-format.ts'
 import { keyDigests } from '../../../../shared/operations/key-digests.ts'
-import { revokeKey } from '../../../../shared/operations/keys/write-revocation.ts'
+import { writeRevocation } from '../../../../shared/operations/keys/revoke-key.ts'
 import type { KeyStore } from '../../../../shared/ports/keys.ts'
 import { fakeServices } from '../../../support/memory/fake-services.ts'
 import { rest } from '../../../support/memory/manual-time.ts'
@@ -22,7 +22,7 @@ function underTest() {
     },
   }))
   const revoke = (keyId: string) =>
-    revokeKey(services, everyProvider, { keyId, reason: 'policy', text: null, replacedBy: null, by: 'admin' })
+    writeRevocation(services, everyProvider, { keyId, reason: 'policy', text: null, replacedBy: null, by: 'admin' })
   return { services, revoke, reads: () => reads }
 }
 
@@ -123,7 +123,7 @@ describe('a revoked key', () => {
     const { key, secret } = await makeKey(services)
     const early = services.keyLookup.find(secret, false)
     await rest()
-    await revokeKey(services, oneProvider('acme'), {
+    await writeRevocation(services, oneProvider('acme'), {
       ...{ keyId: key.keyId, reason: 'policy', text: null, replacedBy: null, by: 'admin' },
     })
     const late = services.keyLookup.find(secret, false)
@@ -145,7 +145,7 @@ describe('a revoked key', () => {
     const { key, secret } = await makeKey(services)
     await services.keyLookup.find(secret, false)
     const input = { keyId: key.keyId, reason: 'policy' as const, text: null, replacedBy: null, by: 'admin' }
-    await expect(revokeKey(services, everyProvider, input)).rejects.toThrow('lost')
+    await expect(writeRevocation(services, everyProvider, input)).rejects.toThrow('lost')
     expect((await services.keyLookup.find(secret, false)).value?.revocation).not.toBeNull()
   })
 

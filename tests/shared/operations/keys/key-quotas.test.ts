@@ -4,8 +4,8 @@ import { AppError } from '../../../../shared/domain/errors.ts'
 import { keyQuotas } from '../../../../shared/operations/keys/key-quotas.ts'
 import { patchKey } from '../../../../shared/operations/keys/patch-key.ts'
 import { putProvider } from '../../../../shared/operations/keys/put-provider.ts'
+import { writeRevocation } from '../../../../shared/operations/keys/revoke-key.ts'
 import { rotateKey } from '../../../../shared/operations/keys/rotate-key.ts'
-import { revokeKey } from '../../../../shared/operations/keys/write-revocation.ts'
 import { type FakeServices, fakeServices } from '../../../support/memory/fake-services.ts'
 import { memoryKeyCountStore } from '../../../support/memory/memory-key-count-store.ts'
 import { makeKey, makeManager } from '../../../support/requests/callers.ts'
@@ -26,7 +26,7 @@ const codeOf = (making: Promise<unknown>) =>
     (error) => error.code,
   )
 const revoke = (services: FakeServices, keyId: string) =>
-  revokeKey(services, everyProvider, { keyId, reason: 'policy', text: null, replacedBy: null, by: 'admin' })
+  writeRevocation(services, everyProvider, { keyId, reason: 'policy', text: null, replacedBy: null, by: 'admin' })
 const rotate = (services: FakeServices, keyId: string, gracePeriodSeconds: number) => {
   const input = { keyId, newKeyId: services.random.id(), gracePeriodSeconds, expiresAt: undefined, by: 'admin' }
   return rotateKey(services, everyProvider, input, allow)

@@ -3,7 +3,7 @@ import { everyProvider, oneProvider } from '../../../../shared/domain/access/pro
 import { AppError } from '../../../../shared/domain/errors.ts'
 import type { Key } from '../../../../shared/domain/keys/key.ts'
 import { type KeyChanges, patchKey } from '../../../../shared/operations/keys/patch-key.ts'
-import { revokeKey } from '../../../../shared/operations/keys/write-revocation.ts'
+import { writeRevocation } from '../../../../shared/operations/keys/revoke-key.ts'
 import { type FakeServices, fakeServices } from '../../../support/memory/fake-services.ts'
 import { makeKey } from '../../../support/requests/callers.ts'
 
@@ -25,7 +25,7 @@ describe('a patch', () => {
   test('cannot change a revoked key', async () => {
     const services = fakeServices()
     const { key } = await makeKey(services)
-    const revoked = await revokeKey(services, everyProvider, { keyId: key.keyId, ...revocation })
+    const revoked = await writeRevocation(services, everyProvider, { keyId: key.keyId, ...revocation })
     await expect(patch(services, key.keyId, { enabled: true })).rejects.toMatchObject({ code: 'key_revoked' })
     expect((await services.keys.findById(everyProvider, key.keyId))?.value).toEqual(revoked)
   })

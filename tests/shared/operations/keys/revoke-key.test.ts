@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { everyProvider, oneProvider } from '../../../../shared/domain/access/provider-scope.ts'
-import { type RevokeKeyInput, revokeKey } from '../../../../shared/operations/keys/write-revocation.ts'
+import { type RevocationInput, writeRevocation } from '../../../../shared/operations/keys/revoke-key.ts'
 import { type FakeServices, fakeServices } from '../../../support/memory/fake-services.ts'
 import { makeKey } from '../../../support/requests/callers.ts'
 
-const revoke = (services: FakeServices, keyId: string, change: Partial<RevokeKeyInput> = {}) =>
-  revokeKey(services, oneProvider('acme'), {
+const revoke = (services: FakeServices, keyId: string, change: Partial<RevocationInput> = {}) =>
+  writeRevocation(services, oneProvider('acme'), {
     ...{ keyId, reason: 'compromised', text: 'leaked', replacedBy: null, by: 'admin', ...change },
   })
 

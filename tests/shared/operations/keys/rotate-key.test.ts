@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { everyProvider, oneProvider } from '../../../../shared/domain/access/provider-scope.ts'
 import { type Key, keyStatus } from '../../../../shared/domain/keys/key.ts'
+import { writeRevocation } from '../../../../shared/operations/keys/revoke-key.ts'
 import { type RotateKeyInput, rotateKey } from '../../../../shared/operations/keys/rotate-key.ts'
-import { revokeKey } from '../../../../shared/operations/keys/write-revocation.ts'
 import { type FakeServices, fakeServices } from '../../../support/memory/fake-services.ts'
 import { makeKey } from '../../../support/requests/callers.ts'
 
@@ -90,7 +90,7 @@ describe('a rotation', () => {
   test('refuses a revoked key, an expired one and one that has a successor, and makes no key then', async () => {
     const services = fakeServices()
     const revoked = (await makeKey(services)).key.keyId
-    await revokeKey(services, everyProvider, {
+    await writeRevocation(services, everyProvider, {
       ...{ keyId: revoked, reason: 'policy', text: null, replacedBy: null, by: 'admin' },
     })
     const expiresAt = new Date(services.clock.now().getTime() + 1)
@@ -139,7 +139,7 @@ describe('of several rotations of one key at once', () => {
       },
     }))
     const revokeBehind = (keyId: string) =>
-      revokeKey(services, everyProvider, { keyId, reason: 'compromised', text: null, replacedBy: null, by: 'x' })
+      writeRevocation(services, everyProvider, { keyId, reason: 'compromised', text: null, replacedBy: null, by: 'x' })
     const { key } = await makeKey(services)
     await expect(rotate(services, key.keyId)).rejects.toMatchObject({ code: 'key_revoked' })
     const states = (await keysOf(services)).map((one) => keyStatus(one, services.clock.now()))
