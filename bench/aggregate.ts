@@ -3,7 +3,7 @@ import { parseUsageMessage } from '../shared/contracts/usage-message.ts'
 import { dayName } from '../shared/domain/usage/calendar.ts'
 import { countOf } from '../shared/domain/usage/counters.ts'
 import { partitionsOfDay, splitByPartition } from '../shared/domain/usage/partition.ts'
-import { batchSettler } from '../shared/operations/usage/commit-batches.ts'
+import { commitBatches } from '../shared/operations/usage/commit-batches.ts'
 import { usageConsumer } from '../shared/operations/usage/consume-usage.ts'
 import { usageAggregator } from '../shared/operations/usage/usage-aggregator.ts'
 import { openMetrics } from '../shared/runtime/metrics.ts'
@@ -65,7 +65,7 @@ async function countSingly(): Promise<void> {
   for (let [message] = await queue.receive(1, 60); message; [message] = await queue.receive(1, 60)) {
     const { deltas, ...batch } = parseUsageMessage(message.body)
     for (const part of splitByPartition(deltas)) {
-      const settle = batchSettler(part.partition, settling)
+      const settle = commitBatches(part.partition, settling)
       await settle([{ batch: { ...batch, count: countOf(part.deltas) }, deltas: part.deltas }])
     }
     await queue.remove(message)

@@ -121,11 +121,11 @@ function nearTo(secret: string): string {
   return generateSecret('live', () => Uint8Array.from(digits))
 }
 
-function isSameText(left: string, right: string): boolean {
-  for (let position = 0; position < left.length; position++) {
-    if (left.charCodeAt(position) !== right.charCodeAt(position)) return false
+function isSameText(orphaned: string, right: string): boolean {
+  for (let position = 0; position < orphaned.length; position++) {
+    if (orphaned.charCodeAt(position) !== right.charCodeAt(position)) return false
   }
-  return left.length === right.length
+  return orphaned.length === right.length
 }
 
 /** The whole call of a holder, which must be refused. */

@@ -8,7 +8,7 @@ import type { KeyDigest } from '../../shared/operations/key-digests.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
 import type { ValidateKeyInput } from '../../shared/operations/keys/validate-key.ts'
 import type { FailureLimits } from '../../shared/operations/limits/failure-limits.ts'
-import { usageRecorder } from '../../shared/operations/usage/queue-recorder.ts'
+import { queueRecorder } from '../../shared/operations/usage/queue-recorder.ts'
 import type { KeyStore, ProviderStore } from '../../shared/ports/keys.ts'
 import type { Limiter } from '../../shared/ports/limits.ts'
 import type { Clock } from '../../shared/ports/runtime.ts'
@@ -130,7 +130,7 @@ export async function fillCache(size: number): Promise<WarmCache> {
 
 /** A recorder that folds and encodes as the service's does, into a queue that takes everything at once. */
 export function recorderToNowhere() {
-  return usageRecorder({
+  return queueRecorder({
     queue: { send: async () => {} },
     codec: { encode: encodeUsageMessage, measure: measureUsageDelta },
     clock: systemClock,

@@ -1,7 +1,7 @@
 import { ulid } from 'ulid'
 import { encodeUsageMessage, measureUsageDelta } from '../../shared/contracts/usage-message.ts'
 import type { UsageEvent } from '../../shared/domain/usage/usage.ts'
-import { usageRecorder } from '../../shared/operations/usage/queue-recorder.ts'
+import { queueRecorder } from '../../shared/operations/usage/queue-recorder.ts'
 import type { Clock, Scheduler } from '../../shared/ports/runtime.ts'
 import { openMetrics } from '../../shared/runtime/metrics.ts'
 
@@ -17,7 +17,7 @@ export const systemScheduler: Scheduler = {
 export function messageMaker(keys: number) {
   const bodies: string[] = []
   const keyIds = Array.from({ length: keys }, () => ulid())
-  const recorder = usageRecorder({
+  const recorder = queueRecorder({
     queue: { send: async (body) => void bodies.push(body) },
     codec: { encode: encodeUsageMessage, measure: measureUsageDelta },
     clock: systemClock,

@@ -42,8 +42,8 @@ export async function timeClasses<Class extends string>(
 export function welchT(a: Float64Array, b: Float64Array): number {
   const both = Float64Array.from([...a, ...b]).sort()
   const limit = both[Math.floor(both.length * 0.9)] ?? Number.POSITIVE_INFINITY
-  const [left, right] = [momentsOf(a.filter((ns) => ns <= limit)), momentsOf(b.filter((ns) => ns <= limit))]
-  return (left.mean - right.mean) / Math.sqrt(left.variance / left.count + right.variance / right.count)
+  const [orphaned, right] = [momentsOf(a.filter((ns) => ns <= limit)), momentsOf(b.filter((ns) => ns <= limit))]
+  return (orphaned.mean - right.mean) / Math.sqrt(orphaned.variance / orphaned.count + right.variance / right.count)
 }
 
 /**

@@ -1,21 +1,21 @@
-import { type LocalSpooling, type LocalSpoolingNeeds, localSpooling } from '../operations/spool/local-spool.ts'
-import { type BufferedRecorder, type UsageRecorderOptions, usageRecorder } from '../operations/usage/queue-recorder.ts'
+import { type LocalSpool, type LocalSpoolNeeds, localSpool } from '../operations/spool/local-spool.ts'
+import { type BufferedRecorder, type QueueRecorderOptions, queueRecorder } from '../operations/usage/queue-recorder.ts'
 import type { Random } from '../ports/runtime.ts'
 import type { Config } from '../runtime/config.ts'
 
-type Needs = Omit<LocalSpoolingNeeds, 'producer' | 'strict' | 'intervalMs'> &
-  Pick<UsageRecorderOptions, 'instance'> & { readonly random: Random }
+type Needs = Omit<LocalSpoolNeeds, 'producer' | 'strict' | 'intervalMs'> &
+  Pick<QueueRecorderOptions, 'instance'> & { readonly random: Random }
 
 /** The recorder that the settings ask for, and what is kept on the local disk whatever they ask for. */
 export function composeUsage(
   { usageDurability: durability, spoolIntervalSeconds }: Pick<Config, 'usageDurability' | 'spoolIntervalSeconds'>,
   needs: Needs,
-): { readonly usage: BufferedRecorder; readonly spooling: LocalSpooling } {
+): { readonly usage: BufferedRecorder; readonly localSpool: LocalSpool } {
   const { random, instance } = needs
   // Each recorder numbers its own messages, so each is a boot of its own.
-  const direct = (kind: 'strict' | 'relaxed') => usageRecorder({ ...needs, durability: kind, boot: random.id() })
+  const direct = (kind: 'strict' | 'relaxed') => queueRecorder({ ...needs, durability: kind, boot: random.id() })
   let fallback: BufferedRecorder | undefined
-  const spooling = localSpooling({
+  const spool = localSpool({
     ...needs,
     producer: `${instance}.${random.id()}`,
     intervalMs: spoolIntervalSeconds * 1000,
@@ -24,5 +24,5 @@ export function composeUsage(
       return fallback
     },
   })
-  return { usage: durability === 'local' ? spooling.recorder : direct(durability), spooling }
+  return { usage: durability === 'local' ? spool.recorder : direct(durability), localSpool: spool }
 }

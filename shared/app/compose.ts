@@ -66,7 +66,7 @@ export function compose(config: Config): Services {
     ...{ ...hot, digests, clock, scheduler, log, meter: metrics.meter },
     replica: sqliteKeyReplica(() => local.database()?.database),
   })
-  const { usage, spooling } = composeUsage(config, {
+  const { usage, localSpool } = composeUsage(config, {
     ...{
       queue: stores.queue,
       keys: stores.keys,
@@ -75,10 +75,10 @@ export function compose(config: Config): Services {
       codec,
       hashIp: digests.ofAddress,
     },
-    ...{ open: local.spool, left: local.left, clock, scheduler, random, log, jitter, meter: metrics.meter },
+    ...{ open: local.spool, orphaned: local.orphaned, clock, scheduler, random, log, jitter, meter: metrics.meter },
     instance,
   })
-  const watched = { ...stores, limiter: limits, keyLookup: known, spooling }
+  const watched = { ...stores, limiter: limits, keyLookup: known, localSpool }
   watchGauges(metrics.meter, VERSION, { ...watched, process: processUse() })
   return {
     ...stores,
@@ -88,13 +88,13 @@ export function compose(config: Config): Services {
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }),
     managementLimit: config.managementLimit,
     keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
-    ...{ usage, spooling, pendingRevocations: spooling.pendingRevocations },
+    ...{ usage, localSpool, pendingRevocations: localSpool.pendingRevocations },
     consumer: usageConsumer({
       ...stores,
       ...{ aggregator, codec, pushLog, clock, log, meter: metrics.meter },
       leaseSeconds: config.usageLeaseSeconds,
     }),
-    background: [spooling, known],
+    background: [localSpool, known],
     tokens: config.entra && entraTokens({ ...names, settings: config.entra, clock, scheduler, log }),
     clientIpSource: config.clientIpSource,
     readiness: readinessCheck({ ...watched, clock, scheduler, keepsLocalFiles: config.localDatabase !== undefined }),

@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto'
 import { type LocalDatabase, ownDatabase } from '../adapters/sqlite/local-database.ts'
-import { leftSpools } from '../adapters/sqlite/orphaned-spools.ts'
+import { orphanedSpools } from '../adapters/sqlite/orphaned-spools.ts'
 import { sqliteSpool } from '../adapters/sqlite/spool.ts'
 import type { Log } from '../ports/runtime.ts'
-import type { LeftSpools, Spool } from '../ports/spool.ts'
+import type { OrphanedSpools, Spool } from '../ports/spool.ts'
 import type { Config } from '../runtime/config.ts'
 
 /** What this machine's own disk offers; nothing is opened before it is asked for. */
@@ -12,7 +12,7 @@ export interface Local {
   readonly database: () => LocalDatabase | undefined
   /** In that file. */
   readonly spool: () => Spool | undefined
-  readonly left: LeftSpools
+  readonly orphaned: OrphanedSpools
 }
 
 /**
@@ -21,7 +21,7 @@ export interface Local {
  */
 export function openLocal({ localDatabase, peppers, storage }: Config, log: Log): Local {
   if (localDatabase === undefined) {
-    return { database: () => undefined, spool: () => undefined, left: { visit: async () => undefined } }
+    return { database: () => undefined, spool: () => undefined, orphaned: { visit: async () => undefined } }
   }
   const account = storage.kind === 'identity' ? storage.account : accountOf(storage.connectionString)
   const [own, ...older] = peppers.map(({ bytes }) => ({
@@ -30,16 +30,16 @@ export function openLocal({ localDatabase, peppers, storage }: Config, log: Log)
   }))
   if (own === undefined) throw new RangeError('openLocal needs at least one pepper')
   const open = ownDatabase(own)
-  const lefts = [own, ...older].map(leftSpools)
+  const lefts = [own, ...older].map(orphanedSpools)
   return {
     database: open,
     spool: () => {
       const local = open()
       return local && sqliteSpool(local.database)
     },
-    left: {
+    orphaned: {
       visit: async (take) => {
-        for (const left of lefts) await left.visit(take)
+        for (const orphaned of lefts) await orphaned.visit(take)
       },
     },
   }

@@ -4,7 +4,7 @@ import type { KeyDigests } from '../operations/key-digests.ts'
 import type { KeyQuotas } from '../operations/keys/key-quotas.ts'
 import type { FailureLimits } from '../operations/limits/failure-limits.ts'
 import type { ReadinessCheck } from '../operations/maintenance/check-readiness.ts'
-import type { LocalSpooling } from '../operations/spool/local-spool.ts'
+import type { LocalSpool } from '../operations/spool/local-spool.ts'
 import type { UsageConsumer } from '../operations/usage/consume-usage.ts'
 import type { BufferedRecorder } from '../operations/usage/queue-recorder.ts'
 import type { UsageAggregator } from '../operations/usage/usage-aggregator.ts'
@@ -31,7 +31,7 @@ export interface Services {
   readonly keyLookup: KeyLookup
   readonly usage: BufferedRecorder
   /** What waits on the local disk. */
-  readonly spooling: LocalSpooling
+  readonly localSpool: LocalSpool
   readonly pendingRevocations: Pick<RevocationSpool, 'put'>
   readonly limiter: Limiter
   readonly failures: FailureLimits

@@ -20,7 +20,7 @@ export interface UsageSpool {
   /** What was appended and is in no batch, by producer, in order. */
   loose(): readonly LooseUses[]
   /** The batches take the place of all that the producer has appended. */
-  seal(producer: string, batches: readonly SpooledBatch[]): 'sealed' | 'full'
+  storeBatches(producer: string, batches: readonly SpooledBatch[]): 'stored' | 'full'
   numbering(producer: string): Numbering
   /** In the order in which they were sealed. */
   oldest(limit: number): readonly SpooledBatch[]
@@ -57,7 +57,7 @@ export interface Spool {
 }
 
 /** The files that processes left which never came back. */
-export interface LeftSpools {
+export interface OrphanedSpools {
   /** Opens those that nobody has, one after the other, for as long as `take` runs. */
   visit(take: (spool: Spool) => Promise<void>): Promise<void>
 }

@@ -58,13 +58,13 @@ describe('POST /auth/keys/{token_id}/revoke while the store is down', () => {
       ...{ revoked_reason: 'compromised', revoked_text: null, revoked_by: 'admin', replaced_by: replacedBy },
     })
     expect(await codeOf(known)).toBe('REVOKED')
-    expect(services.spooling.state()?.pendingRevocations).toBe(1)
+    expect(services.localSpool.state()?.pendingRevocations).toBe(1)
 
     await services.time.advance(60_000)
     down = false
     await services.time.advance(5000)
     expect(await revocationOf(known)).toEqual([at, 'admin', 'compromised', replacedBy])
-    expect(services.spooling.state()?.pendingRevocations).toBe(0)
+    expect(services.localSpool.state()?.pendingRevocations).toBe(0)
   })
 
   test('202 again for the same key, with the first revocation', async () => {

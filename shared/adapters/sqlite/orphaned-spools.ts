@@ -1,9 +1,9 @@
-import type { LeftSpools } from '../../ports/spool.ts'
+import type { OrphanedSpools } from '../../ports/spool.ts'
 import { type LocalDatabaseOptions, localDatabaseSlots, openLeftDatabase } from './local-database.ts'
 import { sqliteSpool } from './spool.ts'
 
 /** The files of this deployment on this machine that no process has open, this one included. */
-export function leftSpools(options: LocalDatabaseOptions): LeftSpools {
+export function orphanedSpools(options: LocalDatabaseOptions): OrphanedSpools {
   return {
     visit: async (take) => {
       for (const slot of localDatabaseSlots) {

@@ -38,14 +38,14 @@ function usageSpool(database: DatabaseSync, bytesMax: number): UsageSpool {
       return 'kept'
     },
     loose: () => rows.loose(),
-    seal: (producer, sealed) => {
+    storeBatches: (producer, stored) => {
       const freed = rows.looseBytes(producer)
-      if (!fits(() => inTransaction(database, () => rows.seal(producer, sealed)))) return 'full'
+      if (!fits(() => inTransaction(database, () => rows.storeBatches(producer, stored)))) return 'full'
       looseBytes -= freed
-      batchBytes += sealed.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0)
-      batches += sealed.length
-      oldestMadeAtMs ??= sealed[0]?.madeAtMs
-      return 'sealed'
+      batchBytes += stored.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0)
+      batches += stored.length
+      oldestMadeAtMs ??= stored[0]?.madeAtMs
+      return 'stored'
     },
     numbering: (producer) => rows.numbering(producer),
     oldest: (limit) => rows.oldest(limit),
@@ -98,7 +98,7 @@ function usageRows(database: DatabaseSync) {
     append: (producer: string, text: string) => insertLoose.run(producer, text),
     loose: () => groupByProducer(selectLoose.all() as { producer: string; events: string }[]),
     looseBytes: (producer: string) => sumLoose(producer).bytes,
-    seal: (producer: string, batches: readonly SpooledBatch[]) => {
+    storeBatches: (producer: string, batches: readonly SpooledBatch[]) => {
       for (const { number, madeAtMs, body } of batches) insertBatch.run(producer, number, madeAtMs, body)
       setLast.run(producer, Math.max(...batches.map(({ number }) => number)))
       deleteLoose.run(producer)

@@ -5,22 +5,22 @@ import { evidentIp } from './revoked-use.ts'
 import type { UsageDelta, UsageEvent } from './usage.ts'
 
 /** Uses that fit into one message. It takes in more until it is taken to be sent. */
-export interface UsageLot {
+export interface MessageDraft {
   readonly deltas: (hashIp: (address: string) => string) => readonly UsageDelta[]
 }
 
 /** Events that wait to be sent, folded: what differs in nothing but its time waits as one. */
-export interface UsageGathering {
+export interface UsageAccumulator {
   /** The lot that carries the event from now on; undefined where nothing more may wait. */
-  add(event: UsageEvent, nowMs: number): UsageLot | undefined
+  add(event: UsageEvent, nowMs: number): MessageDraft | undefined
   /** The lots that still take in events, oldest first. */
-  readonly waiting: readonly UsageLot[]
+  readonly waiting: readonly MessageDraft[]
   /** Closes the oldest lot. Its deltas count against the bound until they are released. */
-  take(): UsageLot | undefined
-  release(lot: UsageLot): void
+  take(): MessageDraft | undefined
+  release(draft: MessageDraft): void
 }
 
-interface GatheringOptions {
+interface AccumulatorOptions {
   readonly measure: (delta: UsageDelta) => DeltaSize
   /** The most deltas that may be waiting or on their way. */
   readonly deltasMax: number
@@ -29,29 +29,29 @@ interface GatheringOptions {
 interface Cell {
   readonly first: UsageEvent
   readonly hour: number
-  readonly lot: Lot
+  readonly draft: Draft
   count: number
   lastMs: number
   lastIp: string | null
 }
 
-interface Lot extends UsageLot {
+interface Draft extends MessageDraft {
   readonly cells: Cell[]
   readonly room: MessageRoom
 }
 
 /** Starts with nothing. The bound is on deltas, not on uses: a busy key costs no more than a quiet one. */
-export function usageGathering({ measure, deltasMax }: GatheringOptions): UsageGathering {
-  const lots: Lot[] = []
+export function usageAccumulator({ measure, deltasMax }: AccumulatorOptions): UsageAccumulator {
+  const drafts: Draft[] = []
   const cellsByEndpoint = new Map<string, Map<string, Cell[]>>()
   let held = 0
 
   const open = (first: UsageEvent, hour: number, atMs: number): Cell | undefined => {
     if (held >= deltasMax) return undefined
     const delta = deltaOf({ first, hour, count: 1, lastMs: atMs, lastIp: null }, () => '')
-    const lot = roomFor(lots, delta, measure(delta))
-    const cell = { first, hour, lot, count: 0, lastMs: atMs, lastIp: first.clientIp }
-    lot.cells.push(cell)
+    const draft = roomFor(drafts, delta, measure(delta))
+    const cell = { first, hour, draft, count: 0, lastMs: atMs, lastIp: first.clientIp }
+    draft.cells.push(cell)
     held++
     const endpoints = entry(cellsByEndpoint, first.keyId, newMap<Cell[]>)
     entry(endpoints, first.endpoint, newList<Cell>).push(cell)
@@ -59,7 +59,7 @@ export function usageGathering({ measure, deltasMax }: GatheringOptions): UsageG
   }
 
   return {
-    waiting: lots,
+    waiting: drafts,
     add: (event, nowMs) => {
       const atMs = countedAtMs(event.at.getTime(), nowMs)
       const hour = hourIndex(atMs)
@@ -71,15 +71,15 @@ export function usageGathering({ measure, deltasMax }: GatheringOptions): UsageG
         cell.lastMs = atMs
         cell.lastIp = event.clientIp
       }
-      return cell.lot
+      return cell.draft
     },
     take: () => {
-      const lot = lots.shift()
-      for (const cell of lot?.cells ?? []) unlist(cellsByEndpoint, cell)
-      return lot
+      const draft = drafts.shift()
+      for (const cell of draft?.cells ?? []) unlist(cellsByEndpoint, cell)
+      return draft
     },
-    release: (lot) => {
-      held -= (lot as Lot).cells.length
+    release: (draft) => {
+      held -= (draft as Draft).cells.length
     },
   }
 }
@@ -95,17 +95,17 @@ function isAlike(cell: Cell, event: UsageEvent, hour: number): boolean {
 }
 
 /** Only the newest lot is asked: looking through all of them would make a long queue slow. */
-function roomFor(lots: Lot[], delta: UsageDelta, size: DeltaSize): Lot {
-  const newest = lots.at(-1)
+function roomFor(drafts: Draft[], delta: UsageDelta, size: DeltaSize): Draft {
+  const newest = drafts.at(-1)
   if (newest?.room.take(delta, size)) return newest
   const cells: Cell[] = []
-  const lot: Lot = { cells, room: messageRoom(), deltas: (hashIp) => cells.map((cell) => deltaOf(cell, hashIp)) }
-  lot.room.take(delta, size)
-  lots.push(lot)
-  return lot
+  const draft: Draft = { cells, room: messageRoom(), deltas: (hashIp) => cells.map((cell) => deltaOf(cell, hashIp)) }
+  draft.room.take(delta, size)
+  drafts.push(draft)
+  return draft
 }
 
-function deltaOf(cell: Omit<Cell, 'lot'>, hashIp: (address: string) => string): UsageDelta {
+function deltaOf(cell: Omit<Cell, 'draft'>, hashIp: (address: string) => string): UsageDelta {
   const { providerId, keyId, ownerId, environment, outcome, endpoint, statusClass } = cell.first
   return {
     providerId,

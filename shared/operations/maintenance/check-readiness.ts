@@ -5,7 +5,7 @@ import type { Breaker, BreakerState } from '../../ports/meter.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
 import type { Clock, Scheduler } from '../../ports/runtime.ts'
 import type { KeyLookup } from '../key-cache/key-lookup.ts'
-import type { LocalSpooling, SpoolState } from '../spool/local-spool.ts'
+import type { LocalSpool, SpoolState } from '../spool/local-spool.ts'
 
 interface ReadinessNeeds {
   readonly providers: Pick<ProviderStore, 'find'>
@@ -13,7 +13,7 @@ interface ReadinessNeeds {
   readonly guards: readonly Breaker[]
   readonly keyLookup: Pick<KeyLookup, 'status'>
   readonly limiter: Pick<Limiter, 'clockSkewSeconds'>
-  readonly spooling: Pick<LocalSpooling, 'state'>
+  readonly localSpool: Pick<LocalSpool, 'state'>
   /** Whether the settings ask for files on the local disk. */
   readonly keepsLocalFiles: boolean
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -61,7 +61,7 @@ export function readinessCheck(needs: ReadinessNeeds): ReadinessCheck {
 }
 
 async function check(needs: ReadinessNeeds): Promise<Readiness> {
-  const { providers, queue, guards, keyLookup, limiter, spooling, scheduler } = needs
+  const { providers, queue, guards, keyLookup, limiter, localSpool, scheduler } = needs
   const dependencies = await Promise.all([
     ask('tables', () => providers.find(oneProvider('readiness')), scheduler),
     ask('queue', () => queue.depth(), scheduler),
@@ -69,7 +69,7 @@ async function check(needs: ReadinessNeeds): Promise<Readiness> {
   const found = {
     dependencies,
     breakers: guards.map((guard) => ({ name: guard.name, state: guard.state() })),
-    spool: spooling.state(),
+    spool: localSpool.state(),
     known: keyLookup.status(),
     clockSkewSeconds: limiter.clockSkewSeconds(),
   }

@@ -2,7 +2,7 @@ import type { Limiter } from '../../ports/limits.ts'
 import type { Meter, ProcessUse } from '../../ports/meter.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
 import type { KeyLookup } from '../key-cache/key-lookup.ts'
-import type { LocalSpooling } from '../spool/local-spool.ts'
+import type { LocalSpool } from '../spool/local-spool.ts'
 
 /** What is looked at when somebody asks for the metrics. */
 interface Watched {
@@ -10,13 +10,13 @@ interface Watched {
   readonly queue: Pick<MessageQueue, 'depth'>
   readonly poison: Pick<MessageQueue, 'depth'>
   readonly limiter: Pick<Limiter, 'leases' | 'clockSkewSeconds'>
-  readonly spooling: Pick<LocalSpooling, 'state'>
+  readonly localSpool: Pick<LocalSpool, 'state'>
   readonly keyLookup: Pick<KeyLookup, 'status'>
 }
 
 /** Tells the meter where each gauge is read. One of which nothing is known has no sample. */
 export function watchGauges({ watch }: Pick<Meter, 'watch'>, version: string, watched: Watched): void {
-  const { process, queue, poison, limiter, spooling, keyLookup } = watched
+  const { process, queue, poison, limiter, localSpool, keyLookup } = watched
   watch('auth_api_build_info', () => [{ labels: { version }, value: 1 }])
   watch('auth_api_resident_memory_bytes', () => known(process.memoryBytes()))
   watch('auth_api_event_loop_busy_ratio', () => known(process.busyRatio()))
@@ -27,10 +27,10 @@ export function watchGauges({ watch }: Pick<Meter, 'watch'>, version: string, wa
       { labels: { queue: 'usage-events-poison' }, value: poisoned },
     ]
   })
-  watch('auth_api_spool_batches', () => known(spooling.state()?.batches))
-  watch('auth_api_spool_bytes', () => known(spooling.state()?.bytes))
-  watch('auth_api_spool_oldest_seconds', () => knownSeconds(spooling.state()?.oldestAgeMs))
-  watch('auth_api_pending_revocations', () => known(spooling.state()?.pendingRevocations))
+  watch('auth_api_spool_batches', () => known(localSpool.state()?.batches))
+  watch('auth_api_spool_bytes', () => known(localSpool.state()?.bytes))
+  watch('auth_api_spool_oldest_seconds', () => knownSeconds(localSpool.state()?.oldestAgeMs))
+  watch('auth_api_pending_revocations', () => known(localSpool.state()?.pendingRevocations))
   watch('auth_api_cached_keys', () => known(keyLookup.status().cachedKeys))
   watch('auth_api_feed_age_seconds', () => knownSeconds(keyLookup.status().feedAgeMs))
   watch('auth_api_replica_age_seconds', () => knownSeconds(keyLookup.status().replicaAgeMs))

@@ -1,10 +1,10 @@
-import type { UsageLot } from '../../domain/usage/accumulator.ts'
-import { usageGathering } from '../../domain/usage/accumulator.ts'
+import type { MessageDraft } from '../../domain/usage/accumulator.ts'
+import { usageAccumulator } from '../../domain/usage/accumulator.ts'
 import type { Clock } from '../../ports/runtime.ts'
 import type { SpooledBatch, UsageSpool } from '../../ports/spool.ts'
 import type { UsageCodec } from '../../ports/usage.ts'
 
-export interface SealNeeds {
+export interface BatchNeeds {
   readonly codec: Pick<UsageCodec, 'encode' | 'measure'>
   /** Keyed hash of a client address, at most 32 ASCII characters. */
   readonly hashIp: (address: string) => string
@@ -14,36 +14,36 @@ export interface SealNeeds {
  * Puts the lots of a producer, which are all that it has loose, into batches with the numbers after its last one. With
  * `full` nothing has changed. `at` is when the uses were recorded.
  */
-export function sealLots(
-  { codec, hashIp }: SealNeeds,
+export function batchUses(
+  { codec, hashIp }: BatchNeeds,
   spool: UsageSpool,
-  { producer, lots, at }: { readonly producer: string; readonly lots: readonly UsageLot[]; readonly at: Date },
-): 'sealed' | 'full' {
+  { producer, drafts, at }: { readonly producer: string; readonly drafts: readonly MessageDraft[]; readonly at: Date },
+): 'stored' | 'full' {
   const { last, oldestWaiting } = spool.numbering(producer)
-  const batches = lots.map((lot, index): SpooledBatch => {
+  const batches = drafts.map((draft, index): SpooledBatch => {
     const number = last + 1 + index
     const body = codec.encode({
       batchId: `${producer}.${number}`,
       ackedBelow: oldestWaiting ?? last + 1,
       at: at.toISOString(),
-      deltas: lot.deltas(hashIp),
+      deltas: draft.deltas(hashIp),
       push: null,
     })
     return { producer, number, body, madeAtMs: at.getTime() }
   })
-  return batches.length === 0 ? 'sealed' : spool.seal(producer, batches)
+  return batches.length === 0 ? 'stored' : spool.storeBatches(producer, batches)
 }
 
 /**
  * Puts what killed processes had loose into batches: under their own names and next numbers, so that no number of theirs
  * is ever missing, and as of the time of the uses, so that reconciliation finds them on their day.
  */
-export function sealLeftUses(needs: SealNeeds & { readonly clock: Clock }, spool: UsageSpool): void {
+export function batchOrphanedUses(needs: BatchNeeds & { readonly clock: Clock }, spool: UsageSpool): void {
   for (const { producer, events } of spool.loose()) {
-    const gathering = usageGathering({ measure: needs.codec.measure, deltasMax: Infinity })
+    const accumulator = usageAccumulator({ measure: needs.codec.measure, deltasMax: Infinity })
     const nowMs = needs.clock.now().getTime()
-    for (const event of events) gathering.add(event, nowMs)
+    for (const event of events) accumulator.add(event, nowMs)
     const atMs = Math.min(nowMs, ...events.slice(-1).map(({ at }) => at.getTime()))
-    sealLots(needs, spool, { producer, lots: gathering.waiting, at: new Date(atMs) })
+    batchUses(needs, spool, { producer, drafts: accumulator.waiting, at: new Date(atMs) })
   }
 }

@@ -1,17 +1,17 @@
 import type { RevocationSpool } from '../../ports/keys.ts'
 import type { Background } from '../../ports/runtime.ts'
-import type { LeftSpools, Spool } from '../../ports/spool.ts'
+import type { OrphanedSpools, Spool } from '../../ports/spool.ts'
 import { throttledWarnings } from '../throttled-warnings.ts'
 import type { BufferedRecorder } from '../usage/queue-recorder.ts'
-import { type SealNeeds, sealLeftUses } from './batch-uses.ts'
+import { type BatchNeeds, batchOrphanedUses } from './batch-uses.ts'
 import { type DrainNeeds, drainOnce, type SpoolDrain, spoolDrain } from './drain-spool.ts'
 import { type ReplayNeeds, replayRevocations, revocationReplay } from './replay-revocations.ts'
-import { type LocalRecorder, localUsageRecorder } from './spool-recorder.ts'
+import { type SpoolRecorder, spoolRecorder } from './spool-recorder.ts'
 
-export interface LocalSpoolingNeeds extends DrainNeeds, SealNeeds, ReplayNeeds {
+export interface LocalSpoolNeeds extends DrainNeeds, BatchNeeds, ReplayNeeds {
   /** Opens this process's file; undefined where none can be had. Called once. */
   readonly open: () => Spool | undefined
-  readonly left: LeftSpools
+  readonly orphaned: OrphanedSpools
   /** `<instance>.<boot>`, which no other start of any process ever had. */
   readonly producer: string
   /** Records where there is no file, or no longer. */
@@ -28,7 +28,7 @@ export interface SpoolState {
 }
 
 /** Everything that lives on the local disk until a dependency takes it. Opens nothing before it is started or asked. */
-export interface LocalSpooling extends Background {
+export interface LocalSpool extends Background {
   readonly recorder: BufferedRecorder
   /** `put` throws where there is no file. */
   readonly pendingRevocations: Pick<RevocationSpool, 'put'>
@@ -38,7 +38,7 @@ export interface LocalSpooling extends Background {
 
 interface Opened extends Spool {
   readonly drain: SpoolDrain
-  readonly recorder: LocalRecorder
+  readonly recorder: SpoolRecorder
 }
 
 const ADOPT_EVERY_MS = 30_000
@@ -47,14 +47,14 @@ const ADOPT_EVERY_MS = 30_000
  * From the start on, what an earlier process left is in force again and on its way: first the revocations, then the uses.
  * Files that nobody has are emptied too, now and every half minute.
  */
-export function localSpooling(needs: LocalSpoolingNeeds): LocalSpooling {
+export function localSpool(needs: LocalSpoolNeeds): LocalSpool {
   const opened = once(() => openSpool(needs))
   const replay = revocationReplay(needs, () => opened()?.revocations)
   const warn = throttledWarnings(needs.log, needs.clock)
   let cancelAdoption: () => void = () => undefined
 
   const adopt = (): void => {
-    const adopting = needs.left.visit((spool) => emptyLeftSpool(needs, spool))
+    const adopting = needs.orphaned.visit((spool) => emptyLeftSpool(needs, spool))
     void adopting.catch(() => warn('What another process left on the local disk is not sent yet.', {}))
     cancelAdoption = needs.scheduler.after(ADOPT_EVERY_MS, adopt)
   }
@@ -93,24 +93,24 @@ export function localSpooling(needs: LocalSpoolingNeeds): LocalSpooling {
   }
 }
 
-function openSpool(needs: LocalSpoolingNeeds): Opened | undefined {
+function openSpool(needs: LocalSpoolNeeds): Opened | undefined {
   try {
     const spool = needs.open()
     if (spool === undefined) return undefined
     for (const key of spool.revocations.list()) needs.keyLookup.revokeHere(key)
-    sealLeftUses(needs, spool.usage)
+    batchOrphanedUses(needs, spool.usage)
     const drain = spoolDrain(needs, spool.usage)
-    return { ...spool, drain, recorder: localUsageRecorder({ ...needs, spool: spool.usage, drain }) }
+    return { ...spool, drain, recorder: spoolRecorder({ ...needs, spool: spool.usage, drain }) }
   } catch {
     needs.log('error', 'The local spool cannot be read. It is left as it is, and uses go to the queue at once.')
     return undefined
   }
 }
 
-async function emptyLeftSpool(needs: LocalSpoolingNeeds, { usage, revocations }: Spool): Promise<void> {
+async function emptyLeftSpool(needs: LocalSpoolNeeds, { usage, revocations }: Spool): Promise<void> {
   for (const key of revocations.list()) needs.keyLookup.revokeHere(key)
   await replayRevocations(needs, revocations)
-  sealLeftUses(needs, usage)
+  batchOrphanedUses(needs, usage)
   await drainOnce(needs, usage)
 }
 

@@ -1,15 +1,15 @@
 import { AppError } from '../../domain/errors.ts'
-import { type UsageLot, usageGathering } from '../../domain/usage/accumulator.ts'
+import { type MessageDraft, usageAccumulator } from '../../domain/usage/accumulator.ts'
 import type { UsageEvent } from '../../domain/usage/usage.ts'
 import type { Meter } from '../../ports/meter.ts'
 import type { Clock, Log, Scheduler } from '../../ports/runtime.ts'
 import type { UsageSpool } from '../../ports/spool.ts'
 import { throttledWarnings } from '../throttled-warnings.ts'
 import type { BufferedRecorder } from '../usage/queue-recorder.ts'
-import { type SealNeeds, sealLots } from './batch-uses.ts'
+import { type BatchNeeds, batchUses } from './batch-uses.ts'
 import type { SpoolDrain } from './drain-spool.ts'
 
-interface LocalRecorderOptions extends SealNeeds {
+interface SpoolRecorderOptions extends BatchNeeds {
   readonly spool: UsageSpool
   readonly drain: Pick<SpoolDrain, 'wake' | 'isHealthy' | 'flush'>
   /** `<instance>.<boot>`, which no other start of any process ever had. */
@@ -24,7 +24,7 @@ interface LocalRecorderOptions extends SealNeeds {
   readonly strict: () => BufferedRecorder
 }
 
-export interface LocalRecorder extends BufferedRecorder {
+export interface SpoolRecorder extends BufferedRecorder {
   /** Whether the disk failed, so that another recorder has taken over. */
   hasFailed(): boolean
 }
@@ -45,10 +45,10 @@ const LOOSE_USES_MAX = 20_000
  * Keeps uses on the local disk before `record` resolves: all of one turn of the event loop with one sync. From there they
  * go to the queue in batches. A full spool refuses; after a failure of the disk another recorder takes over.
  */
-export function localUsageRecorder(options: LocalRecorderOptions): LocalRecorder {
+export function spoolRecorder(options: SpoolRecorderOptions): SpoolRecorder {
   const { spool, drain, producer, meter } = options
   const disk = careful(options.log)
-  const sealing = usesToSeal(options, disk)
+  const batching = usesToBatch(options, disk)
   const warn = throttledWarnings(options.log, options.clock)
   let turn: Turn | undefined
 
@@ -59,7 +59,7 @@ export function localUsageRecorder(options: LocalRecorderOptions): LocalRecorder
     const kept = disk.attempt(() => spool.append(producer, events))
     meter.count('auth_api_usage_events_total', { result: kept === 'kept' ? 'recorded' : 'refused' }, events.length)
     if (kept === 'kept') {
-      sealing.add(events)
+      batching.add(events)
       resolve()
       return
     }
@@ -76,7 +76,7 @@ export function localUsageRecorder(options: LocalRecorderOptions): LocalRecorder
     },
     flush: async () => {
       commit()
-      sealing.seal()
+      batching.now()
       await drain.flush()
       if (disk.failed()) await options.strict().flush()
     },
@@ -86,40 +86,40 @@ export function localUsageRecorder(options: LocalRecorderOptions): LocalRecorder
 }
 
 /** Uses that are loose on the disk, folded in memory into what a batch says of them. */
-function usesToSeal(options: LocalRecorderOptions, disk: Disk) {
+function usesToBatch(options: SpoolRecorderOptions, disk: Disk) {
   const { spool, drain, producer, clock, scheduler, intervalMs } = options
-  const gathering = usageGathering({ measure: options.codec.measure, deltasMax: Infinity })
-  let closed: UsageLot[] = []
+  const accumulator = usageAccumulator({ measure: options.codec.measure, deltasMax: Infinity })
+  let closed: MessageDraft[] = []
   let loose = 0
-  let cancelSeal: (() => void) | undefined
+  let cancelBatching: (() => void) | undefined
 
-  const seal = (): void => {
-    cancelSeal?.()
-    cancelSeal = undefined
-    for (let lot = gathering.take(); lot !== undefined; lot = gathering.take()) closed.push(lot)
-    const sealed = disk.attempt(() => sealLots(options, spool, { producer, lots: closed, at: clock.now() }))
-    if (sealed === 'full') sealLater()
-    if (sealed !== 'sealed') return
+  const batchNow = (): void => {
+    cancelBatching?.()
+    cancelBatching = undefined
+    for (let draft = accumulator.take(); draft !== undefined; draft = accumulator.take()) closed.push(draft)
+    const stored = disk.attempt(() => batchUses(options, spool, { producer, drafts: closed, at: clock.now() }))
+    if (stored === 'full') batchLater()
+    if (stored !== 'stored') return
     closed = []
     loose = 0
     drain.wake()
   }
 
-  const sealLater = (): void => {
+  const batchLater = (): void => {
     const delayMs = drain.isHealthy() ? Math.min(GATHER_MS, intervalMs) : intervalMs
-    cancelSeal ??= scheduler.after(delayMs, seal)
+    cancelBatching ??= scheduler.after(delayMs, batchNow)
   }
 
   return {
     add: (events: readonly UsageEvent[]): void => {
       const nowMs = clock.now().getTime()
-      for (const event of events) gathering.add(event, nowMs)
+      for (const event of events) accumulator.add(event, nowMs)
       loose += events.length
-      // A lot with another one behind it is full.
-      if (gathering.waiting.length > 1 || loose >= LOOSE_USES_MAX) seal()
-      else sealLater()
+      // A draft with another one behind it is full.
+      if (accumulator.waiting.length > 1 || loose >= LOOSE_USES_MAX) batchNow()
+      else batchLater()
     },
-    seal,
+    now: batchNow,
   }
 }
 

@@ -1,34 +1,34 @@
 import { keyName } from '../../domain/usage/counters.ts'
 import type { UsagePartition } from '../../domain/usage/usage.ts'
-import { type BatchFate, batchSettler, type PartitionBatch, type SettleOptions } from './commit-batches.ts'
+import { type BatchOutcome, type CommitOptions, commitBatches, type PartitionBatch } from './commit-batches.ts'
 
 /** The one writer of a partition in this process. */
 export interface PartitionCounter {
   /** Resolves when the store holds the result. Throws when it could not be learnt; then the batch may or may not count. */
-  count(given: PartitionBatch): Promise<BatchFate>
+  count(given: PartitionBatch): Promise<BatchOutcome>
   isIdle(): boolean
 }
 
 interface Entry extends PartitionBatch {
   readonly keys: ReadonlySet<string>
-  readonly fate: PromiseWithResolvers<BatchFate>
+  readonly outcome: PromiseWithResolvers<BatchOutcome>
 }
 
 const ROWS_MAX = 100
 
 /** Merges whatever waits into one transaction after the other. A batch that waits already is not counted beside itself. */
-export function partitionCounter(partition: UsagePartition, options: SettleOptions): PartitionCounter {
-  const settle = batchSettler(partition, options)
+export function partitionCounter(partition: UsagePartition, options: CommitOptions): PartitionCounter {
+  const settle = commitBatches(partition, options)
   const waiting: Entry[] = []
-  const underWay = new Map<string, Promise<BatchFate>>()
+  const underWay = new Map<string, Promise<BatchOutcome>>()
   let running = false
 
   const settleGroup = async (group: readonly Entry[]): Promise<void> => {
     try {
-      const fates = await settle(group)
-      for (const { batch, fate } of group) fate.resolve(fates.get(batch.batchId) ?? 'duplicate')
+      const outcomes = await settle(group)
+      for (const { batch, outcome } of group) outcome.resolve(outcomes.get(batch.batchId) ?? 'duplicate')
     } catch (error) {
-      for (const { fate } of group) fate.reject(error)
+      for (const { outcome } of group) outcome.reject(error)
     }
     for (const { batch } of group) underWay.delete(batch.batchId)
   }
@@ -45,12 +45,12 @@ export function partitionCounter(partition: UsagePartition, options: SettleOptio
     isIdle: () => !running,
     count: ({ batch, deltas }) => {
       const same = underWay.get(batch.batchId)
-      if (same !== undefined) return same.then((fate) => (fate === 'applied' ? 'duplicate' : fate))
-      const fate = Promise.withResolvers<BatchFate>()
-      waiting.push({ batch, deltas, keys: new Set(deltas.map(keyName)), fate })
-      underWay.set(batch.batchId, fate.promise)
+      if (same !== undefined) return same.then((outcome) => (outcome === 'applied' ? 'duplicate' : outcome))
+      const outcome = Promise.withResolvers<BatchOutcome>()
+      waiting.push({ batch, deltas, keys: new Set(deltas.map(keyName)), outcome })
+      underWay.set(batch.batchId, outcome.promise)
       if (!running) void run()
-      return fate.promise
+      return outcome.promise
     },
   }
 }

@@ -4,10 +4,10 @@ import { addDeltas } from '../../domain/usage/counters.ts'
 import type { UsageDelta, UsagePartition } from '../../domain/usage/usage.ts'
 import type { Clock, Scheduler } from '../../ports/runtime.ts'
 import type { AppliedBatch, LateUsage, UsageLedger } from '../../ports/usage.ts'
-import { type KnownState, partitionMemory } from './partition-cache.ts'
+import { type KnownState, partitionCache } from './partition-cache.ts'
 
 /** What a partition did with a batch. `duplicate`: it had counted it before. `late`: it is sealed, the batch is kept aside. */
-export type BatchFate = 'applied' | 'duplicate' | 'late'
+export type BatchOutcome = 'applied' | 'duplicate' | 'late'
 
 /** The part of a batch that one partition counts. */
 export interface PartitionBatch {
@@ -15,7 +15,7 @@ export interface PartitionBatch {
   readonly deltas: readonly UsageDelta[]
 }
 
-export interface SettleOptions {
+export interface CommitOptions {
   readonly ledger: UsageLedger
   readonly late: LateUsage
   readonly clock: Pick<Clock, 'now'>
@@ -26,7 +26,7 @@ export interface SettleOptions {
   readonly rowsPerTransaction?: number
 }
 
-type Fates = Map<string, BatchFate>
+type Outcomes = Map<string, BatchOutcome>
 
 const TRIES_MAX = 40
 const ERRORS_MAX = 5
@@ -38,61 +38,61 @@ const RETRY_STEP_MS = 30
  * counters are the sum of exactly those batches that have a row. It throws when it could not learn what became of a
  * batch, which may then count or not: give it the batch again. Run it once at a time per partition.
  */
-export function batchSettler(partition: UsagePartition, options: SettleOptions) {
+export function commitBatches(partition: UsagePartition, options: CommitOptions) {
   const { ledger, late, clock, scheduler, jitter } = options
-  const memory = partitionMemory(partition, ledger)
+  const memory = partitionCache(partition, ledger)
 
-  const findDuplicates = async (batches: readonly PartitionBatch[], fates: Fates): Promise<void> => {
+  const findDuplicates = async (batches: readonly PartitionBatch[], outcomes: Outcomes): Promise<void> => {
     const ids = batches.map(({ batch }) => batch.batchId)
-    for (const id of await ledger.findApplied(partition, ids)) fates.set(id, 'duplicate')
+    for (const id of await ledger.findApplied(partition, ids)) outcomes.set(id, 'duplicate')
   }
 
   /** No commit can succeed any more, so a batch that has no row now never will. */
-  const keepAside = async (batches: readonly PartitionBatch[], fates: Fates): Promise<void> => {
-    await findDuplicates(batches, fates)
-    for (const { batch, deltas } of openOnes(batches, fates)) {
+  const keepAside = async (batches: readonly PartitionBatch[], outcomes: Outcomes): Promise<void> => {
+    await findDuplicates(batches, outcomes)
+    for (const { batch, deltas } of openOnes(batches, outcomes)) {
       await late.put({ ...batch, partition, deltas })
-      fates.set(batch.batchId, 'late')
+      outcomes.set(batch.batchId, 'late')
     }
   }
 
-  const commit = async (batches: readonly PartitionBatch[], state: KnownState, fates: Fates): Promise<void> => {
+  const commit = async (batches: readonly PartitionBatch[], state: KnownState, outcomes: Outcomes): Promise<void> => {
     const deltas = batches.flatMap((one) => one.deltas)
     const counters = addDeltas(state.counters, deltas)
     const applied = batches.map(({ batch }) => batch)
     const result = await ledger.commit(partition, { meta: state.meta, applied, counters })
     if (result.kind === 'committed') {
       memory.advance(result.meta, counters)
-      for (const { batchId } of applied) fates.set(batchId, 'applied')
+      for (const { batchId } of applied) outcomes.set(batchId, 'applied')
       return
     }
     memory.forget()
-    if (result.kind === 'duplicate') await findDuplicates(batches, fates)
+    if (result.kind === 'duplicate') await findDuplicates(batches, outcomes)
   }
 
-  const tryOnce = async (batches: readonly PartitionBatch[], fates: Fates): Promise<void> => {
+  const tryOnce = async (batches: readonly PartitionBatch[], outcomes: Outcomes): Promise<void> => {
     const state = await memory.recall(batches.flatMap((one) => one.deltas))
-    if (state.meta.state === 'sealed') return keepAside(batches, fates)
-    if (!isClosedDay(partition.day, clock.now())) return commit(batches, state, fates)
+    if (state.meta.state === 'sealed') return keepAside(batches, outcomes)
+    if (!isClosedDay(partition.day, clock.now())) return commit(batches, state, outcomes)
     memory.forget()
     await ledger.seal(partition)
   }
 
-  return async (batches: readonly PartitionBatch[]): Promise<ReadonlyMap<string, BatchFate>> => {
-    const fates: Fates = new Map()
+  return async (batches: readonly PartitionBatch[]): Promise<ReadonlyMap<string, BatchOutcome>> => {
+    const outcomes: Outcomes = new Map()
     const errors: unknown[] = []
     for (let tries = 1; tries <= TRIES_MAX && errors.length < ERRORS_MAX; tries++) {
       // After an error it is unknown whether a commit happened: the next try finds its rows, or writes them.
-      await tryOnce(openOnes(batches, fates), fates).catch((error: unknown) => errors.push(error))
-      if (fates.size === batches.length) return fates
+      await tryOnce(openOnes(batches, outcomes), outcomes).catch((error: unknown) => errors.push(error))
+      if (outcomes.size === batches.length) return outcomes
       await pause(scheduler, RETRY_STEP_MS * tries * jitter())
     }
     throw new AppError('store_unavailable', 'The usage could not be counted in time.', { cause: errors.at(-1) })
   }
 }
 
-function openOnes(batches: readonly PartitionBatch[], fates: Fates): readonly PartitionBatch[] {
-  return batches.filter(({ batch }) => !fates.has(batch.batchId))
+function openOnes(batches: readonly PartitionBatch[], outcomes: Outcomes): readonly PartitionBatch[] {
+  return batches.filter(({ batch }) => !outcomes.has(batch.batchId))
 }
 
 function pause(scheduler: Scheduler, delayMs: number): Promise<void> {

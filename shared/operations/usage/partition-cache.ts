@@ -21,7 +21,7 @@ export interface PartitionMemory {
 
 const COUNTERS_MAX = 1000
 
-export function partitionMemory(partition: UsagePartition, ledger: UsageLedger): PartitionMemory {
+export function partitionCache(partition: UsagePartition, ledger: UsageLedger): PartitionMemory {
   const counters = new Map<string, DayCounters | undefined>()
   let meta: PartitionMeta | undefined
 

@@ -25,7 +25,7 @@ interface PendingOptions {
 }
 
 /** Callers who come within an eighth of the deadline share one promise and the deadline of the first. */
-export function pendingLot(scheduler: Scheduler, clock: Clock, { refuseAfterMs, refusal }: PendingOptions): Pending {
+export function pendingAcks(scheduler: Scheduler, clock: Clock, { refuseAfterMs, refusal }: PendingOptions): Pending {
   const groups: Waiters[] = []
   const { promise: settled, resolve: settle } = Promise.withResolvers<void>()
   let due = false

@@ -3,7 +3,7 @@ import pLimit from 'p-limit'
 import type { OneProvider } from '../../domain/access/provider-scope.ts'
 import { AppError } from '../../domain/errors.ts'
 import type { Key } from '../../domain/keys/key.ts'
-import { usageGathering } from '../../domain/usage/accumulator.ts'
+import { usageAccumulator } from '../../domain/usage/accumulator.ts'
 import { decidePush, keyIdsOf, type PushedItem, type PushRecord } from '../../domain/usage/push.ts'
 import { pushInstance } from '../../domain/usage/sequence-gaps.ts'
 import type { UsageDelta, UsageEvent } from '../../domain/usage/usage.ts'
@@ -104,9 +104,9 @@ function cutIntoParts(
   now: Date,
   measure: UsageCodec['measure'],
 ): readonly (readonly UsageDelta[])[] {
-  const gathering = usageGathering({ measure, deltasMax: Infinity })
-  for (const event of events) gathering.add(event, now.getTime())
-  return gathering.waiting.map((lot) => lot.deltas(() => ''))
+  const accumulator = usageAccumulator({ measure, deltasMax: Infinity })
+  for (const event of events) accumulator.add(event, now.getTime())
+  return accumulator.waiting.map((draft) => draft.deltas(() => ''))
 }
 
 async function sendParts({ pushes, queue }: PushUsageNeeds, scope: OneProvider, record: PushRecord): Promise<void> {

@@ -1,14 +1,14 @@
 import { AppError } from '../../domain/errors.ts'
-import { type UsageLot, usageGathering } from '../../domain/usage/accumulator.ts'
+import { type MessageDraft, usageAccumulator } from '../../domain/usage/accumulator.ts'
 import type { UsageEvent } from '../../domain/usage/usage.ts'
 import type { Meter } from '../../ports/meter.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
 import type { Clock, Log, Scheduler } from '../../ports/runtime.ts'
 import type { UsageCodec, UsageRecorder } from '../../ports/usage.ts'
 import { throttledWarnings, type Warn } from '../throttled-warnings.ts'
-import { type Pending, pendingLot } from './pending-acks.ts'
+import { type Pending, pendingAcks } from './pending-acks.ts'
 
-export interface UsageRecorderOptions {
+export interface QueueRecorderOptions {
   readonly queue: Pick<MessageQueue, 'send'>
   readonly codec: Pick<UsageCodec, 'encode' | 'measure'>
   readonly clock: Clock
@@ -47,34 +47,34 @@ const RETRY_MS = { first: 50, most: 5000 }
  * a pause. A message that fails is sent again, for ever and under the same id, so the sequence has no gap and nothing
  * that was acknowledged is lost; callers who wait for it are told `usage_unavailable` after 2 s.
  */
-export function usageRecorder(options: UsageRecorderOptions): BufferedRecorder {
+export function queueRecorder(options: QueueRecorderOptions): BufferedRecorder {
   const { clock, scheduler, meter } = options
   const strict = options.durability === 'strict'
-  const gathering = usageGathering({ measure: options.codec.measure, deltasMax: options.deltasMax ?? DELTAS_MAX })
+  const accumulator = usageAccumulator({ measure: options.codec.measure, deltasMax: options.deltasMax ?? DELTAS_MAX })
   const warn = throttledWarnings(options.log, clock)
   const outbox = usageOutbox(options, warn)
-  const pending = new Map<UsageLot, Pending>()
+  const pending = new Map<MessageDraft, Pending>()
   let pumping = false
   let dropped = 0
 
-  const send = async (lot: UsageLot): Promise<void> => {
-    await outbox.send(lot)
-    gathering.release(lot)
-    pending.get(lot)?.acknowledge()
-    pending.delete(lot)
+  const send = async (draft: MessageDraft): Promise<void> => {
+    await outbox.send(draft)
+    accumulator.release(draft)
+    pending.get(draft)?.acknowledge()
+    pending.delete(draft)
     pump()
   }
 
   /** A lot with another one behind it is full. */
-  const isDue = (oldest: UsageLot): boolean =>
-    strict || gathering.waiting.length > 1 || pending.get(oldest)?.isDue() === true
+  const isDue = (oldest: MessageDraft): boolean =>
+    strict || accumulator.waiting.length > 1 || pending.get(oldest)?.isDue() === true
 
   const pump = (): void => {
     pumping = false
     while (outbox.underWay() < SENDS_MAX) {
-      const [oldest] = gathering.waiting
+      const [oldest] = accumulator.waiting
       if (oldest === undefined || !isDue(oldest)) return
-      gathering.take()
+      accumulator.take()
       void send(oldest)
     }
   }
@@ -86,9 +86,9 @@ export function usageRecorder(options: UsageRecorderOptions): BufferedRecorder {
     queueMicrotask(pump)
   }
 
-  const open = (lot: UsageLot): Pending => {
-    const opened = pendingLot(scheduler, clock, { refuseAfterMs: REFUSE_AFTER_MS, refusal })
-    pending.set(lot, opened)
+  const open = (draft: MessageDraft): Pending => {
+    const opened = pendingAcks(scheduler, clock, { refuseAfterMs: REFUSE_AFTER_MS, refusal })
+    pending.set(draft, opened)
     if (!strict) scheduler.after(GATHER_MS, () => opened.makeDue(pump))
     return opened
   }
@@ -103,10 +103,10 @@ export function usageRecorder(options: UsageRecorderOptions): BufferedRecorder {
 
   return {
     record: (event) => {
-      const lot = gathering.add(event, clock.now().getTime())
-      if (lot === undefined) return refuse(event)
+      const draft = accumulator.add(event, clock.now().getTime())
+      if (draft === undefined) return refuse(event)
       meter.count('auth_api_usage_events_total', { result: 'recorded' }, event.count)
-      const carrier = pending.get(lot) ?? open(lot)
+      const carrier = pending.get(draft) ?? open(draft)
       pumpSoon()
       return strict ? carrier.acknowledged() : done
     },
@@ -126,7 +126,7 @@ function refusal(): AppError {
 }
 
 /** Numbers the messages of this boot 1, 2, 3 … and sends each until the queue has it. */
-function usageOutbox(options: UsageRecorderOptions, warn: Warn) {
+function usageOutbox(options: QueueRecorderOptions, warn: Warn) {
   const { queue, codec, clock, scheduler, jitter, instance, boot, meter } = options
   const unacknowledged = new Set<number>()
   let sequence = 0
@@ -151,14 +151,14 @@ function usageOutbox(options: UsageRecorderOptions, warn: Warn) {
 
   return {
     underWay: () => unacknowledged.size,
-    send: async (lot: UsageLot): Promise<void> => {
+    send: async (draft: MessageDraft): Promise<void> => {
       const number = ++sequence
       unacknowledged.add(number)
       const body = codec.encode({
         batchId: `${instance}.${boot}.${number}`,
         ackedBelow: Math.min(...unacknowledged),
         at: clock.now().toISOString(),
-        deltas: lot.deltas(options.hashIp),
+        deltas: draft.deltas(options.hashIp),
         push: null,
       })
       for (let failures = 0; !(await isSent(body, failures)); failures++) await pause(failures)

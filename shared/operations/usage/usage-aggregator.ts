@@ -2,7 +2,7 @@ import { countOf } from '../../domain/usage/counters.ts'
 import { partitionName, splitByPartition } from '../../domain/usage/partition.ts'
 import type { UsageBatch, UsagePartition } from '../../domain/usage/usage.ts'
 import { type PartitionCounter, partitionCounter } from './aggregate-usage.ts'
-import type { SettleOptions } from './commit-batches.ts'
+import type { CommitOptions } from './commit-batches.ts'
 
 /** How many uses of a batch were added, had been added before, or came for a sealed day and are kept aside. */
 export interface SubmitResult {
@@ -22,7 +22,7 @@ export interface UsageAggregator {
 const PARTITIONS_MAX = 32
 
 /** Keeps one counter per partition, and what each knows of its partition, for the partitions used last. */
-export function usageAggregator(options: SettleOptions): UsageAggregator {
+export function usageAggregator(options: CommitOptions): UsageAggregator {
   const counters = new Map<string, PartitionCounter>()
 
   const counterOf = (partition: UsagePartition): PartitionCounter => {

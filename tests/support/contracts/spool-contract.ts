@@ -56,7 +56,7 @@ function keepingContract(name: string, makeSpool: MakeSpool): void {
       const { spool, reopen } = makeSpool()
       spool.usage.append('host.A', [sampleUse()])
       spool.usage.append('host.B', [sampleUse()])
-      expect(spool.usage.seal('host.A', [sampleBatch(1), sampleBatch(2)])).toBe('sealed')
+      expect(spool.usage.storeBatches('host.A', [sampleBatch(1), sampleBatch(2)])).toBe('stored')
       for (const next of [() => spool, reopen]) {
         const { usage } = next()
         expect(usage.loose().map(({ producer }) => producer)).toEqual(['host.B'])
@@ -66,8 +66,8 @@ function keepingContract(name: string, makeSpool: MakeSpool): void {
 
     test('hands over batches in the order of their sealing, until they are removed', () => {
       const { spool, reopen } = makeSpool()
-      spool.usage.seal('host.B', [sampleBatch(7, 'host.B')])
-      spool.usage.seal('host.A', [sampleBatch(1), sampleBatch(2)])
+      spool.usage.storeBatches('host.B', [sampleBatch(7, 'host.B')])
+      spool.usage.storeBatches('host.A', [sampleBatch(1), sampleBatch(2)])
       expect(spool.usage.oldest(2)).toEqual([sampleBatch(7, 'host.B'), sampleBatch(1)])
       spool.usage.remove(sampleBatch(1))
       spool.usage.remove(sampleBatch(1))
@@ -99,8 +99,8 @@ function countingContract(name: string, makeSpool: MakeSpool): void {
   describe(`${name} as a spool that counts`, () => {
     test('knows the last number a producer gave, also when its batches are gone, and the oldest that waits', () => {
       const { usage } = makeSpool().spool
-      usage.seal('host.A', [sampleBatch(1), sampleBatch(2)])
-      usage.seal('host.A', [sampleBatch(3)])
+      usage.storeBatches('host.A', [sampleBatch(1), sampleBatch(2)])
+      usage.storeBatches('host.A', [sampleBatch(3)])
       usage.remove(sampleBatch(1))
       expect(usage.numbering('host.A')).toEqual({ last: 3, oldestWaiting: 2 })
       usage.remove(sampleBatch(2))
@@ -111,7 +111,7 @@ function countingContract(name: string, makeSpool: MakeSpool): void {
 
     test('still knows it for a killed producer that has loose uses', () => {
       const { spool, reopen } = makeSpool()
-      spool.usage.seal('host.A', [sampleBatch(1)])
+      spool.usage.storeBatches('host.A', [sampleBatch(1)])
       spool.usage.remove(sampleBatch(1))
       spool.usage.append('host.A', [sampleUse()])
       expect(reopen().usage.numbering('host.A').last).toBe(1)
@@ -122,15 +122,15 @@ function countingContract(name: string, makeSpool: MakeSpool): void {
       spool.usage.append('host.A', [sampleUse()])
       const { batches, bytes } = spool.usage.fill()
       expect([batches, bytes]).toEqual([1, Buffer.byteLength(JSON.stringify([sampleUse()]))])
-      spool.usage.seal('host.A', [sampleBatch(1), sampleBatch(2)])
-      const sealed = { batches: 2, bytes: 2 * Buffer.byteLength(sampleBatch(1).body), oldestMadeAtMs: at.getTime() + 1 }
-      expect(spool.usage.fill()).toEqual(sealed)
-      expect(reopen().usage.fill()).toEqual(sealed)
+      spool.usage.storeBatches('host.A', [sampleBatch(1), sampleBatch(2)])
+      const stored = { batches: 2, bytes: 2 * Buffer.byteLength(sampleBatch(1).body), oldestMadeAtMs: at.getTime() + 1 }
+      expect(spool.usage.fill()).toEqual(stored)
+      expect(reopen().usage.fill()).toEqual(stored)
     })
 
     test('counts down as batches leave', () => {
       const { usage } = makeSpool().spool
-      usage.seal('host.A', [sampleBatch(1), sampleBatch(2)])
+      usage.storeBatches('host.A', [sampleBatch(1), sampleBatch(2)])
       usage.remove(sampleBatch(1))
       expect(usage.fill()).toMatchObject({ batches: 1, oldestMadeAtMs: at.getTime() + 2 })
       usage.remove(sampleBatch(2))
@@ -142,7 +142,7 @@ function countingContract(name: string, makeSpool: MakeSpool): void {
       const { spool } = makeSpool(2 * size)
       expect([1, 2, 3].map(() => spool.usage.append('host.A', [sampleUse()]))).toEqual(['kept', 'kept', 'full'])
       expect(spool.usage.loose()[0]?.events).toHaveLength(2)
-      expect(spool.usage.seal('host.A', [sampleBatch(1)])).toBe('sealed')
+      expect(spool.usage.storeBatches('host.A', [sampleBatch(1)])).toBe('stored')
       expect(spool.usage.append('host.A', [sampleUse()])).toBe('kept')
     })
   })

@@ -13,9 +13,9 @@ import { failureLimits } from '../../../shared/operations/limits/failure-limits.
 import { limiter } from '../../../shared/operations/limits/limiter.ts'
 import { readinessCheck } from '../../../shared/operations/maintenance/check-readiness.ts'
 import { watchGauges } from '../../../shared/operations/maintenance/watch-gauges.ts'
-import { localSpooling } from '../../../shared/operations/spool/local-spool.ts'
+import { localSpool } from '../../../shared/operations/spool/local-spool.ts'
 import { usageConsumer } from '../../../shared/operations/usage/consume-usage.ts'
-import { usageRecorder } from '../../../shared/operations/usage/queue-recorder.ts'
+import { queueRecorder } from '../../../shared/operations/usage/queue-recorder.ts'
 import { usageAggregator } from '../../../shared/operations/usage/usage-aggregator.ts'
 import type { Breaker } from '../../../shared/ports/meter.ts'
 import type { Log, Random } from '../../../shared/ports/runtime.ts'
@@ -92,16 +92,16 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const limits = limiter({ store: memoryLimitStore(clock), clock, scheduler, meter, log, jitter, writer: 'tests' })
   const known = keyLookup({ ...stores, replica: noReplica, digests, clock, scheduler, log, meter }, 1000)
   const spool = memorySpool()
-  const spooling = localSpooling({
+  const local = localSpool({
     ...{ ...stores, keyLookup: known, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },
-    ...{ open: () => spool, left: { visit: async () => undefined } },
+    ...{ open: () => spool, orphaned: { visit: async () => undefined } },
     ...{ producer: 'tests.LOCAL', intervalMs: 5000, meter },
     strict: () => {
       throw new Error('The spool in memory never fails.')
     },
   })
   const guards: readonly Breaker[] = []
-  const watched = { ...stores, limiter: limits, keyLookup: known, spooling, guards }
+  const watched = { ...stores, limiter: limits, keyLookup: known, localSpool: local, guards }
   watchGauges(metrics.meter, 'tests', { ...watched, process: processUse() })
   return {
     ...stores,
@@ -111,9 +111,9 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }, NO_BUDGET),
     managementLimit: { limit: NO_BUDGET.perCaller, windowSeconds: 60, strategy: 'sliding_window' },
-    spooling,
-    pendingRevocations: spooling.pendingRevocations,
-    usage: usageRecorder({
+    localSpool: local,
+    pendingRevocations: local.pendingRevocations,
+    usage: queueRecorder({
       ...{ queue: stores.queue, codec, clock, scheduler, log, jitter, meter: metrics.meter },
       hashIp: digests.ofAddress,
       durability: 'strict',

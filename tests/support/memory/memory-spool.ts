@@ -21,11 +21,11 @@ export function memorySpool(roomFor = Infinity): Spool {
         return 'kept'
       },
       loose: () => [...loose].map(([producer, events]) => ({ producer, events })),
-      seal: (producer, sealed) => {
-        batches.push(...sealed)
+      storeBatches: (producer, stored) => {
+        batches.push(...stored)
         loose.delete(producer)
-        last.set(producer, Math.max(...sealed.map(({ number }) => number)))
-        return 'sealed'
+        last.set(producer, Math.max(...stored.map(({ number }) => number)))
+        return 'stored'
       },
       numbering: (producer) => {
         const waiting = batches.filter((batch) => batch.producer === producer).map(({ number }) => number)

@@ -19,12 +19,12 @@ export async function spooledBytes(
 }
 
 function leftBytes(options: Parameters<typeof openLeftDatabase>[0], slot: number): number {
-  const left = openLeftDatabase(options, slot)
-  if (left === undefined) return 0
+  const orphaned = openLeftDatabase(options, slot)
+  if (orphaned === undefined) return 0
   try {
-    return sqliteSpool(left.database).usage.fill().bytes
+    return sqliteSpool(orphaned.database).usage.fill().bytes
   } finally {
-    left.close()
+    orphaned.close()
   }
 }
 

@@ -1,6 +1,6 @@
 import { encodeUsageMessage, measureUsageDelta, parseUsageMessage } from '../../../shared/contracts/usage-message.ts'
 import type { UsageBatch, UsageEvent } from '../../../shared/domain/usage/usage.ts'
-import { usageRecorder } from '../../../shared/operations/usage/queue-recorder.ts'
+import { queueRecorder } from '../../../shared/operations/usage/queue-recorder.ts'
 import { openMetrics } from '../../../shared/runtime/metrics.ts'
 import { manualTime, rest } from '../memory/manual-time.ts'
 
@@ -17,7 +17,7 @@ export function recorderUnderTest(options: { durability?: 'strict' | 'relaxed'; 
   const sends: Sending[] = []
   const warnings: unknown[] = []
   const metrics = openMetrics({ worker: 'tests' })
-  const recorder = usageRecorder({
+  const recorder = queueRecorder({
     queue: {
       send: (body) => {
         const { promise, resolve, reject } = Promise.withResolvers<void>()

@@ -31,7 +31,7 @@ async function* pages(
 ): AsyncGenerator<TableEntityResultPage<Record<string, unknown>>> {
   const entities: Entity[] = []
   for await (const entity of client.listEntities(options)) entities.push(entity)
-  const shuffled = entities.sort((left, right) => (placeOf(left) < placeOf(right) ? -1 : 1))
+  const shuffled = entities.sort((orphaned, right) => (placeOf(orphaned) < placeOf(right) ? -1 : 1))
   if (continuationToken === undefined && shuffled.length > 0) yield Object.assign([], { continuationToken: BEGIN })
   const after = continuationToken === undefined || continuationToken === BEGIN ? '' : continuationToken
   const rest = shuffled.filter((entity) => placeOf(entity) > after)

@@ -4,7 +4,7 @@ import type { Key } from '../../../shared/domain/keys/key.ts'
 import { findGaps } from '../../../shared/domain/usage/sequence-gaps.ts'
 import type { UsageBatch } from '../../../shared/domain/usage/usage.ts'
 import type { ChangeKeyNeeds } from '../../../shared/operations/keys/change-key.ts'
-import { type LocalSpooling, localSpooling } from '../../../shared/operations/spool/local-spool.ts'
+import { type LocalSpool, localSpool } from '../../../shared/operations/spool/local-spool.ts'
 import type { BufferedRecorder } from '../../../shared/operations/usage/queue-recorder.ts'
 import type { Spool } from '../../../shared/ports/spool.ts'
 import { openMetrics } from '../../../shared/runtime/metrics.ts'
@@ -17,14 +17,14 @@ type QueueState = 'up' | 'down' | 'lost'
 interface SpoolWorldOptions {
   readonly spool?: Spool
   /** Files that nobody has. */
-  readonly left?: readonly Spool[]
+  readonly orphaned?: readonly Spool[]
   readonly needs?: ChangeKeyNeeds
 }
 
 const NO_KEYS = { keys: {}, keyLookup: { revokeHere: () => undefined } } as unknown as ChangeKeyNeeds
 
 /** A spool that outlives processes, a queue that may be up, down or without replies, and time that the test moves. */
-export function spoolWorld({ spool = memorySpool(), left = [], needs = NO_KEYS }: SpoolWorldOptions = {}) {
+export function spoolWorld({ spool = memorySpool(), orphaned = [], needs = NO_KEYS }: SpoolWorldOptions = {}) {
   const time = manualTime()
   const { meter } = openMetrics({ worker: 'tests' })
   const sent: string[] = []
@@ -51,10 +51,10 @@ export function spoolWorld({ spool = memorySpool(), left = [], needs = NO_KEYS }
     },
     ...{ dieAt: life.dieAt, isDead: life.isDead },
     /** Starts a process. The one before it, if any, is dead from now on: nothing that it does has any effect. */
-    boot: (change: { open?: () => Spool | undefined } = {}): LocalSpooling => {
+    boot: (change: { open?: () => Spool | undefined } = {}): LocalSpool => {
       const { number, isAlive, step, guard } = life.begin()
       const { clock, scheduler } = time
-      return localSpooling({
+      return localSpool({
         ...{ ...needs, clock, meter, jitter: () => 1, intervalMs: 5000 },
         scheduler: { after: (delayMs, task) => scheduler.after(delayMs, () => isAlive() && task()) },
         codec: { encode: encodeUsageMessage, measure: measureUsageDelta },
@@ -62,9 +62,9 @@ export function spoolWorld({ spool = memorySpool(), left = [], needs = NO_KEYS }
         log: (level, message) => void (isAlive() && logged.push(`${level} ${message}`)),
         queue: { send: (body) => (isAlive() ? step(() => send(body)) : never) },
         open: () => ({ usage: guard(spool.usage), revocations: guard(spool.revocations) }),
-        left: {
+        orphaned: {
           visit: async (take) => {
-            for (const one of left) await take(one)
+            for (const one of orphaned) await take(one)
           },
         },
         producer: `host.BOOT${number}`,
@@ -141,7 +141,7 @@ function countUses(batches: readonly UsageBatch[]): Record<string, number> {
 }
 
 /** A process that has started. */
-export function startProcess(world: Pick<ReturnType<typeof spoolWorld>, 'boot'>): LocalSpooling {
+export function startProcess(world: Pick<ReturnType<typeof spoolWorld>, 'boot'>): LocalSpool {
   const process = world.boot()
   process.start()
   return process

@@ -26,7 +26,7 @@ function readiness(change: Partial<Needs> = {}) {
       status: () => ({ feedAgeMs: 3000, cachedKeys: 2, replicaAgeMs: undefined, replicaKeys: 0 }),
     },
     limiter: { clockSkewSeconds: () => 0.01 },
-    spooling: { state: () => spool },
+    localSpool: { state: () => spool },
     keepsLocalFiles: true,
     clock: time.clock,
     scheduler: time.scheduler,
@@ -39,8 +39,8 @@ const faults: readonly (readonly [string, Partial<Needs>])[] = [
   ['tables', { providers: { find: () => Promise.reject(new Error('down')) } }],
   ['queue', { queue: { depth: () => Promise.reject(new Error('down')) } }],
   ['breaker_tables_hot', { guards: [{ name: 'tables_hot', state: () => 'open' }] }],
-  ['local_files', { spooling: { state: () => undefined } }],
-  ['spool_full', { spooling: { state: () => ({ ...spool, bytes: 90 * MIB }) } }],
+  ['local_files', { localSpool: { state: () => undefined } }],
+  ['spool_full', { localSpool: { state: () => ({ ...spool, bytes: 90 * MIB }) } }],
   ['clock_skew', { limiter: { clockSkewSeconds: () => -5.1 } }],
 ]
 
@@ -60,7 +60,7 @@ describe('readiness', () => {
 
   test('does not mind what is meant or merely not known', async () => {
     const none = { state: () => undefined }
-    expect((await readiness({ spooling: none, keepsLocalFiles: false }).check()).wrong).toEqual([])
+    expect((await readiness({ localSpool: none, keepsLocalFiles: false }).check()).wrong).toEqual([])
     expect((await readiness({ limiter: { clockSkewSeconds: () => undefined } }).check()).wrong).toEqual([])
     const probing = [{ name: 'tables_hot', state: () => 'half_open' as const }]
     expect((await readiness({ guards: probing }).check()).wrong).toEqual([])

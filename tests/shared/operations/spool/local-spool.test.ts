@@ -72,12 +72,12 @@ describe('the drain', () => {
 
   test('tells how much waits and for how long', async () => {
     const { boot, setQueue, time } = spoolWorld()
-    const spooling = boot()
-    expect(spooling.state()).toEqual({ batches: 0, bytes: 0, oldestAgeMs: 0, pendingRevocations: 0 })
+    const localSpool = boot()
+    expect(localSpool.state()).toEqual({ batches: 0, bytes: 0, oldestAgeMs: 0, pendingRevocations: 0 })
     setQueue('down')
-    await spooling.recorder.record(sampleUse())
+    await localSpool.recorder.record(sampleUse())
     await time.advance(11_000)
-    expect(spooling.state()).toMatchObject({ batches: 1, oldestAgeMs: 10_000 })
+    expect(localSpool.state()).toMatchObject({ batches: 1, oldestAgeMs: 10_000 })
   })
 })
 
@@ -100,29 +100,29 @@ describe('after a SIGKILL', () => {
   })
 
   test('files that nobody has are emptied at the start and every half minute, in their own names', async () => {
-    const left = memorySpool()
-    left.usage.append('gone.BOOT', [sampleUse()])
-    const { boot, batches, time } = spoolWorld({ left: [left] })
+    const orphaned = memorySpool()
+    orphaned.usage.append('gone.BOOT', [sampleUse()])
+    const { boot, batches, time } = spoolWorld({ orphaned: [orphaned] })
     boot().start()
     await rest()
     expect(batches().map(({ batchId }) => batchId)).toEqual(['gone.BOOT.1'])
-    left.usage.append('gone.LATER', [sampleUse()])
+    orphaned.usage.append('gone.LATER', [sampleUse()])
     await time.advance(30_000)
     expect(batches().map(({ batchId }) => batchId)).toEqual(['gone.BOOT.1', 'gone.LATER.1'])
-    expect([left.usage.loose(), left.usage.oldest(1)]).toEqual([[], []])
+    expect([orphaned.usage.loose(), orphaned.usage.oldest(1)]).toEqual([[], []])
   })
 
   test('a file whose messages the queue does not take is given back and tried again later', async () => {
-    const left = memorySpool()
-    left.usage.seal('gone.BOOT', [sampleBatch(1, 'gone.BOOT')])
-    const { boot, setQueue, sent, time } = spoolWorld({ left: [left] })
+    const orphaned = memorySpool()
+    orphaned.usage.storeBatches('gone.BOOT', [sampleBatch(1, 'gone.BOOT')])
+    const { boot, setQueue, sent, time } = spoolWorld({ orphaned: [orphaned] })
     setQueue('down')
     boot().start()
     await time.advance(1000)
     setQueue('up')
     await time.advance(30_000)
     expect(sent).toEqual([sampleBatch(1).body])
-    expect(left.usage.oldest(1)).toEqual([])
+    expect(orphaned.usage.oldest(1)).toEqual([])
   })
 
   test('every use that was acknowledged counts exactly once, wherever processes died and the queue failed', async () => {

@@ -16,7 +16,7 @@ describe('a revocation that waits for the store', () => {
   const pending = asPending(sampleKey({ providerId: 'acme' }), new Date('2026-11-22T15:00:00.000Z'))
 
   /** A store with that one key, not revoked, and what this instance holds to be revoked. */
-  function storeWorld(spool: Spool, left: readonly Spool[] = []) {
+  function storeWorld(spool: Spool, orphaned: readonly Spool[] = []) {
     const stored = memoryKeyStore()
     const writtenAfter: number[] = []
     const here: string[] = []
@@ -31,7 +31,7 @@ describe('a revocation that waits for the store', () => {
     }
     const keyLookup = { keyChanged: () => undefined, revokeHere: (key: Key) => void here.push(key.keyId) }
     const needs = { keys, feed: memoryChangeFeed(), keyLookup } as unknown as ChangeKeyNeeds
-    const world = spoolWorld({ spool, left, needs })
+    const world = spoolWorld({ spool, orphaned, needs })
     const setDown = (now: boolean) => {
       down = now
     }
@@ -54,12 +54,12 @@ describe('a revocation that waits for the store', () => {
   })
 
   test('is replayed before the uses of its file, at the start and where a process never came back', async () => {
-    for (const left of [[], [memorySpool()]]) {
+    for (const orphaned of [[], [memorySpool()]]) {
       const own = memorySpool()
-      const spool = left[0] ?? own
+      const spool = orphaned[0] ?? own
       spool.revocations.put(pending)
       spool.usage.append('gone.BOOT', [sampleUse()])
-      const { keys, setDown, world, writtenAfter } = storeWorld(own, left)
+      const { keys, setDown, world, writtenAfter } = storeWorld(own, orphaned)
       await keys.create({ ...pending, revocation: null })
       setDown(false)
       startProcess(world)

@@ -16,12 +16,12 @@ function watchedSpool(inner: Spool = memorySpool()) {
       const step = target[name] as (...args: unknown[]) => unknown
       return (...args: unknown[]) => {
         if (name === failing) throw new Error('The disk failed.')
-        if (name === 'append' || name === 'seal' || name === 'remove') steps.push(name)
+        if (name === 'append' || name === 'storeBatches' || name === 'remove') steps.push(name)
         return step(...args)
       }
     },
   })
-  const fail = (step: 'append' | 'seal' | 'remove' | undefined) => {
+  const fail = (step: 'append' | 'storeBatches' | 'remove' | undefined) => {
     failing = step
   }
   return { spool: { ...inner, usage }, steps, fail }
@@ -125,7 +125,7 @@ describe('where the disk fails', () => {
     const world = spoolWorld({ spool })
     const { recorder } = world.boot()
     await recorder.record(sampleUse())
-    fail('seal')
+    fail('storeBatches')
     await world.time.advance(1000)
     fail(undefined)
     await recorder.flush()
@@ -153,11 +153,11 @@ describe('where the disk fails', () => {
     ['the file cannot be read', unreadable],
   ])('from the start, as %s, the queue has a use before it is answered', async (_, open) => {
     const { boot, strict } = spoolWorld()
-    const spooling = boot({ open })
-    spooling.start()
-    await spooling.recorder.record(sampleUse())
-    await spooling.recorder.flush()
-    expect([strict, spooling.state()]).toEqual([['key-a'], undefined])
+    const localSpool = boot({ open })
+    localSpool.start()
+    await localSpool.recorder.record(sampleUse())
+    await localSpool.recorder.flush()
+    expect([strict, localSpool.state()]).toEqual([['key-a'], undefined])
   })
 })
 
