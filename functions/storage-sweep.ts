@@ -1,8 +1,8 @@
 import { sweepStorage } from '../shared/operations/maintenance/sweep-storage.ts'
-import { schedule } from '../shared/triggers/timer-trigger.ts'
+import { timerTrigger } from '../shared/triggers/timer-trigger.ts'
 
 /** Daily at 03:17 UTC: removes expired Idempotency-Keys and pointers to keys that never came to be. */
-export const storageSweep = schedule({
+export const storageSweep = timerTrigger({
   name: 'storage-sweep',
   cron: '0 17 3 * * *',
   async handle(services, log) {

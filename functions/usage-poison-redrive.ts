@@ -1,8 +1,8 @@
 import { redrivePoison } from '../shared/operations/usage/redrive-poison.ts'
-import { schedule } from '../shared/triggers/timer-trigger.ts'
+import { timerTrigger } from '../shared/triggers/timer-trigger.ts'
 
 /** Every 5 minutes: gives usage messages that were given up another try, and keeps the alarm on while there are any. */
-export const usagePoisonRedrive = schedule({
+export const usagePoisonRedrive = timerTrigger({
   name: 'usage-poison-redrive',
   cron: '0 */5 * * * *',
   async handle(services, log) {

@@ -1,8 +1,8 @@
 import { reconcileUsage } from '../shared/operations/usage/reconcile-usage.ts'
-import { schedule } from '../shared/triggers/timer-trigger.ts'
+import { timerTrigger } from '../shared/triggers/timer-trigger.ts'
 
 /** Daily at 04:07 UTC: reconciles the last 24 hours, so that a loss raises its alarm also while nobody asks. */
-export const usageReconcile = schedule({
+export const usageReconcile = timerTrigger({
   name: 'usage-reconcile',
   cron: '0 7 4 * * *',
   async handle(services, log) {

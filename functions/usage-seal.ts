@@ -1,8 +1,8 @@
 import { sealDays } from '../shared/operations/usage/seal-days.ts'
-import { schedule } from '../shared/triggers/timer-trigger.ts'
+import { timerTrigger } from '../shared/triggers/timer-trigger.ts'
 
 /** Daily at 01:37 UTC: ends the counting for days that are more than 35 days old. */
-export const usageSeal = schedule({
+export const usageSeal = timerTrigger({
   name: 'usage-seal',
   cron: '0 37 1 * * *',
   async handle(services, log) {

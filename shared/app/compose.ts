@@ -23,11 +23,11 @@ import type { UsageCodec } from '../ports/usage.ts'
 import type { Config } from '../runtime/config.ts'
 import { backgroundLog } from '../runtime/log.ts'
 import { openMetrics } from '../runtime/metrics.ts'
-import { processUse } from '../runtime/process-usage.ts'
+import { processUsage } from '../runtime/process-usage.ts'
 import { newUlid } from '../runtime/ulid.ts'
 import { VERSION } from '../runtime/version.ts'
 import { composeUsage } from './compose-usage.ts'
-import { openLocal } from './open-local-files.ts'
+import { openLocalFiles } from './open-local-files.ts'
 import { openStores } from './open-stores.ts'
 import type { Services } from './services.ts'
 
@@ -61,7 +61,7 @@ export function compose(config: Config): Services {
     ...{ store: hot.limits, clock, scheduler, meter: metrics.meter, log, jitter },
     writer: boot.slice(-12),
   })
-  const local = openLocal(config, log)
+  const local = openLocalFiles(config, log)
   const known = keyLookup({
     ...{ ...hot, digests, clock, scheduler, log, meter: metrics.meter },
     replica: sqliteKeyReplica(() => local.database()?.database),
@@ -79,7 +79,7 @@ export function compose(config: Config): Services {
     instance,
   })
   const watched = { ...stores, limiter: limits, keyLookup: known, localSpool }
-  watchGauges(metrics.meter, VERSION, { ...watched, process: processUse() })
+  watchGauges(metrics.meter, VERSION, { ...watched, process: processUsage() })
   return {
     ...stores,
     ...{ codec, clock, random, log, digests, aggregator, metrics },

@@ -7,7 +7,7 @@ import type { OrphanedSpools, Spool } from '../ports/spool.ts'
 import type { Config } from '../runtime/config.ts'
 
 /** What this machine's own disk offers; nothing is opened before it is asked for. */
-export interface Local {
+export interface LocalFiles {
   /** The one file of this process, for whoever keeps something in it; undefined where none can be had. */
   readonly database: () => LocalDatabase | undefined
   /** In that file. */
@@ -19,7 +19,7 @@ export interface Local {
  * A deployment knows its files by pepper and account, so two on one machine never send each other's uses. Files under an
  * older pepper are still emptied after a rotation.
  */
-export function openLocal({ localDatabase, peppers, storage }: Config, log: Log): Local {
+export function openLocalFiles({ localDatabase, peppers, storage }: Config, log: Log): LocalFiles {
   if (localDatabase === undefined) {
     return { database: () => undefined, spool: () => undefined, orphaned: { visit: async () => undefined } }
   }

@@ -1,6 +1,6 @@
 import { accountsOf } from '../adapters/accounts.ts'
 import { openGuards } from '../adapters/guard/guards.ts'
-import { ownIdentity } from '../adapters/identity/app-identity.ts'
+import { appIdentity } from '../adapters/identity/app-identity.ts'
 import { storageMessageQueue } from '../adapters/message-queue.ts'
 import { tableChangeFeed } from '../adapters/tables/change-feed.ts'
 import { expirySweeper } from '../adapters/tables/expiry-sweeper.ts'
@@ -23,7 +23,7 @@ import type { Config } from '../runtime/config.ts'
 /** The adapters that the settings ask for, every one behind the guard of its class of calls. */
 export function openStores(config: Config, meter: Meter) {
   const guards = openGuards(config, meter)
-  const accounts = accountsOf(config, ownIdentity(guards.identity))
+  const accounts = accountsOf(config, appIdentity(guards.identity))
   const { rowsPerTransaction } = accounts
   const tables = {
     hot: tableAccess({ ...accounts.tables, guard: guards.tables.hot }),

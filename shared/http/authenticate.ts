@@ -111,7 +111,7 @@ async function findLiveKey(
   credential: string,
   clientIp: string | null,
 ): Promise<Key | undefined> {
-  const { value: key = nobodys } = await services.keyLookup.find(credential, false)
+  const { value: key = decoyKey } = await services.keyLookup.find(credential, false)
   if (!reachableFrom(key, clientIp)) return undefined
   const status = keyStatus(key, services.clock.now())
   if (status !== 'active' && status !== 'in_grace') return undefined
@@ -119,7 +119,7 @@ async function findLiveKey(
 }
 
 /** What is asked of a key that nobody knows, so that its refusal takes the way, and the time, of a dead one's. */
-const nobodys: Key = {
+const decoyKey: Key = {
   ...{ keyId: '', digest: '', pepperVersion: '', hint: '', providerId: '*', kind: 'api', environment: null, name: '' },
   ...{ description: null, ownerId: null, scopes: [], ipRestrictions: [], notBefore: null, expiresAt: null },
   ...{ rateLimits: [], quota: null, metadata: null, enabled: false, createdBy: '', rotatedFrom: null },

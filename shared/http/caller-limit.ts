@@ -12,7 +12,7 @@ interface LimitedCall {
 const POLICY = 'calls'
 
 /** Takes one call out of what this caller may call of this function. */
-export async function limitCall(
+export async function takeCallerLimit(
   { limiter, managementLimit, clock, random }: Pick<Services, 'limiter' | 'managementLimit' | 'clock' | 'random'>,
   callerId: string,
   functionName: string,

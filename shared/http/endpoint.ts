@@ -6,10 +6,10 @@ import { AppError } from '../domain/errors.ts'
 import type { Meter } from '../ports/meter.ts'
 import type { Log } from '../ports/runtime.ts'
 import { describeFailure, invocationLog } from '../runtime/log.ts'
-import { limitCall } from './caller-limit.ts'
+import { takeCallerLimit } from './caller-limit.ts'
 import { clientAddress } from './client-address.ts'
 import type { Access, Answer, EndpointSpec } from './endpoint-spec.ts'
-import { type Arrival, answerCall, authenticate, callerId, type Nothing } from './handle-call.ts'
+import { type Arrival, authenticate, callerId, handleCall, type Nothing } from './handle-call.ts'
 import { publicError, toProblem } from './problem.ts'
 import { refuseKeyInQuery } from './read-request.ts'
 import { readRequestId } from './request-id.ts'
@@ -24,7 +24,7 @@ interface Trace {
   meter: Meter | null
   caller: string | null
   fault: AppError | null
-  noted: Answer['trace']
+  logFields: Answer['trace']
   /** What is left of the caller's limit; empty where none was asked. */
   limitHeaders: Readonly<Record<string, string>>
 }
@@ -52,8 +52,8 @@ export function endpoint<
     if (services !== undefined && spec.unlimited !== true) await holdLimit(services, spec.name, trace)
     const { requestId } = trace
     const arrival = { request, clientIp, requestId, services, provide: provideOrFail, log, caller } as Arrival<A>
-    const answer = await answerCall(spec, arrival)
-    trace.noted = answer.trace
+    const answer = await handleCall(spec, arrival)
+    trace.logFields = answer.trace
     return toResponse(answer)
   }
 
@@ -61,7 +61,7 @@ export function endpoint<
     const trace: Trace = {
       requestId: readRequestId(request),
       startedAtMs: performance.now(),
-      ...{ meter: null, caller: null, fault: null, noted: undefined, limitHeaders: {} },
+      ...{ meter: null, caller: null, fault: null, logFields: undefined, limitHeaders: {} },
     }
     const response = await respond(request, provide, log, trace).catch((error): Response => {
       trace.fault = publicError(error)
@@ -84,7 +84,7 @@ export function endpoint<
 }
 
 async function holdLimit(services: Services, functionName: string, trace: Trace): Promise<void> {
-  const { headers, refusal } = await limitCall(services, trace.caller ?? 'anonymous', functionName)
+  const { headers, refusal } = await takeCallerLimit(services, trace.caller ?? 'anonymous', functionName)
   trace.limitHeaders = headers
   if (refusal !== undefined) throw refusal
 }
@@ -107,7 +107,7 @@ function logRequest(spec: Named, { status, durationMs }: Outcome, trace: Trace, 
     requestId: trace.requestId,
     caller: trace.caller,
     code: trace.fault?.code ?? null,
-    ...trace.noted,
+    ...trace.logFields,
     ...(broken && trace.fault !== null && { cause: describeFailure(trace.fault) }),
   })
 }

@@ -64,7 +64,7 @@ async function identify(
 }
 
 /** Holds the request against its contract, all faults at once, and handles it; once per Idempotency-Key where declared. */
-export async function answerCall<A extends Access, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
+export async function handleCall<A extends Access, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
   spec: EndpointSpec<A, P, Q, B>,
   arrival: Arrival<A>,
 ): Promise<Answer> {

@@ -23,7 +23,7 @@ export interface Meter {
 }
 
 /** What a process takes of its machine. */
-export interface ProcessUse {
+export interface ProcessUsage {
   memoryBytes(): number
   /** The share of the time since this was last asked in which the event loop was busy: 0 to 1. */
   busyRatio(): number

@@ -1,7 +1,7 @@
-import type { ProcessUse } from '../ports/meter.ts'
+import type { ProcessUsage } from '../ports/meter.ts'
 
 /** What this very process takes of its machine. */
-export function processUse(): ProcessUse {
+export function processUsage(): ProcessUsage {
   let last = performance.eventLoopUtilization()
   return {
     memoryBytes: () => process.memoryUsage.rss(),

@@ -4,7 +4,7 @@ import { services } from '../app/worker.ts'
 import type { Log } from '../ports/runtime.ts'
 import { describeFailure, invocationLog } from '../runtime/log.ts'
 
-interface ConsumerSpec {
+interface QueueTriggerSpec {
   /** Name of the function, and of its file. */
   readonly name: string
   readonly queue: string
@@ -12,7 +12,7 @@ interface ConsumerSpec {
 }
 
 /** Declares a queue consumer. A throw returns the message to the queue; after `maxDequeueCount` it goes to `<queue>-poison`. */
-export function consumer(spec: ConsumerSpec) {
+export function queueTrigger(spec: QueueTriggerSpec) {
   async function run(message: unknown, provide: () => Services, log: Log): Promise<void> {
     try {
       // The trigger parses a JSON body before it hands it over; the contract of a message is its text.

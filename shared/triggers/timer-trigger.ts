@@ -4,7 +4,7 @@ import { services } from '../app/worker.ts'
 import type { Log } from '../ports/runtime.ts'
 import { describeFailure, invocationLog } from '../runtime/log.ts'
 
-interface ScheduleSpec {
+interface TimerTriggerSpec {
   /** Name of the function, and of its file. */
   readonly name: string
   /** NCRONTAB, six fields, UTC. */
@@ -13,7 +13,7 @@ interface ScheduleSpec {
 }
 
 /** Declares a timer. The host never lets two runs of one timer overlap; a run that throws is tried again at the next tick. */
-export function schedule(spec: ScheduleSpec) {
+export function timerTrigger(spec: TimerTriggerSpec) {
   async function run(provide: () => Services, log: Log): Promise<void> {
     try {
       await spec.handle(provide(), log)

@@ -8,10 +8,10 @@ import { liveAccount } from '../support/runs/live-account.ts'
 const UNITS_PER_SECOND = 400
 
 /** The largest batch of all costs as much as the account gives in half a minute. */
-const patience = { tryMs: 10_000, totalMs: 120_000, retries: 10, firstDelayMs: 100, openMs: 5000, concurrency: 50 }
+const policy = { tryMs: 10_000, totalMs: 120_000, retries: 10, firstDelayMs: 100, openMs: 5000, concurrency: 50 }
 
 const account = liveAccount(process.env.LIVE_AZURE_COSMOS_CONNECTION_STRING ?? '', {
-  guard: openGuard({ name: 'tables', patience }),
+  guard: openGuard({ name: 'tables', policy }),
   units: requestUnits(UNITS_PER_SECOND),
 })
 afterAll(() => account.removeTables())

@@ -1,15 +1,15 @@
 import { CircuitState, circuitBreaker, handleWhenResult, SamplingBreaker } from 'cockatiel'
 import type { BreakerState } from '../../ports/meter.ts'
-import type { Judged } from './classify-outcome.ts'
-import { NotAsked } from './guard-errors.ts'
+import type { Classified } from './classify-outcome.ts'
+import { CallRejected } from './guard-errors.ts'
 
 /** A circuit breaker on the rate of failures. */
-export interface Circuit {
+export interface CircuitBreaker {
   state(): BreakerState
   /** Throws `NotAsked` while no request may pass. */
   admit(): void
   /** Does the work and takes note of how it was judged; throws `NotAsked` instead where no request may pass. */
-  run<T extends Judged>(work: () => Promise<T>): Promise<T>
+  run<T extends Classified>(work: () => Promise<T>): Promise<T>
 }
 
 /** Just below a half, as cockatiel opens above its threshold and a half is to be enough. */
@@ -31,11 +31,11 @@ const stateNames: Readonly<Record<CircuitState, BreakerState>> = {
  * well, and opens again with the first that does not. cockatiel lets others wait for the three; here they are refused at
  * once, since a caller who waits for a sick dependency is what the breaker is there to prevent.
  */
-export function openCircuit(openMs: number): Circuit {
+export function openCircuitBreaker(openMs: number): CircuitBreaker {
   let probes = 0
   let openUntilMs = 0
   const breaker = circuitBreaker(
-    handleWhenResult((judged) => (judged as Judged).sort === 'transient'),
+    handleWhenResult((classified) => (classified as Classified).outcome === 'transient'),
     {
       halfOpenAfter: openMs,
       halfOpenSampling: { calls: PROBES, threshold: 0 },
@@ -73,6 +73,6 @@ export function openCircuit(openMs: number): Circuit {
   }
 }
 
-function refusal(leftMs: number): NotAsked {
-  return new NotAsked('its circuit breaker is open', Math.ceil(leftMs / 1000))
+function refusal(leftMs: number): CallRejected {
+  return new CallRejected('its circuit breaker is open', Math.ceil(leftMs / 1000))
 }

@@ -5,16 +5,16 @@ import { statusOf } from './sdk-errors.ts'
  * "has moved on" (412). `transient`: no answer, a late one, overload or a fault of the dependency: another try may do
  * better. `validation`: it finds the request itself wrong. `permanent`: it refuses, and will refuse again.
  */
-export type Sort = 'ok' | 'transient' | 'validation' | 'permanent'
+export type OutcomeClass = 'ok' | 'transient' | 'validation' | 'permanent'
 
 /** How a try is judged, and how long the dependency asks to be left alone; 0 where it does not say. */
-export interface Judged {
-  readonly sort: Sort
+export interface Classified {
+  readonly outcome: OutcomeClass
   readonly retryAfterMs: number
 }
 
 /** A reply that an SDK did not make an error of. */
-export const ANSWERED: Judged = { sort: 'ok', retryAfterMs: 0 }
+export const ANSWERED: Classified = { outcome: 'ok', retryAfterMs: 0 }
 
 /** The headers of a reply, as every Azure SDK hands them out. */
 interface Headers {
@@ -29,7 +29,7 @@ const VALIDATION: ReadonlySet<number> = new Set([400, 411, 413, 414, 415])
 const PERMANENT_FAULTS: ReadonlySet<number> = new Set([501, 505])
 
 /** `undefined`: there was no reply. */
-export function sortStatus(status: number | undefined): Sort {
+export function classifyStatus(status: number | undefined): OutcomeClass {
   if (status === undefined || TRANSIENT_REFUSALS.has(status)) return 'transient'
   if (status < 400 || ANSWERS.has(status)) return 'ok'
   if (VALIDATION.has(status)) return 'validation'
@@ -37,19 +37,19 @@ export function sortStatus(status: number | undefined): Sort {
 }
 
 /** A reply, before the SDK has made an error of it. */
-export function judgeReply({ status, headers }: { readonly status: number; readonly headers: Headers }): Judged {
-  return { sort: sortStatus(status), retryAfterMs: readRetryAfterMs(headers) }
+export function classifyReply({ status, headers }: { readonly status: number; readonly headers: Headers }): Classified {
+  return { outcome: classifyStatus(status), retryAfterMs: readRetryAfterMs(headers) }
 }
 
 /** What a try threw: an error of an SDK is about the request; any other is a bug of ours, which no second try mends. */
-export function judgeError(error: unknown): Judged {
+export function classifyError(error: unknown): Classified {
   const status = statusOf(error)
-  if (status === undefined && !isAboutTheWire(error)) return { sort: 'permanent', retryAfterMs: 0 }
-  return { sort: sortStatus(status), retryAfterMs: readRetryAfterMs(headersOf(error)) }
+  if (status === undefined && !isAboutTheWire(error)) return { outcome: 'permanent', retryAfterMs: 0 }
+  return { outcome: classifyStatus(status), retryAfterMs: readRetryAfterMs(headersOf(error)) }
 }
 
 function isAboutTheWire(error: unknown): boolean {
-  return error instanceof Error && ['RestError', 'AbortError', 'NoReply'].includes(error.name)
+  return error instanceof Error && ['RestError', 'AbortError', 'OutcomeUnknown'].includes(error.name)
 }
 
 function headersOf(error: unknown): Headers | undefined {

@@ -1,6 +1,6 @@
 /** A request that was not sent, or not sent again; `message` says why and names nobody. */
-export class NotAsked extends Error {
-  override readonly name = 'NotAsked'
+export class CallRejected extends Error {
+  override readonly name = 'CallRejected'
   readonly retryAfterSeconds: number
 
   constructor(message: string, retryAfterSeconds: number) {
@@ -10,6 +10,6 @@ export class NotAsked extends Error {
 }
 
 /** A request that was given up: whether it was carried out is unknown. */
-export class NoReply extends Error {
-  override readonly name = 'NoReply'
+export class OutcomeUnknown extends Error {
+  override readonly name = 'OutcomeUnknown'
 }

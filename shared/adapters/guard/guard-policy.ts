@@ -1,5 +1,5 @@
 import type { PipelinePolicy } from '@azure/core-rest-pipeline'
-import { judgeReply } from './classify-outcome.ts'
+import { classifyReply } from './classify-outcome.ts'
 import type { Guard } from './guard.ts'
 import { estimateUnits, type RequestUnits, readCharge } from './request-units.ts'
 
@@ -23,7 +23,7 @@ export function guardPolicy(guard: Guard, units?: RequestUnits): PipelinePolicy 
           delete request.abortSignal
         }
       }
-      return guard.run(ask, judgeReply, units && ((leftMs) => units.spend(estimated, leftMs)))
+      return guard.run(ask, classifyReply, units && ((leftMs) => units.spend(estimated, leftMs)))
     },
   }
 }

@@ -1,12 +1,12 @@
 import { type BulkheadPolicy, bulkhead } from 'cockatiel'
 import type { Breaker, Meter } from '../../ports/meter.ts'
-import { type Circuit, openCircuit } from './circuit-breaker.ts'
-import { type Judged, judgeError } from './classify-outcome.ts'
-import { NoReply, NotAsked } from './guard-errors.ts'
+import { type CircuitBreaker, openCircuitBreaker } from './circuit-breaker.ts'
+import { type Classified, classifyError } from './classify-outcome.ts'
+import { CallRejected, OutcomeUnknown } from './guard-errors.ts'
 import { retryBudget } from './retry-budget.ts'
 
 /** How patient one class of calls may be with a dependency. */
-export interface Patience {
+export interface CallPolicy {
   /** How long one try may take, the body of its reply included. */
   readonly tryMs: number
   /** How long a request may take, its retries and its wait for a place included. */
@@ -30,7 +30,7 @@ export interface Guard extends Breaker {
    */
   run<T>(
     ask: (signal: AbortSignal) => Promise<T>,
-    judge: (reply: T) => Judged,
+    classify: (reply: T) => Classified,
     pay?: (leftMs: number) => Promise<void>,
   ): Promise<T>
 }
@@ -38,16 +38,16 @@ export interface Guard extends Breaker {
 interface GuardOptions {
   /** The dependency and the class of calls, for metrics and readiness. */
   readonly name: string
-  readonly patience?: Patience
+  readonly policy?: CallPolicy
   readonly meter?: Pick<Meter, 'count' | 'observe'>
   /** 0 inclusive to 1 exclusive. */
   readonly jitter?: () => number
 }
 
-type Tried<T> = Judged & ({ readonly reply: T } | { readonly error: unknown })
+type Tried<T> = Classified & ({ readonly reply: T } | { readonly error: unknown })
 
 /** Where nobody waits for an answer. */
-const PATIENT: Patience = {
+const DEFAULT_POLICY: CallPolicy = {
   ...{ tryMs: 5000, totalMs: 30_000 },
   ...{ retries: 2, firstDelayMs: 100 },
   ...{ openMs: 5000, concurrency: 50 },
@@ -58,22 +58,26 @@ const silent = { count: () => undefined, observe: () => undefined }
 
 /** A guard with a circuit breaker, a retry budget and a bulkhead of its own. */
 export function openGuard(options: GuardOptions): Guard {
-  const { name, patience = PATIENT, meter = silent, jitter = Math.random } = options
-  const circuit = openCircuit(patience.openMs)
-  const places = bulkhead(patience.concurrency, patience.concurrency * WAITING_PER_PLACE)
+  const { name, policy = DEFAULT_POLICY, meter = silent, jitter = Math.random } = options
+  const circuit = openCircuitBreaker(policy.openMs)
+  const places = bulkhead(policy.concurrency, policy.concurrency * WAITING_PER_PLACE)
   const budget = retryBudget(() => performance.now())
 
-  async function tryOnce<T>(ask: (signal: AbortSignal) => Promise<T>, judge: (reply: T) => Judged, leftMs: number) {
+  async function tryOnce<T>(
+    ask: (signal: AbortSignal) => Promise<T>,
+    classify: (reply: T) => Classified,
+    leftMs: number,
+  ) {
     const beganAtMs = performance.now()
-    const tried = await settle(() => withinTime(ask, Math.min(patience.tryMs, leftMs)), judge)
+    const tried = await settle(() => withinTime(ask, Math.min(policy.tryMs, leftMs)), classify)
     meter.observe('auth_api_store_call_duration_seconds', { dependency: name }, (performance.now() - beganAtMs) / 1000)
     return tried
   }
 
   /** How long to wait before the next try; undefined: there is to be none. */
-  function delayBefore(retry: number, { sort, retryAfterMs }: Judged, leftMs: number): number | undefined {
-    if (sort !== 'transient' || retry >= patience.retries || circuit.state() === 'open') return
-    const delayMs = Math.max(retryAfterMs, jitter() * patience.firstDelayMs * 2 ** retry)
+  function delayBefore(retry: number, { outcome, retryAfterMs }: Classified, leftMs: number): number | undefined {
+    if (outcome !== 'transient' || retry >= policy.retries || circuit.state() === 'open') return
+    const delayMs = Math.max(retryAfterMs, jitter() * policy.firstDelayMs * 2 ** retry)
     return delayMs < leftMs && budget.take() ? delayMs : undefined
   }
 
@@ -91,18 +95,18 @@ export function openGuard(options: GuardOptions): Guard {
   return {
     name,
     state: circuit.state,
-    async run(ask, judge, pay) {
-      const deadlineMs = performance.now() + patience.totalMs
+    async run(ask, classify, pay) {
+      const deadlineMs = performance.now() + policy.totalMs
       const leftMs = () => deadlineMs - performance.now()
       budget.requested()
       for (let retry = 0; ; retry++) {
         const tried = await counting(async () => {
           circuit.admit()
           await pay?.(leftMs())
-          return takePlace({ places, circuit, deadlineMs }, () => tryOnce(ask, judge, leftMs()))
+          return takePlace({ places, circuit, deadlineMs }, () => tryOnce(ask, classify, leftMs()))
         })
         const delayMs = delayBefore(retry, tried, leftMs())
-        count(delayMs === undefined && tried.sort === 'transient' ? 'exhausted' : tried.sort)
+        count(delayMs === undefined && tried.outcome === 'transient' ? 'exhausted' : tried.outcome)
         if (delayMs === undefined) return conclude(tried)
         meter.count('auth_api_store_retries_total', { dependency: name })
         await pause(delayMs)
@@ -113,7 +117,7 @@ export function openGuard(options: GuardOptions): Guard {
 
 interface Gate {
   readonly places: BulkheadPolicy
-  readonly circuit: Circuit
+  readonly circuit: CircuitBreaker
   readonly deadlineMs: number
 }
 
@@ -121,10 +125,13 @@ interface Gate {
  * Runs the try in its turn: first come, first served, so that whoever is before it has given up by its own deadline. The
  * breaker is asked again, as it may have opened meanwhile.
  */
-async function takePlace<T extends Judged>({ places, circuit, deadlineMs }: Gate, work: () => Promise<T>): Promise<T> {
-  if (places.executionSlots === 0 && places.queueSlots === 0) throw new NotAsked('too many requests wait for it', 1)
+async function takePlace<T extends Classified>(
+  { places, circuit, deadlineMs }: Gate,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (places.executionSlots === 0 && places.queueSlots === 0) throw new CallRejected('too many requests wait for it', 1)
   return places.execute(() => {
-    if (performance.now() >= deadlineMs) throw new NotAsked('it was too busy for too long', 1)
+    if (performance.now() >= deadlineMs) throw new CallRejected('it was too busy for too long', 1)
     return circuit.run(work)
   })
 }
@@ -134,7 +141,7 @@ async function withinTime<T>(ask: (signal: AbortSignal) => Promise<T>, timeoutMs
   const controller = new AbortController()
   const { promise: timeUp, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(() => {
-    const error = new NoReply(`no reply within ${Math.round(timeoutMs)} ms`)
+    const error = new OutcomeUnknown(`no reply within ${Math.round(timeoutMs)} ms`)
     reject(error)
     controller.abort(error)
   }, timeoutMs)
@@ -149,12 +156,12 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-async function settle<T>(work: () => Promise<T>, judge: (reply: T) => Judged): Promise<Tried<T>> {
+async function settle<T>(work: () => Promise<T>, classify: (reply: T) => Classified): Promise<Tried<T>> {
   try {
     const reply = await work()
-    return { ...judge(reply), reply }
+    return { ...classify(reply), reply }
   } catch (error) {
-    return { ...judgeError(error), error }
+    return { ...classifyError(error), error }
   }
 }
 

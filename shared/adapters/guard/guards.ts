@@ -1,6 +1,6 @@
 import type { BreakerState, Meter } from '../../ports/meter.ts'
 import type { Config } from '../../runtime/config.ts'
-import { type Guard, openGuard, type Patience } from './guard.ts'
+import { type CallPolicy, type Guard, openGuard } from './guard.ts'
 
 /** Classes of calls by who waits for them. */
 type Class = 'hot' | 'management' | 'background' | 'feed'
@@ -16,7 +16,7 @@ export interface Guards {
 const gaugeOf: Readonly<Record<BreakerState, number>> = { closed: 0, half_open: 1, open: 2 }
 
 /** One request serves all who wait for a token; a managed identity may take seconds over its first. */
-const PATIENCE_WITH_TOKENS: Patience = {
+const TOKEN_POLICY: CallPolicy = {
   ...{ tryMs: 5000, totalMs: 10_000 },
   ...{ retries: 1, firstDelayMs: 100 },
   ...{ openMs: 5000, concurrency: 2 },
@@ -24,9 +24,9 @@ const PATIENCE_WITH_TOKENS: Patience = {
 
 /** A guard for each class of calls to each dependency, so that what is slow for one is not closed for another. */
 export function openGuards(config: Config, meter: Meter): Guards {
-  const patience = patienceOf(config)
+  const policy = policyOf(config)
   const open = (dependency: string, kind: Class) => {
-    return openGuard({ name: `${dependency}_${kind}`, patience: patience[kind], meter })
+    return openGuard({ name: `${dependency}_${kind}`, policy: policy[kind], meter })
   }
   const tables = {
     hot: open('tables', 'hot'),
@@ -35,7 +35,7 @@ export function openGuards(config: Config, meter: Meter): Guards {
     feed: open('tables', 'feed'),
   }
   const queue = { hot: open('queue', 'hot'), background: open('queue', 'background') }
-  const identity = openGuard({ name: 'identity', patience: PATIENCE_WITH_TOKENS, meter })
+  const identity = openGuard({ name: 'identity', policy: TOKEN_POLICY, meter })
   const all = [...Object.values(tables), ...Object.values(queue), identity]
   meter.watch('auth_api_breaker_state', () =>
     all.map((guard) => ({ labels: { dependency: guard.name }, value: gaugeOf[guard.state()] })),
@@ -47,7 +47,7 @@ export function openGuards(config: Config, meter: Meter): Guards {
  * `hot`: a validation waits, and has somewhere else to look. `management`: a person or a program waits, and has not.
  * `background`: nobody waits. `feed`: one query in the place of many look-ups, so it is given more time than each of them.
  */
-function patienceOf(config: Config): Readonly<Record<Class, Patience>> {
+function policyOf(config: Config): Readonly<Record<Class, CallPolicy>> {
   const concurrency = config.storeConcurrency
   return {
     hot: { tryMs: 400, totalMs: 800, retries: 1, firstDelayMs: 50, openMs: 5000, concurrency },

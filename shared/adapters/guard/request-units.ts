@@ -1,5 +1,5 @@
 import type { PipelineRequest, PipelineResponse } from '@azure/core-rest-pipeline'
-import { NotAsked } from './guard-errors.ts'
+import { CallRejected } from './guard-errors.ts'
 
 /** What this instance may spend at Cosmos DB: request units, as many per second as it is allowed. */
 export interface RequestUnits {
@@ -25,7 +25,7 @@ export function requestUnits(perSecond: number, nowMs: () => number = () => perf
       refill()
       // What costs more than a second's worth goes when a full second's worth is there.
       const dueMs = ((Math.min(units, perSecond) - balance) / perSecond) * 1000
-      if (dueMs > waitMs) throw new NotAsked('its request units are used up', Math.ceil(dueMs / 1000))
+      if (dueMs > waitMs) throw new CallRejected('its request units are used up', Math.ceil(dueMs / 1000))
       balance -= units
       if (dueMs > 0) await new Promise((resolve) => setTimeout(resolve, dueMs))
     },

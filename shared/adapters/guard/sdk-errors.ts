@@ -1,5 +1,5 @@
 import { AppError } from '../../domain/errors.ts'
-import { NoReply, NotAsked } from './guard-errors.ts'
+import { CallRejected, OutcomeUnknown } from './guard-errors.ts'
 
 /**
  * What a storage SDK threw, as what a caller may be told: `store_unavailable` for a store that cannot be asked (no answer,
@@ -8,13 +8,13 @@ import { NoReply, NotAsked } from './guard-errors.ts'
  */
 export function fromSdk(what: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error
-  if (error instanceof NotAsked) {
+  if (error instanceof CallRejected) {
     return unavailable(new Error(`${what} was not asked: ${error.message}`), error.retryAfterSeconds)
   }
   const status = statusOf(error)
   const reason = status === undefined ? error.message : `${status} ${codeOf(error)}`
   if (status === 400 || status === 413) return new Error(`${what} refused a request: ${reason}`)
-  if (!(error instanceof NoReply) && error.name !== 'RestError' && error.name !== 'AbortError') return error
+  if (!(error instanceof OutcomeUnknown) && error.name !== 'RestError' && error.name !== 'AbortError') return error
   return unavailable(new Error(`${what} did not answer: ${reason}`))
 }
 

@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity'
 import { ANSWERED } from '../guard/classify-outcome.ts'
 import type { Guard } from '../guard/guard.ts'
-import { NoReply } from '../guard/guard-errors.ts'
+import { OutcomeUnknown } from '../guard/guard-errors.ts'
 
 /** A token is renewed from this long before its end on, and serves until this long before it. */
 const RENEW_MS = 5 * 60_000
@@ -14,7 +14,7 @@ type Token = Awaited<ReturnType<TokenCredential['getToken']>>
  * own elsewhere. @azure/identity is loaded with the first request, as most deployments never need it. Callers who want a
  * token at once share one request, which nobody's haste ends. A token is renewed before its end, and nobody waits for that.
  */
-export function ownIdentity(guard: Guard, load: () => Promise<TokenCredential> = loadDefault): TokenCredential {
+export function appIdentity(guard: Guard, load: () => Promise<TokenCredential> = loadDefault): TokenCredential {
   let loaded: Promise<TokenCredential> | undefined
   const tokens = new Map<string, Token>()
   const underWay = new Map<string, Promise<Token>>()
@@ -25,7 +25,7 @@ export function ownIdentity(guard: Guard, load: () => Promise<TokenCredential> =
       return await (await loaded).getToken(scope)
     } catch (error) {
       // Its message tells of every way that was tried, at length; none of it belongs into an answer or a row of the log.
-      throw new NoReply(`no token could be had (${error instanceof Error ? error.name : 'unknown'})`)
+      throw new OutcomeUnknown(`no token could be had (${error instanceof Error ? error.name : 'unknown'})`)
     }
   }
 

@@ -1,12 +1,12 @@
 import type { Limiter } from '../../ports/limits.ts'
-import type { Meter, ProcessUse } from '../../ports/meter.ts'
+import type { Meter, ProcessUsage } from '../../ports/meter.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
 import type { KeyLookup } from '../key-cache/key-lookup.ts'
 import type { LocalSpool } from '../spool/local-spool.ts'
 
 /** What is looked at when somebody asks for the metrics. */
 interface Watched {
-  readonly process: ProcessUse
+  readonly process: ProcessUsage
   readonly queue: Pick<MessageQueue, 'depth'>
   readonly poison: Pick<MessageQueue, 'depth'>
   readonly limiter: Pick<Limiter, 'leases' | 'clockSkewSeconds'>

@@ -54,6 +54,6 @@ describe('the accounts of an app', () => {
       COSMOS_RU_LIMIT: '50',
     }).tables
     await units?.spend(50, 0)
-    await expect(units?.spend(50, 800)).rejects.toMatchObject({ name: 'NotAsked', retryAfterSeconds: 1 })
+    await expect(units?.spend(50, 800)).rejects.toMatchObject({ name: 'CallRejected', retryAfterSeconds: 1 })
   })
 })

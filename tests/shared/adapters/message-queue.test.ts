@@ -48,8 +48,8 @@ describe('a storage queue', () => {
     const server = await startSickServer(listener)
     onTestFinished(server.stop)
     const connectionString = `${server.connectionString.replace('TableEndpoint', 'QueueEndpoint')}/sick`
-    const patience = { tryMs: 300, totalMs: 300, retries: 2, firstDelayMs: 1, openMs: 5000, concurrency: 50 }
-    const guard = openGuard({ name: 'queue', patience })
+    const policy = { tryMs: 300, totalMs: 300, retries: 2, firstDelayMs: 1, openMs: 5000, concurrency: 50 }
+    const guard = openGuard({ name: 'queue', policy })
     const queue = storageMessageQueue({ connectionString, name: 'usage-events', guards: { send: guard, rest: guard } })
     const message = { id: '1', receipt: '1', body: '', dequeueCount: 1, expiresAt: null }
     const calls = [() => queue.send('x'), () => queue.receive(1, 1), () => queue.remove(message), () => queue.depth()]

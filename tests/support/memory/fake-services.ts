@@ -21,7 +21,7 @@ import type { Breaker } from '../../../shared/ports/meter.ts'
 import type { Log, Random } from '../../../shared/ports/runtime.ts'
 import type { UsageCodec } from '../../../shared/ports/usage.ts'
 import { openMetrics } from '../../../shared/runtime/metrics.ts'
-import { processUse } from '../../../shared/runtime/process-usage.ts'
+import { processUsage } from '../../../shared/runtime/process-usage.ts'
 import { type ManualTime, manualTime } from './manual-time.ts'
 import { memoryChangeFeed } from './memory-change-feed.ts'
 import { memoryIdempotencyStore } from './memory-idempotency-store.ts'
@@ -102,7 +102,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   })
   const guards: readonly Breaker[] = []
   const watched = { ...stores, limiter: limits, keyLookup: known, localSpool: local, guards }
-  watchGauges(metrics.meter, 'tests', { ...watched, process: processUse() })
+  watchGauges(metrics.meter, 'tests', { ...watched, process: processUsage() })
   return {
     ...stores,
     ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },

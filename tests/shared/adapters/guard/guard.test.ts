@@ -1,26 +1,26 @@
 import { RestError } from '@azure/data-tables'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ANSWERED } from '../../../../shared/adapters/guard/classify-outcome.ts'
-import { openGuard, type Patience } from '../../../../shared/adapters/guard/guard.ts'
-import { NotAsked } from '../../../../shared/adapters/guard/guard-errors.ts'
+import { type CallPolicy, openGuard } from '../../../../shared/adapters/guard/guard.ts'
+import { CallRejected } from '../../../../shared/adapters/guard/guard-errors.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-const patience: Patience = {
+const policy: CallPolicy = {
   ...{ tryMs: 400, totalMs: 800, retries: 1, firstDelayMs: 50 },
   ...{ openMs: 5000, concurrency: 50 },
 }
 
 /** A guard before a dependency that does as `reply` says, and what became of what it was asked. */
-function guarded(reply: (asked: number) => Promise<unknown>, change: Partial<Patience> = {}) {
+function guarded(reply: (asked: number) => Promise<unknown>, change: Partial<CallPolicy> = {}) {
   const counted: Record<string, number> = {}
   const note = (what: string) => {
     counted[what] = (counted[what] ?? 0) + 1
   }
   const guard = openGuard({
     name: 'tables',
-    patience: { ...patience, ...change },
+    policy: { ...policy, ...change },
     meter: {
       count: (_, labels) => note('outcome' in labels ? String(labels.outcome) : 'retries'),
       observe: () => undefined,
@@ -110,7 +110,7 @@ describe('a guard', () => {
     let paid = 0
     let asked = 0
     const pay = async () => {
-      if (++paid > 2) throw new NotAsked('its request units are used up', 3)
+      if (++paid > 2) throw new CallRejected('its request units are used up', 3)
     }
     const ask = () => {
       asked++

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => azurite.stop())
 
 /** As a validation has it, but for a breaker that closes sooner. */
-const patience = { tryMs: 400, totalMs: 800, retries: 1, firstDelayMs: 50, openMs: 2000, concurrency: 50 }
+const policy = { tryMs: 400, totalMs: 800, retries: 1, firstDelayMs: 50, openMs: 2000, concurrency: 50 }
 
 type Ask = () => Promise<unknown>
 
@@ -51,7 +51,7 @@ const dependencies: Readonly<Record<string, Sick>> = {
 async function sick({ portOf, open }: Sick, { onTestFinished }: Pick<TestContext, 'onTestFinished'>) {
   const proxy = await startFaultProxy({ targetPort: portOf(azurite), nameOf: () => 'request' })
   onTestFinished(proxy.close)
-  const guard = openGuard({ name: 'sick', patience })
+  const guard = openGuard({ name: 'sick', policy })
   return { proxy, guard, ask: open(proxy.port, guard) }
 }
 

@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { openGuard } from '../../../../shared/adapters/guard/guard.ts'
-import { ownIdentity } from '../../../../shared/adapters/identity/app-identity.ts'
+import { appIdentity } from '../../../../shared/adapters/identity/app-identity.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -20,7 +20,7 @@ function identity(answer: (asked: number) => Promise<void> = () => Promise.resol
       return { token: `token-${number}`, expiresOnTimestamp: Date.now() + hour }
     },
   }
-  const credential = ownIdentity(openGuard({ name: 'identity', jitter: () => 0 }), async () => {
+  const credential = appIdentity(openGuard({ name: 'identity', jitter: () => 0 }), async () => {
     loads++
     return source
   })
@@ -60,7 +60,7 @@ test('while nobody gives out tokens the last one serves almost to its end, and n
   await vi.advanceTimersByTimeAsync(1)
   const spent = token().catch((error: unknown) => error)
   await vi.advanceTimersByTimeAsync(10_000)
-  expect(await spent).toMatchObject({ name: 'NoReply' })
+  expect(await spent).toMatchObject({ name: 'OutcomeUnknown' })
 })
 
 test('tokens of two scopes are two', async () => {
@@ -78,6 +78,6 @@ test('a failure is tried again, and one that goes on says nothing of how the tok
   const never = identity(() => Promise.reject(Object.assign(new Error('secret=abc'), { name: 'AuthenticationError' })))
   const failed = never.token().catch((error: unknown) => error)
   await vi.advanceTimersByTimeAsync(1000)
-  expect(await failed).toMatchObject({ name: 'NoReply', message: 'no token could be had (AuthenticationError)' })
+  expect(await failed).toMatchObject({ name: 'OutcomeUnknown', message: 'no token could be had (AuthenticationError)' })
   expect(JSON.stringify(await failed)).not.toContain('secret')
 })

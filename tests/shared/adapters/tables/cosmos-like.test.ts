@@ -15,14 +15,14 @@ beforeAll(async () => {
 })
 afterAll(() => azurite.stop())
 
-const patience = { tryMs: 10_000, totalMs: 30_000, retries: 3, firstDelayMs: 1, openMs: 5000, concurrency: 50 }
+const policy = { tryMs: 10_000, totalMs: 30_000, retries: 3, firstDelayMs: 1, openMs: 5000, concurrency: 50 }
 const cosmos = cosmosLike(20_261_122)
-const guard = openGuard({ name: 'tables', patience })
+const guard = openGuard({ name: 'tables', policy })
 
 function tables(unitsPerSecond = 1_000_000, totalMs = 30_000) {
   return tableAccess({
     connectionString: azurite.connectionString,
-    guard: totalMs === 30_000 ? guard : openGuard({ name: 'tables', patience: { ...patience, totalMs } }),
+    guard: totalMs === 30_000 ? guard : openGuard({ name: 'tables', policy: { ...policy, totalMs } }),
     units: requestUnits(unitsPerSecond),
     wrapClient: cosmos.wrapClient,
   })

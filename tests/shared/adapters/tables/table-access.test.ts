@@ -11,8 +11,8 @@ import { startSickServer } from '../../../support/runs/sick-server.ts'
 async function sickTable(listener: RequestListener, totalMs = 20_000) {
   const server = await startSickServer(listener)
   onTestFinished(server.stop)
-  const patience = { tryMs: 10_000, totalMs, retries: 2, firstDelayMs: 1, openMs: 5000, concurrency: 50 }
-  const guard = openGuard({ name: 'tables', patience })
+  const policy = { tryMs: 10_000, totalMs, retries: 2, firstDelayMs: 1, openMs: 5000, concurrency: 50 }
+  const guard = openGuard({ name: 'tables', policy })
   const table = tableAccess({ connectionString: server.connectionString, guard }).table('things')
   return { table, requests: server.requests, stop: server.stop }
 }
