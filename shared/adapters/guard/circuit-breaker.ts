@@ -6,9 +6,9 @@ import { CallRejected } from './guard-errors.ts'
 /** A circuit breaker on the rate of failures. */
 export interface CircuitBreaker {
   state(): BreakerState
-  /** Throws `NotAsked` while no request may pass. */
+  /** Throws `CallRejected` while no request may pass. */
   admit(): void
-  /** Does the work and takes note of how it was judged; throws `NotAsked` instead where no request may pass. */
+  /** Does the work and takes note of how it was judged; throws `CallRejected` instead where no request may pass. */
   run<T extends Classified>(work: () => Promise<T>): Promise<T>
 }
 

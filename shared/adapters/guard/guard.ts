@@ -24,8 +24,8 @@ export interface CallPolicy {
 export interface Guard extends Breaker {
   /**
    * Asks, and asks again while the outcome is transient and patience, retry budget and circuit breaker allow. Resolves or
-   * rejects as the last try did. Throws `NotAsked` where no try was made, or no further one where there was time for it;
-   * `NoReply` where the last try was given up.
+   * rejects as the last try did. Throws `CallRejected` where no try was made, or no further one where there was time for it;
+   * `OutcomeUnknown` where the last try was given up.
    * `pay` goes before every try, and is told how long it may take; a try is not made where it throws.
    */
   run<T>(

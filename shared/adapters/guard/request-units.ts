@@ -3,7 +3,7 @@ import { CallRejected } from './guard-errors.ts'
 
 /** What this instance may spend at Cosmos DB: request units, as many per second as it is allowed. */
 export interface RequestUnits {
-  /** Resolves when so many may be spent. Throws `NotAsked` at once where that would take longer than `waitMs`. */
+  /** Resolves when so many may be spent. Throws `CallRejected` at once where that would take longer than `waitMs`. */
   spend(units: number, waitMs: number): Promise<void>
   /** Corrects what was spent by what it cost. */
   settle(estimated: number, charged: number): void

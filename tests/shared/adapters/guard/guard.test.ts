@@ -77,7 +77,7 @@ describe('a guard', () => {
 
   test('gives up a try after 400 ms and the request after 800 ms, though nothing heeds the signal', async () => {
     const { many, counted } = guarded(silence)
-    expect(await many(1, 800)).toEqual(['NoReply: no reply within 350 ms'])
+    expect(await many(1, 800)).toEqual(['OutcomeUnknown: no reply within 350 ms'])
     expect(counted).toEqual({ transient: 1, retries: 1, exhausted: 1 })
   })
 
@@ -119,7 +119,7 @@ describe('a guard', () => {
     const first = guard.run(ask, answered, pay).catch(tell)
     await vi.advanceTimersByTimeAsync(100)
     expect([await first, paid, asked]).toEqual(['RestError: no', 2, 2])
-    expect(await guard.run(ask, answered, pay).catch(tell)).toBe('NotAsked: its request units are used up')
+    expect(await guard.run(ask, answered, pay).catch(tell)).toBe('CallRejected: its request units are used up')
     expect([asked, counted.rejected]).toEqual([2, 1])
   })
 
@@ -150,7 +150,7 @@ describe('the bulkhead of a guard', () => {
     const { many, counted, asked } = guarded(slow, { concurrency: 1 })
     const answers = await many(10, 800)
     expect(answers.filter((answer) => answer === 'row')).toHaveLength(2)
-    expect(answers.filter((answer) => answer === 'NotAsked: it was too busy for too long')).toHaveLength(7)
+    expect(answers.filter((answer) => answer === 'CallRejected: it was too busy for too long')).toHaveLength(7)
     expect(counted.rejected).toBe(7)
     await vi.advanceTimersByTimeAsync(5000)
     expect(asked()).toBe(3)
@@ -159,12 +159,12 @@ describe('the bulkhead of a guard', () => {
   test('turns away at once what finds 20 times as many waiting', async () => {
     const { many } = guarded(silence, { concurrency: 2 })
     const answers = await many(50)
-    expect(answers.filter((answer) => answer === 'NotAsked: too many requests wait for it')).toHaveLength(8)
+    expect(answers.filter((answer) => answer === 'CallRejected: too many requests wait for it')).toHaveLength(8)
   })
 })
 
 describe('the circuit breaker of a guard', () => {
-  const open = 'NotAsked: its circuit breaker is open'
+  const open = 'CallRejected: its circuit breaker is open'
   let healthy = false
   const moody = () => (healthy ? row() : failure(503))
   beforeEach(() => {
