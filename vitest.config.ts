@@ -1,13 +1,50 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** The tests that kill hosts, sit through outages or explore crashes, the longest first: in this order they start. */
+const long = [
+  'tests/e2e/outage.test.ts',
+  'tests/e2e/revocation.test.ts',
+  'tests/e2e/kill.test.ts',
+  'tests/fuzz/endpoints.test.ts',
+  'tests/e2e/limits.test.ts',
+  'tests/shared/operations/usage/aggregate-usage-crashes.test.ts',
+  'tests/shared/operations/usage/roll-up-usage-crashes.test.ts',
+  'tests/local/start.test.ts',
+  'tests/e2e/canary.test.ts',
+  'tests/e2e/main-job.test.ts',
+  'tests/e2e/raw-socket.test.ts',
+  'tests/shared/adapters/tables/key-store-crashes.test.ts',
+]
+
+/** Vitest knows how long a file takes only from an earlier run, and a fresh clone has none. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => long.findIndex((file) => moduleId.endsWith(file))
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b))
+  }
+}
+
+const common = { testTimeout: 30_000, hookTimeout: 60_000 }
 
 export default defineConfig({
   test: {
-    include: ['tests/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    // The longest tests mostly wait for processes and for time to pass: two at once, on two cores too.
-    maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     // Outside a host @azure/functions says on every registration that it runs in test mode: expected here, and noise.
     onConsoleLog: (log) => !log.includes('"@azure/functions" package'),
+    projects: [
+      // Long tests mostly wait for processes and for time to pass: four at once, on two cores too.
+      { test: { ...common, name: 'long', include: long, maxWorkers: 4, sequence: { groupOrder: 0 } } },
+      {
+        test: {
+          ...common,
+          name: 'fast',
+          include: ['tests/**/*.test.ts'],
+          exclude: long,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 })
