@@ -75,7 +75,6 @@ export const limitless: { readonly limiter: Limiter; readonly failures: FailureL
   limiter: {
     take: unasked,
     look: unasked,
-    isSpent: unasked,
     release: unasked,
     leases: () => 0,
     clockSkewSeconds: () => undefined,

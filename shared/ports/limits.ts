@@ -12,8 +12,6 @@ export interface Limiter {
   take(limits: readonly Limit[], cost: number): Taking | Promise<Taking>
   /** What `take` would answer. Consumes nothing and writes nothing. */
   look(limits: readonly Limit[], cost: number): Taking | Promise<Taking>
-  /** Whether this instance knows, without asking anybody, that nothing is left of this limit. */
-  isSpent(limit: Limit): boolean
   /** Gives back what this instance holds and has not spent: at the end. */
   release(): Promise<void>
   /** How many leases this instance holds. */

@@ -33,8 +33,6 @@ interface Want {
 /** What this instance holds of every limit, and whether it can get more. */
 export interface LeasePool {
   leasedLimitOf(limit: Limit): LeasedLimit
-  /** undefined for a limit that was not asked for lately. */
-  known(limit: Limit): LeasedLimit | undefined
   all(): readonly LeasedLimit[]
   sourceOf(leased: LeasedLimit, want: Want): Source
   /** Gets more from the store, or finds that there is no way to. Throws `store_unavailable` for a limit by day or month. */
@@ -79,7 +77,6 @@ export function leasePool(needs: LeasePoolNeeds): LeasePool {
       leasedLimits.set(key, made)
       return made
     },
-    known: (limit) => leasedLimits.get(keyOf(limit)),
     all: () => [...leasedLimits.values()],
     sourceOf: (leased, want) => sourceOf(connection, leased, want),
     async refill(leased) {

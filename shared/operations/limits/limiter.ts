@@ -48,10 +48,6 @@ export function limiter(needs: LimiterNeeds): Limiter {
   return {
     take: (limits, cost) => take(limiting, limits, cost),
     look: (limits, cost) => look(limiting, limits, cost),
-    isSpent(limit) {
-      const leased = pool.known(limit)
-      return leased !== undefined && sourcesOf(limiting, [leased], 1).sources[0] === 'exhausted'
-    },
     release: () => pool.giveBackAll(),
     leases,
     clockSkewSeconds: () => storeTime.skewSeconds(),
