@@ -5,38 +5,38 @@ import { type Cells, chargeable } from './window-cells.ts'
 
 /** What an instance asks of a limit's record. */
 export interface GrantRequest {
-  /** Tokens that requests wait for, beyond those held. 0: nobody waits, this is for later. */
+  /** Tokens that requests wait for, beyond the tokens held. 0: a refill ahead of demand. */
   readonly needed: number
-  /** Fewer tokens than this are of no use to anyone who waits. */
-  readonly least: number
-  /** How many the instance will spend per ms, by what it saw lately; undefined when it has seen too little. */
+  /** Fewer tokens than this satisfy no waiting request. */
+  readonly minTokens: number
+  /** Tokens per ms, from recent uses; undefined before the second use. */
   readonly rate: number | undefined
 }
 
-/** Tokens that may be spent until then, charged to one cell. */
+/** Tokens that may be spent until `untilMs`, charged to one cell. */
 export interface Grant {
   readonly cell: number
   readonly tokens: number
   readonly untilMs: number
 }
 
-/** `left` is what may still be granted after these grants. */
+/** `left`: tokens that may still be granted after these grants. */
 export interface Decision {
   readonly grants: readonly Grant[]
   readonly left: number
 }
 
-/** Leases end this much ahead at least, so that one taken ahead of its use is of use. */
+/** A refill lasts at least this long, so that tokens leased ahead of demand are still valid when used. */
 const AHEAD_MS = 300
-/** No lease lasts longer, so that what an instance holds idle is soon back. */
+/** No lease lasts longer, so that idle tokens return soon. */
 const LEASE_MS_MAX = 5 * 60_000
-/** Whoever comes for the first time may well not come again soon. */
-const UNKNOWN_TOKENS = 2
-/** An instance that wrote nothing for so long is none any more. */
-export const ACTIVE_WRITER_MS_MOST = 15 * 60_000
+/** While the rate is unknown: the next use may be far off. */
+const FIRST_LEASE_TOKENS = 2
+/** An instance that wrote nothing for this long counts as stopped. */
+export const ACTIVE_WRITER_MS_MAX = 15 * 60_000
 
-/** What is to be decided: `cells` are those of the limit and of the record. */
-interface Question {
+/** `cells` is the division of the limit and of the record. */
+interface GrantInputs {
   readonly record: LimitRecord
   readonly limit: Limit
   readonly cells: Cells
@@ -44,79 +44,80 @@ interface Question {
   readonly request: GrantRequest
 }
 
-/** Decides what a record grants. It never grants beyond the limit, whatever is wished. */
-export function decideGrant({ record, limit, cells, interval, request }: Question): Decision {
+/** Decides what a record grants. Never grants beyond the limit, whatever the request. */
+export function decideGrant({ record, limit, cells, interval, request }: GrantInputs): Decision {
   const available = Math.max(0, limit.limit - usedOf(record, cells, interval))
-  if (available < Math.max(1, request.least)) return { grants: [], left: available }
+  if (available < Math.max(1, request.minTokens)) return { grants: [], left: available }
   const needed = Math.min(available, request.needed)
-  const rest = available - needed
-  const extra = cells.behind === 0 ? ofPeriod : ofRing
-  const { tokens, forMs } = extra({ record, limit, cells, interval, request, rest })
+  const remaining = available - needed
+  const extraOf = cells.lookback === 0 ? fixedExtra : slidingExtra
+  const { tokens, durationMs } = extraOf({ record, limit, cells, interval, request, remaining })
   const granted = [
     { cell: chargeable(cells, interval), tokens: needed },
-    { cell: cells.indexAt(interval.latestMs + forMs), tokens },
+    { cell: cells.indexAt(interval.latestMs + durationMs), tokens },
   ].filter((grant) => grant.tokens > 0)
   const untilMs = (cell: number) => Math.min(cells.endMs(cell), interval.latestMs + LEASE_MS_MAX)
-  return { grants: granted.map((grant) => ({ ...grant, untilMs: untilMs(grant.cell) })), left: rest - tokens }
+  return { grants: granted.map((grant) => ({ ...grant, untilMs: untilMs(grant.cell) })), left: remaining - tokens }
 }
 
-interface Situation extends Question {
-  /** What is left after those who wait. */
-  readonly rest: number
+interface ExtraInputs extends GrantInputs {
+  /** Available tokens after the waiting requests got theirs. */
+  readonly remaining: number
 }
 
-/** Tokens beyond those waited for, and for how long they are to last. */
+/** Tokens beyond the waiting requests, and how long they should last. */
 interface Extra {
   readonly tokens: number
-  readonly forMs: number
+  readonly durationMs: number
 }
 
 /**
- * The emptier the ring, the longer a lease may last: what is charged ahead counts for everybody, and is in nobody's way only
- * while there is plenty.
+ * The emptier the ring, the longer a lease may last. Tokens charged ahead count against every instance, which is
+ * harmless only while the limit is far off.
  */
-function ofRing(situation: Situation): Extra {
-  const { limit, cells, interval, rest } = situation
-  if (rest >= limit.limit / 4) {
-    const long = longLease(
-      situation,
-      rest >= limit.limit * (3 / 4) ? LEASE_MS_MAX : Math.min(LEASE_MS_MAX, cells.windowMs),
-    )
-    if (long !== undefined) return long
+function slidingExtra(inputs: ExtraInputs): Extra {
+  const { limit, cells, interval, remaining } = inputs
+  if (remaining >= limit.limit / 4) {
+    const isMostlyFree = remaining >= limit.limit * (3 / 4)
+    const lease = longLease(inputs, isMostlyFree ? LEASE_MS_MAX : Math.min(LEASE_MS_MAX, cells.windowMs))
+    if (lease !== undefined) return lease
   }
-  const forMs = Math.min(LEASE_MS_MAX, Math.max(AHEAD_MS, cells.windowMs / 20))
-  const untilMs = cells.endMs(cells.indexAt(interval.latestMs + forMs))
-  return { tokens: block(situation, untilMs - interval.latestMs), forMs }
+  const durationMs = Math.min(LEASE_MS_MAX, Math.max(AHEAD_MS, cells.windowMs / 20))
+  const untilMs = cells.endMs(cells.indexAt(interval.latestMs + durationMs))
+  return { tokens: blockSize(inputs, untilMs - interval.latestMs), durationMs }
 }
 
-/** All that is charged ahead stays within an eighth of the limit; undefined where that leaves nothing to lease. */
+/** Charges ahead stay within an eighth of the limit. Returns undefined where that leaves no token to lease. */
 function longLease(
-  { record, limit, cells, interval, request: { rate } }: Situation,
+  { record, limit, cells, interval, request: { rate } }: ExtraInputs,
   longestMs: number,
 ): Extra | undefined {
   const room = Math.floor(limit.limit / 8) - chargedAfter(record, chargeable(cells, interval))
   const fair = limit.limit / 8 / activeWriters(record, interval.earliestMs, LEASE_MS_MAX)
-  const most = Math.ceil(Math.min(room / 2, limit.limit / 32, fair))
-  const tokens = Math.min(most, rate === undefined ? UNKNOWN_TOKENS : Math.ceil(rate * longestMs))
+  const maxTokens = Math.ceil(Math.min(room / 2, limit.limit / 32, fair))
+  const tokens = Math.min(maxTokens, rate === undefined ? FIRST_LEASE_TOKENS : Math.ceil(rate * longestMs))
   if (tokens < 1) return undefined
-  // What is used up sooner need not be charged so far ahead: twice the time that it will last is enough.
+  // Tokens spent sooner need not be charged so far ahead: twice the time they will last is enough.
   const lastsMs = rate === undefined ? longestMs : Math.max(1000, (2 * tokens) / rate)
-  return { tokens, forMs: Math.min(longestMs, lastsMs) }
+  return { tokens, durationMs: Math.min(longestMs, lastsMs) }
 }
 
-/** A fair share of what is left, a twentieth of the limit at most, and no more than will be spent. */
-function block({ record, limit, interval, cells, request: { rate }, rest }: Situation, lastingMs: number): number {
-  const fair = rest / (1 + activeWriters(record, interval.earliestMs, activeSpanMs(cells)))
-  return Math.floor(Math.min(fair, Math.max(1, limit.limit / 20), (rate ?? 0) * lastingMs))
+/** A fair share of the remaining tokens: at most a twentieth of the limit, and no more than the rate will spend. */
+function blockSize(
+  { record, limit, interval, cells, request: { rate }, remaining }: ExtraInputs,
+  durationMs: number,
+): number {
+  const fair = remaining / (1 + activeWriters(record, interval.earliestMs, activeSpanMs(cells)))
+  return Math.floor(Math.min(fair, Math.max(1, limit.limit / 20), (rate ?? 0) * durationMs))
 }
 
-/** Of a day or a month 1 % of what is left at most: what an instance takes with it when it dies is lost for the period. */
-function ofPeriod(situation: Situation): Extra {
-  const most = 'seconds' in situation.limit.window ? situation.rest : situation.rest / 100
-  return { tokens: Math.floor(Math.min(most, block(situation, LEASE_MS_MAX))), forMs: 0 }
+/** Of a day or a month at most 1 % of the remaining tokens: tokens of an instance that dies are lost for the period. */
+function fixedExtra(inputs: ExtraInputs): Extra {
+  const maxTokens = 'seconds' in inputs.limit.window ? inputs.remaining : inputs.remaining / 100
+  return { tokens: Math.floor(Math.min(maxTokens, blockSize(inputs, LEASE_MS_MAX))), durationMs: 0 }
 }
 
-/** How far back an instance counts as one of those that share a limit: a window, within reason. */
+/** An instance that wrote the record within this span shares the limit: one window, within bounds. */
 function activeSpanMs({ windowMs }: Cells): number {
-  return Math.min(ACTIVE_WRITER_MS_MOST, Math.max(60_000, windowMs))
+  return Math.min(ACTIVE_WRITER_MS_MAX, Math.max(60_000, windowMs))
 }

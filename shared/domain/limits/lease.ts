@@ -3,12 +3,12 @@ import type { Charges } from './limit-record.ts'
 import type { TimeInterval } from './time-interval.ts'
 import { type Cells, chargeable } from './window-cells.ts'
 
-/** Tokens that an instance holds, charged to one cell of the record. */
+/** Tokens an instance holds, charged to one cell of the record. */
 export interface Lease {
   readonly cell: number
   untilMs: number
   left: number
-  /** What was spent in earlier cells than the one it is charged to, by cell. */
+  /** Tokens spent in cells before `cell`, by cell. */
   readonly spent: Map<number, number>
 }
 
@@ -16,14 +16,14 @@ export function leaseOf({ cell, tokens, untilMs }: Grant): Lease {
   return { cell, untilMs, left: tokens, spent: new Map() }
 }
 
-/** The tokens that may be spent while it may be as late as that. */
+/** The tokens that may be spent while the store's clock shows at most `latestMs`. */
 export function heldAt(leases: readonly Lease[], latestMs: number): number {
   let held = 0
   for (const { left, untilMs } of leases) if (untilMs > latestMs) held += left
   return held
 }
 
-/** Spends tokens that are held at this moment, those that die first before the others. */
+/** Spends held tokens, first to expire first. Throws when fewer than `cost` are held. */
 export function spend(leases: readonly Lease[], cells: Cells, interval: TimeInterval, cost: number): void {
   const cell = chargeable(cells, interval)
   let rest = cost
@@ -39,8 +39,8 @@ export function spend(leases: readonly Lease[], cells: Cells, interval: TimeInte
 }
 
 /**
- * What the next write should set right, added to `charges`: spent tokens go to the cells in which they were spent, and
- * tokens that have died are taken away. Returns the leases that go on.
+ * Adds to `charges` the corrections for the next write: spent tokens move to the cells in which they were spent, and
+ * expired tokens are removed. Returns the leases that still hold tokens.
  */
 export function settle(leases: readonly Lease[], charges: Map<number, number>, { latestMs }: TimeInterval): Lease[] {
   for (const lease of leases) {
@@ -56,12 +56,12 @@ export function settle(leases: readonly Lease[], charges: Map<number, number>, {
   return leases.filter(({ left }) => left > 0)
 }
 
-/** The leases with a grant among them, in the order in which they die. */
+/** The leases together with the grants, in the order in which they expire. */
 export function withGrants(leases: readonly Lease[], grants: readonly Grant[]): Lease[] {
   return [...leases, ...grants.map(leaseOf)].sort((a, b) => a.untilMs - b.untilMs)
 }
 
-/** Charges of some cells, one by one. */
+/** The sum of charges, cell by cell. */
 export function sumCharges(...parts: readonly Charges[]): Charges {
   const sum = new Map<number, number>()
   for (const part of parts) for (const [cell, tokens] of part) add(sum, cell, tokens)

@@ -1,27 +1,27 @@
 import type { TimeInterval } from './time-interval.ts'
 import { type Cells, cellsNamed, freedAt, lowestCounted } from './window-cells.ts'
 
-/** What is stored of one limit: how many tokens are charged to which cell, and who wrote it. */
+/** The stored state of one limit: the tokens charged to each cell, and the instances that wrote it. */
 export interface LimitRecord {
-  /** The name of the division that the cells are of. */
+  /** The name of the division that `cells` belongs to. */
   readonly division: string
   readonly cells: ReadonlyMap<number, number>
-  /** Every instance that wrote it lately, by a name that it has for its lifetime. */
+  /** Every instance that wrote the record lately, by a name it has for its lifetime. */
   readonly writers: ReadonlyMap<string, LimitWriter>
 }
 
 export interface LimitWriter {
-  /** The number of its last write: numbers of one instance only grow. */
+  /** The number of its last write. Numbers of one instance only grow. */
   readonly write: number
   readonly atMs: number
 }
 
-/** What to add to the cells, by their index; negative takes away. */
+/** Tokens to add to cells, by their index; negative numbers remove tokens. */
 export type Charges = ReadonlyMap<number, number>
 
-const WRITER_KEPT_MS = 15 * 60_000
+const WRITER_TTL_MS = 15 * 60_000
 const WRITERS_MAX = 400
-const KEPT_AFTER_MS = 24 * 60 * 60_000
+const RECORD_TTL_MS = 24 * 60 * 60_000
 
 export const emptyRecord = (cells: Cells): LimitRecord => ({
   division: cells.name,
@@ -29,7 +29,7 @@ export const emptyRecord = (cells: Cells): LimitRecord => ({
   writers: new Map(),
 })
 
-/** The tokens that count now: those of cells yet to come as well. */
+/** The tokens that count now, those in future cells included. */
 export function usedOf(record: LimitRecord, cells: Cells, interval: TimeInterval): number {
   const lowest = lowestCounted(cells, interval)
   let used = 0
@@ -37,21 +37,21 @@ export function usedOf(record: LimitRecord, cells: Cells, interval: TimeInterval
   return used
 }
 
-/** The tokens charged to cells after this one. */
+/** The tokens charged to cells after `index`. */
 export function chargedAfter(record: LimitRecord, index: number): number {
   let charged = 0
   for (const [cell, tokens] of record.cells) if (cell > index) charged += tokens
   return charged
 }
 
-/** When fewer tokens will count than do now; undefined when none count. */
+/** When the first tokens leave the window; undefined when no token counts. */
 export function nextFreedAt(record: LimitRecord, cells: Cells, interval: TimeInterval): number | undefined {
   const lowest = lowestCounted(cells, interval)
   const counted = [...record.cells].filter(([index, tokens]) => index >= lowest && tokens > 0).map(([index]) => index)
   return counted.length === 0 ? undefined : freedAt(cells, Math.min(...counted))
 }
 
-/** When no more than `most` tokens will count, if nobody takes any. */
+/** When at most `most` tokens will count, if no more are taken. */
 export function freedTo(record: LimitRecord, cells: Cells, interval: TimeInterval, most: number): number {
   let used = usedOf(record, cells, interval)
   const lowest = lowestCounted(cells, interval)
@@ -66,8 +66,8 @@ export function freedTo(record: LimitRecord, cells: Cells, interval: TimeInterva
 }
 
 /**
- * The record in the division that the limit has now. Where that is another one, every charge goes to the cell that holds
- * the end of its old one, and so counts for longer, never shorter.
+ * Converts the record to the limit's current division. Every charge goes to the cell that contains the end of its old
+ * cell, so it counts for longer, never shorter.
  */
 export function inDivision(record: LimitRecord, cells: Cells): LimitRecord {
   if (record.division === cells.name) return record
@@ -78,8 +78,8 @@ export function inDivision(record: LimitRecord, cells: Cells): LimitRecord {
   return { division: cells.name, cells: moved, writers: record.writers }
 }
 
-/** The record after a write: charged, and without what nobody needs any more. */
-export function written(
+/** The record after a write: charges added, cells that left the window and inactive writers removed. */
+export function afterWrite(
   record: LimitRecord,
   cells: Cells,
   change: {
@@ -90,26 +90,26 @@ export function written(
   },
 ): LimitRecord {
   const { charges, writer, write, interval } = change
-  // One cell more than counts: the clock of another instance may be behind.
+  // Keeps one cell more than counts: another instance's clock may be behind.
   const oldest = lowestCounted(cells, interval) - 1
   const charged = new Map([...record.cells].filter(([index]) => index >= oldest))
   for (const [index, tokens] of charges) if (index >= oldest) add(charged, index, tokens)
-  const writers = new Map([...record.writers].filter(([, { atMs }]) => atMs > interval.earliestMs - WRITER_KEPT_MS))
+  const writers = new Map([...record.writers].filter(([, { atMs }]) => atMs > interval.earliestMs - WRITER_TTL_MS))
   writers.delete(writer)
   writers.set(writer, { write, atMs: interval.earliestMs })
   return { division: cells.name, cells: charged, writers: new Map([...writers].slice(-WRITERS_MAX)) }
 }
 
-/** When nobody needs the record any more. */
+/** When the record may be deleted: a day after its last charge leaves the window. */
 export function expiryOf(record: LimitRecord, cells: Cells, nowMs: number): number {
-  return Math.max(nowMs, ...[...record.cells.keys()].map((index) => freedAt(cells, index))) + KEPT_AFTER_MS
+  return Math.max(nowMs, ...[...record.cells.keys()].map((index) => freedAt(cells, index))) + RECORD_TTL_MS
 }
 
-/** How many instances wrote the record in the last `spanMs`: one at least. */
+/** How many instances wrote the record in the last `spanMs`; at least 1. */
 export function activeWriters(record: LimitRecord | undefined, nowMs: number, spanMs: number): number {
-  let fleet = 0
-  for (const { atMs } of record?.writers.values() ?? []) if (atMs > nowMs - spanMs) fleet++
-  return Math.max(1, fleet)
+  let active = 0
+  for (const { atMs } of record?.writers.values() ?? []) if (atMs > nowMs - spanMs) active++
+  return Math.max(1, active)
 }
 
 function add(cells: Map<number, number>, index: number, tokens: number): void {

@@ -1,12 +1,12 @@
-/** `sliding`: in no span of that length, wherever it begins. The others begin at multiples of their length, UTC. */
+/** `sliding`: every span of that length, wherever it begins. The others begin at multiples of their length, UTC. */
 export type LimitWindow =
   | { readonly kind: 'sliding' | 'fixed'; readonly seconds: number }
   | { readonly kind: 'day' | 'month' }
 
-/** One bound on the requests of one subject. */
+/** One limit on the requests of one subject. */
 export interface Limit {
   /**
-   * Whose requests are bounded: `key:<key_id>`, `provider:<provider_id>`, `caller:<caller>:<function>` and the like. ASCII
+   * Whose requests count: `key:<key_id>`, `provider:<provider_id>`, `caller:<caller>:<function>` and the like. ASCII
    * without / \ # ? and control characters, at most 160 characters.
    */
   readonly subject: string
@@ -16,22 +16,22 @@ export interface Limit {
   readonly window: LimitWindow
 }
 
-/** What is known of a limit after a request: `remaining` is the least that may be left, not a promise. */
+/** What this instance knows of a limit after a request. `remaining` is a lower bound, not a promise. */
 export interface LimitState {
   readonly limit: Limit
   readonly remaining: number
-  /** When more is there at the latest, in ms since the epoch. */
+  /** When more tokens are available at the latest, in ms since the epoch. */
   readonly resetAtMs: number
 }
 
-/** A refusal is a value. `states` has one entry per limit asked for, in their order. */
+/** A refusal is a value. `states` has one entry per requested limit, in their order. */
 export type Taking =
   | { readonly kind: 'taken'; readonly states: readonly LimitState[] }
   | {
       readonly kind: 'refused'
       readonly states: readonly LimitState[]
-      /** The first limit that had not enough. */
+      /** The first limit with too few tokens. */
       readonly by: LimitState
-      /** After how long trying again makes sense. */
+      /** When a retry makes sense. */
       readonly retryAfterMs: number
     }

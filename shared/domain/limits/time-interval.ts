@@ -1,37 +1,37 @@
-/** When the store did something, by its own clock: at `fromMs` or later, before `toMs`. */
+/** When the store did something, by its own clock: in [`fromMs`, `toMs`). */
 export interface StoreInstant {
   readonly fromMs: number
   readonly toMs: number
 }
 
-/** What the store's clock may show now: `earlyMs` at the least, `lateMs` at the most. */
+/** What the store's clock may show now: between `earliestMs` and `latestMs`. */
 export interface TimeInterval {
   readonly earliestMs: number
   readonly latestMs: number
 }
 
-/** One thing that the store did, with the machine's times around it. */
+/** One action of the store, with the machine's times before and after it. */
 export interface TimeSample {
   readonly sentMs: number
-  readonly heardMs: number
+  readonly receivedMs: number
   readonly at: StoreInstant
 }
 
-/** How far the store's clock is ahead of the machine's: between the two, as of `asOfMs` by the machine's. */
+/** How far the store's clock is ahead of the machine's: `lowMs` to `highMs`, at `asOfMs` of the machine's clock. */
 export interface ClockOffset {
   readonly lowMs: number
   readonly highMs: number
   readonly asOfMs: number
 }
 
-/** How fast two clocks may part. Crystals differ by 100 ppm at most; this leaves room for a clock that is being slewed. */
+/** How fast two clocks may drift apart. Crystals differ by 100 ppm at most; the rest allows for slewing. */
 const DRIFT = 200e-6
 
-export function offsetOf({ sentMs, heardMs, at }: TimeSample): ClockOffset {
-  return { lowMs: at.fromMs - heardMs, highMs: at.toMs - sentMs, asOfMs: heardMs }
+export function offsetOf({ sentMs, receivedMs, at }: TimeSample): ClockOffset {
+  return { lowMs: at.fromMs - receivedMs, highMs: at.toMs - sentMs, asOfMs: receivedMs }
 }
 
-/** What both know. Where they contradict each other, one of the clocks was set: then only the new one counts. */
+/** The intersection of both offsets. Where they do not overlap, a clock was set: then only the new sample counts. */
 export function narrow(known: ClockOffset, sample: TimeSample): ClockOffset {
   const now = offsetOf(sample)
   const before = agedOffset(known, now.asOfMs)
@@ -39,7 +39,7 @@ export function narrow(known: ClockOffset, sample: TimeSample): ClockOffset {
   return both.lowMs <= both.highMs ? both : now
 }
 
-/** The offset as it is known at a later instant. */
+/** The offset at a later instant: the bounds widen with age. */
 export function agedOffset({ lowMs, highMs, asOfMs }: ClockOffset, nowMs: number): ClockOffset {
   const widening = Math.abs(nowMs - asOfMs) * DRIFT
   return { lowMs: lowMs - widening, highMs: highMs + widening, asOfMs: nowMs }

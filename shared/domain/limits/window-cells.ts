@@ -1,14 +1,14 @@
 import type { LimitWindow } from './limit.ts'
 import type { TimeInterval } from './time-interval.ts'
 
-/** How time is divided for a limit. A token is charged to the last cell in which it may be spent. */
+/** Divides time into cells for a limit. A token is charged to the last cell in which it may be spent. */
 export interface Cells {
-  /** Tells one division from another, in stored records as well. */
+  /** Identifies the division, in stored records as well. */
   readonly name: string
-  /** The length of the window; of a month, about. */
+  /** The length of the window; approximate for a month. */
   readonly windowMs: number
   /** How many cells before the current one still count. */
-  readonly behind: number
+  readonly lookback: number
   indexAt(atMs: number): number
   /** The first instant after the cell. */
   endMs(index: number): number
@@ -24,7 +24,7 @@ export function cellsOf(window: LimitWindow): Cells {
   return slidingCells(lengthMs, Math.min(CELLS_PER_WINDOW, Math.max(1, Math.floor(lengthMs / SHORTEST_CELL_MS))))
 }
 
-/** The division with this name; undefined for a name that none has. */
+/** The division with this name; undefined for an unknown name. */
 export function cellsNamed(name: string): Cells | undefined {
   if (name === 'day') return dayCells
   if (name === 'month') return monthCells
@@ -35,31 +35,31 @@ export function cellsNamed(name: string): Cells | undefined {
 
 /** The first cell that counts. */
 export function lowestCounted(cells: Cells, { earliestMs }: TimeInterval): number {
-  return cells.indexAt(earliestMs) - cells.behind
+  return cells.indexAt(earliestMs) - cells.lookback
 }
 
-/** The first cell that a token may be charged to that is spent now. */
+/** The first cell that a token spent now may be charged to. */
 export function chargeable(cells: Cells, { latestMs }: TimeInterval): number {
   return cells.indexAt(latestMs)
 }
 
-/** Fixed windows, days and months go by the likeliest time: which of two a use at their border belongs to matters little. */
-export function intervalFor({ behind }: Cells, interval: TimeInterval): TimeInterval {
-  if (behind > 0) return interval
+/** Fixed windows, days and months use the likeliest time: a use at the border of two may count to either. */
+export function intervalFor({ lookback }: Cells, interval: TimeInterval): TimeInterval {
+  if (lookback > 0) return interval
   const likelyMs = Math.floor((interval.earliestMs + interval.latestMs) / 2)
   return { earliestMs: likelyMs, latestMs: likelyMs }
 }
 
-/** When what is charged to this cell counts no more. */
+/** When charges to this cell leave the window. */
 export function freedAt(cells: Cells, index: number): number {
-  return cells.endMs(index + cells.behind)
+  return cells.endMs(index + cells.lookback)
 }
 
 function slidingCells(windowMs: number, count: number): Cells {
   return {
     name: `s${windowMs}/${count}`,
     windowMs,
-    behind: count,
+    lookback: count,
     indexAt: (atMs) => Math.floor((Math.floor(atMs) * count) / windowMs),
     endMs: (index) => Math.ceil(((index + 1) * windowMs) / count),
   }
@@ -69,7 +69,7 @@ function fixedCells(lengthMs: number): Cells {
   return {
     name: `f${lengthMs}`,
     windowMs: lengthMs,
-    behind: 0,
+    lookback: 0,
     indexAt: (atMs) => Math.floor(atMs / lengthMs),
     endMs: (index) => (index + 1) * lengthMs,
   }
@@ -80,7 +80,7 @@ const dayCells: Cells = { ...fixedCells(86_400_000), name: 'day' }
 const monthCells: Cells = {
   name: 'month',
   windowMs: 30 * 86_400_000,
-  behind: 0,
+  lookback: 0,
   indexAt: (atMs) => {
     const at = new Date(atMs)
     return at.getUTCFullYear() * 12 + at.getUTCMonth()

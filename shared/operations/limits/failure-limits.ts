@@ -5,17 +5,17 @@ import type { Limiter } from '../../ports/limits.ts'
 import type { Clock, Log } from '../../ports/runtime.ts'
 import { throttledWarnings } from '../throttled-warnings.ts'
 
-/** Bounds how often somebody may fail, without locking out anybody who does not. */
+/** Limits failed attempts per caller and client, without locking out callers with good keys. */
 export interface FailureLimits {
-  /** Who may have failed too often when it presents a key to validate: the caller, and the client that it names. */
+  /** The failure budgets of a validation: the caller's, and that of the client address the caller names. */
   validation(callerId: string, clientIp: string | null): readonly Limit[]
-  /** The same for who presents a credential. */
+  /** The failure budget of a request that presents a credential. */
   authentication(clientIp: string | null): readonly Limit[]
-  /** Whether any budget at all is spent that this instance knows of: nearly never, and then nobody need be looked at. */
+  /** Fast path: false while no failure budget is exhausted, which is nearly always. */
   areAnySpent(): boolean
-  /** Whether this instance knows one of these budgets to be spent. Asks nobody. */
+  /** Whether this instance found one of these budgets exhausted. Makes no request. */
   areSpent(budgets: readonly Limit[]): boolean
-  /** Takes one failure out of each of these budgets. Nobody waits for it. */
+  /** Takes one failure from each of these budgets, in the background. Never throws. */
   count(budgets: readonly Limit[]): void
 }
 
@@ -41,7 +41,7 @@ export function failureLimits(
   { perCaller, perAddress }: FailureBudgets = { perCaller: 600, perAddress: 60 },
 ): FailureLimits {
   const warn = throttledWarnings(log, clock)
-  /** The budgets that were found spent, by subject, and until when. */
+  /** When each exhausted budget has tokens again, by subject. */
   const spentUntilMs = new Map<string, number>()
 
   const byAddress = (subject: string, clientIp: string | null): Limit[] =>
@@ -49,7 +49,7 @@ export function failureLimits(
       ? []
       : [{ subject: `${subject}:${hashIp(clientNetwork(clientIp))}`, name: 'client_ip', limit: perAddress, window }]
 
-  function notice(taking: Taking): void {
+  function recordRefusal(taking: Taking): void {
     if (taking.kind === 'taken') return
     const { subject, name } = taking.by.limit
     if (spentUntilMs.size >= SPENT_MAX) spentUntilMs.clear()
@@ -67,14 +67,14 @@ export function failureLimits(
 
   async function take(budget: Limit): Promise<void> {
     try {
-      notice(await limiter.take([budget], 1))
+      recordRefusal(await limiter.take([budget], 1))
     } catch (error) {
       warn('A failure could not be counted.', { cause: error instanceof AppError ? error.code : 'unknown' })
     }
   }
 
   return {
-    // An address is the caller's own word: one caller's failures must not be held against another caller's clients.
+    // The caller claims the address: failures of one caller must not count against the clients of another.
     validation: (callerId, clientIp) => [
       { subject: `failed:${callerId}`, name: 'caller', limit: perCaller, window },
       ...byAddress(`failed:${callerId}`, clientIp),
@@ -88,7 +88,7 @@ export function failureLimits(
   }
 }
 
-/** Thrown where a budget is spent and what was presented is not known here. */
+/** The error for a caller over its failure budget whose key or credential is not cached here. */
 export function tooManyFailures(budgets: readonly Limit[]): AppError {
   return new AppError(
     'too_many_failures',

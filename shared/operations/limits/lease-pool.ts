@@ -9,7 +9,7 @@ import type { Refills } from './lease-refill.ts'
 import { adoptLimit, allowanceLeft, emptyLeasedLimit, type LeasedLimit, runsLow, spareOf } from './leased-limit.ts'
 import type { StoreClock } from './store-clock.ts'
 
-/** Where a request's tokens come from. `short`: from nowhere. `ask`: from the store, if it has any. */
+/** Where a request's tokens come from. `exhausted`: there are none. `refill`: the store may have some. */
 export type Source = 'lease' | 'allowance' | 'exhausted' | 'refill'
 
 interface LeasePoolNeeds {
@@ -17,40 +17,40 @@ interface LeasePoolNeeds {
   readonly storeTime: StoreClock
   readonly scheduler: Scheduler
   readonly log: Log
-  /** How many limits are remembered. */
+  /** How many limits are cached (LRU). */
   readonly maxLimits: number
 }
 
-/** What a request wants of a limit, at a moment as it is for that limit. */
-interface Want {
+/** What a request needs of one limit, at the interval that applies to that limit. */
+interface TokenDemand {
   readonly cost: number
-  /** Whether the request is among those that tokens are kept for. */
-  readonly waits: boolean
+  /** Whether the request is already in `waiting`, so that its tokens are reserved. */
+  readonly isWaiting: boolean
   readonly interval: TimeInterval
   readonly isTimeKnown: boolean
 }
 
-/** What this instance holds of every limit, and whether it can get more. */
+/** The leases of this instance on every limit, and whether it can refill them. */
 export interface LeasePool {
   leasedLimitOf(limit: Limit): LeasedLimit
   all(): readonly LeasedLimit[]
-  sourceOf(leased: LeasedLimit, want: Want): Source
-  /** Gets more from the store, or finds that there is no way to. Throws `store_unavailable` for a limit by day or month. */
+  sourceOf(leased: LeasedLimit, demand: TokenDemand): Source
+  /** Refills from the store. In an outage throws `store_unavailable` for a limit by day or month, else goes offline. */
   refill(leased: LeasedLimit): Promise<void>
-  /** Learns what the store has, without writing. Throws as `ask` does. */
+  /** Reads the record, without writing. Throws as `refill` does. */
   look(leased: LeasedLimit): Promise<void>
-  /** Gets more ahead of need, and looks after the store while it is away: behind the callers. */
-  keepUp(leased: LeasedLimit, interval: TimeInterval): void
-  /** Whether no lease can be had, for want of the store. */
+  /** Refills ahead of demand; probes the store while it is down. Never delays a caller. */
+  maintain(leased: LeasedLimit, interval: TimeInterval): void
+  /** Whether the store was down at the last attempt. */
   isOffline(): boolean
   giveBackAll(): Promise<void>
 }
 
-/** A lease that ends sooner is renewed; longer than any wait for the store. */
+/** A lease that ends sooner is renewed; longer than a round trip to the store. */
 const RENEW_AHEAD_MS = 300
 const PROBE_EVERY_MS = 1000
-/** What is charged for longer than this after its death is given back when it lies idle. */
-const RETURN_MS_LEAST = 10 * 60_000
+/** Idle tokens return to the store where the window is at least this long; in a shorter one they soon expire anyway. */
+const RETURN_MS_MIN = 10 * 60_000
 const IDLE_MS = 60_000
 const RETURNS_AT_ONCE = 16
 
@@ -68,23 +68,23 @@ export function leasePool(needs: LeasePoolNeeds): LeasePool {
   return {
     leasedLimitOf(limit) {
       const key = keyOf(limit)
-      const known = leasedLimits.get(key)
-      if (known !== undefined) {
-        adoptLimit(known, limit)
-        return known
+      const cached = leasedLimits.get(key)
+      if (cached !== undefined) {
+        adoptLimit(cached, limit)
+        return cached
       }
-      const made = emptyLeasedLimit(limit, storeTime.now())
-      leasedLimits.set(key, made)
-      return made
+      const created = emptyLeasedLimit(limit, storeTime.now())
+      leasedLimits.set(key, created)
+      return created
     },
     all: () => [...leasedLimits.values()],
-    sourceOf: (leased, want) => sourceOf(connection, leased, want),
+    sourceOf: (leased, demand) => sourceOf(connection, leased, demand),
     async refill(leased) {
       await connection.use(leased, () => refills.refill(leased))
       if (isWorthReturning(leased)) planSweep()
     },
     look: (leased) => connection.use(leased, () => refills.look(leased)),
-    keepUp(leased, interval) {
+    maintain(leased, interval) {
       if (connection.isOffline()) connection.probe(leased)
       else if (isRenewable(leased, interval)) connection.inBackground(this.refill(leased))
     },
@@ -100,58 +100,58 @@ export function leasePool(needs: LeasePoolNeeds): LeasePool {
 function sourceOf(
   connection: StoreConnection,
   leased: LeasedLimit,
-  { cost, waits, interval, isTimeKnown }: Want,
+  { cost, isWaiting, interval, isTimeKnown }: TokenDemand,
 ): Source {
-  const isMoney = isByCalendar(leased.limit)
-  const spare = waits ? heldAt(leased.leases, interval.latestMs) : spareOf(leased, interval)
-  if (spare >= cost && (isMoney || isTimeKnown)) return 'lease'
-  if (!isMoney && connection.isOffline()) return allowanceLeft(leased, interval) >= cost ? 'allowance' : 'exhausted'
+  const isCalendar = isByCalendar(leased.limit)
+  const spare = isWaiting ? heldAt(leased.leases, interval.latestMs) : spareOf(leased, interval)
+  if (spare >= cost && (isCalendar || isTimeKnown)) return 'lease'
+  if (!isCalendar && connection.isOffline()) return allowanceLeft(leased, interval) >= cost ? 'allowance' : 'exhausted'
   return isExhausted(leased, spare, cost, interval) ? 'exhausted' : 'refill'
 }
 
-/** Whether the store can be had, found out by use. */
+/** Tracks by use whether the store is up. */
 interface StoreConnection {
-  /** Runs work on the store. Where it cannot be had, this instance is on its own for a while. */
+  /** Runs work on the store. When the store is down, the instance goes offline and retries after a second. */
   use(leased: LeasedLimit, work: () => Promise<void>): Promise<void>
   isOffline(): boolean
-  /** Looks whether the store is back, now and then: nobody waits for it. */
+  /** Probes in the background whether the store is back, at most once a second. */
   probe(leased: LeasedLimit): void
-  /** Work that nobody waits for: it fails with the store, and is done again when it is needed. */
+  /** Runs work that no caller waits for. Ignores an outage: the work is repeated when it is needed. */
   inBackground(work: Promise<unknown>): void
 }
 
 function storeConnection({ refills, storeTime, log }: LeasePoolNeeds): StoreConnection {
-  let restsUntilMs: number | undefined
+  let retryAtMs: number | undefined
   let isProbing = false
 
-  const isResting = () => restsUntilMs !== undefined && storeTime.now() < restsUntilMs
+  const isBackingOff = () => retryAtMs !== undefined && storeTime.now() < retryAtMs
 
-  async function connection(work: () => Promise<void>): Promise<void> {
+  async function tracked(work: () => Promise<void>): Promise<void> {
     try {
       await work()
     } catch (error) {
-      if (isOutage(error)) restsUntilMs = storeTime.now() + PROBE_EVERY_MS
+      if (isOutage(error)) retryAtMs = storeTime.now() + PROBE_EVERY_MS
       throw error
     }
-    restsUntilMs = undefined
+    retryAtMs = undefined
   }
 
-  async function useForMoney(work: () => Promise<void>): Promise<void> {
-    if (isResting()) throw unavailable()
-    await connection(work)
+  async function useForCalendar(work: () => Promise<void>): Promise<void> {
+    if (isBackingOff()) throw unavailable()
+    await tracked(work)
   }
 
   async function useForWindow(work: () => Promise<void>): Promise<void> {
-    if (isResting()) return
+    if (isBackingOff()) return
     try {
-      await connection(work)
+      await tracked(work)
     } catch (error) {
       if (!isOutage(error)) throw error
     }
   }
 
   const use = ({ limit }: LeasedLimit, work: () => Promise<void>) =>
-    isByCalendar(limit) ? useForMoney(work) : useForWindow(work)
+    isByCalendar(limit) ? useForCalendar(work) : useForWindow(work)
 
   function inBackground(work: Promise<unknown>): void {
     work.catch((error: unknown) => {
@@ -171,14 +171,14 @@ function storeConnection({ refills, storeTime, log }: LeasePoolNeeds): StoreConn
   return {
     use,
     inBackground,
-    isOffline: () => restsUntilMs !== undefined,
+    isOffline: () => retryAtMs !== undefined,
     probe(leased) {
-      if (!isProbing && !isResting()) inBackground(probe(leased))
+      if (!isProbing && !isBackingOff()) inBackground(probe(leased))
     },
   }
 }
 
-/** Gives back what lies idle, as long as there is something that could; the returned function begins it. */
+/** Gives idle tokens back. The returned function schedules the sweep, which repeats while any tokens are worth it. */
 function idleSweep(needs: LeasePoolNeeds, connection: StoreConnection, all: () => readonly LeasedLimit[]): () => void {
   let isPlanned = false
   return function plan() {
@@ -194,7 +194,7 @@ function idleSweep(needs: LeasePoolNeeds, connection: StoreConnection, all: () =
   }
 }
 
-/** What cannot be given back lapses. */
+/** Gives tokens back. Ignores an outage: the tokens expire. */
 async function giveBack(refills: Refills, leasedLimits: readonly LeasedLimit[]): Promise<void> {
   await pLimit(RETURNS_AT_ONCE).map(leasedLimits, async (leased) => {
     try {
@@ -211,7 +211,7 @@ function isRenewable(leased: LeasedLimit, interval: TimeInterval): boolean {
   )
 }
 
-/** Known without asking: the store has less than is wanted. */
+/** Whether the store is known to have too few tokens. Makes no request. */
 function isExhausted(
   { exhausted, limit }: LeasedLimit,
   spare: number,
@@ -224,10 +224,10 @@ function isExhausted(
 }
 
 function isWorthReturning({ leases, cells }: LeasedLimit): boolean {
-  return cells.windowMs >= RETURN_MS_LEAST && leases.some(({ left }) => left > 0)
+  return cells.windowMs >= RETURN_MS_MIN && leases.some(({ left }) => left > 0)
 }
 
-/** Limits by day and month are money: nothing is let through on a guess. */
+/** Limits by day and month are billed: no request passes without a lease. */
 function isByCalendar({ window }: Limit): boolean {
   return window.kind === 'day' || window.kind === 'month'
 }

@@ -1,12 +1,12 @@
 import { decideGrant, type GrantRequest } from '../../domain/limits/grant.ts'
 import { heldAt, settle, sumCharges, withGrants } from '../../domain/limits/lease.ts'
 import {
+  afterWrite,
   type Charges,
   emptyRecord,
   expiryOf,
   inDivision,
   nextFreedAt,
-  written,
 } from '../../domain/limits/limit-record.ts'
 import type { TimeInterval } from '../../domain/limits/time-interval.ts'
 import { type Cells, intervalFor } from '../../domain/limits/window-cells.ts'
@@ -23,93 +23,96 @@ interface RefillNeeds {
   readonly meter: Meter
   /** In [0, 1). */
   readonly jitter: () => number
-  /** This instance, for its lifetime: no two have the same. */
+  /** The unique name of this instance, for its lifetime. */
   readonly writer: string
 }
 
-/** Brings tokens from the store, and gives them back. */
+/** Takes tokens from the store, and gives them back. */
 export interface Refills {
-  /** Gets what is waited for, and some more. Throws `store_unavailable`; then nothing that was held is lost. */
+  /** Leases what the waiting requests need, and some more. Throws `store_unavailable`; held tokens stay valid. */
   refill(leased: LeasedLimit): Promise<void>
-  /** Gives back what is held. */
+  /** Gives all held tokens back. Throws `store_unavailable`. */
   giveBack(leased: LeasedLimit): Promise<void>
-  /** Learns what the store has, without writing. */
+  /** Reads the record, without writing. */
   look(leased: LeasedLimit): Promise<void>
 }
 
-const TRIES = 10
-const PAUSE_MS = 15
-const PAUSE_MS_MOST = 200
-/** An instance that found nothing left asks again after so long at most: others may have given something back. */
-const EXHAUSTED_MS_MOST = 5000
-const EXHAUSTED_MS_LEAST = 500
+const ATTEMPTS_MAX = 10
+const BACKOFF_MS = 15
+const BACKOFF_MS_MAX = 200
+/** The longest time until an exhausted limit is read again: another instance may have returned tokens. */
+const EXHAUSTED_MS_MAX = 5000
+const EXHAUSTED_MS_MIN = 500
 
 export function limitRefills(needs: RefillNeeds): Refills {
-  const writing: Writing = { ...needs, writes: 0 }
+  const context: RefillContext = { ...needs, writes: 0 }
   return {
-    refill: (leased) => alone(leased, () => refill(writing, leased)),
+    refill: (leased) => singleFlight(leased, () => refill(context, leased)),
     async giveBack(leased) {
       while (leased.refilling !== undefined) await leased.refilling.catch(() => undefined)
-      await alone(leased, () => giveBack(writing, leased))
+      await singleFlight(leased, () => giveBack(context, leased))
     },
-    look: (leased) => alone(leased, () => read(writing, leased)),
+    look: (leased) => singleFlight(leased, () => read(context, leased)),
   }
 }
 
-interface Writing extends RefillNeeds {
-  /** Every write of this instance has a number of its own. */
+interface RefillContext extends RefillNeeds {
+  /** Numbers the writes of this instance. */
   writes: number
 }
 
-/** One at a time for each limit; who comes meanwhile waits for the one under way. */
-function alone(leased: LeasedLimit, work: () => Promise<void>): Promise<void> {
+/** Runs one operation at a time per limit; a caller that comes meanwhile joins it. */
+function singleFlight(leased: LeasedLimit, work: () => Promise<void>): Promise<void> {
   leased.refilling ??= work().finally(() => {
     leased.refilling = undefined
   })
   return leased.refilling
 }
 
-async function refill(writing: Writing, leased: LeasedLimit): Promise<void> {
-  await writing.storeTime.settle()
-  for (let attempt = 0; attempt < TRIES; attempt++) {
-    if (await tryRefill(writing, leased)) return
-    await pause(writing, attempt)
+async function refill(context: RefillContext, leased: LeasedLimit): Promise<void> {
+  await context.storeTime.synchronize()
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    if (await tryRefill(context, leased)) return
+    await backOff(context, attempt)
   }
-  // So many others write it that this instance had better stand back.
-  leased.exhausted = { untilMs: writing.storeTime.now() + PAUSE_MS_MOST, left: 0 }
+  // Too many instances write the record: this one backs off.
+  leased.exhausted = { untilMs: context.storeTime.now() + BACKOFF_MS_MAX, left: 0 }
 }
 
-/** True once it is known what can be had. */
-async function tryRefill(writing: Writing, leased: LeasedLimit): Promise<boolean> {
-  const startMs = writing.storeTime.now()
-  if (!leased.isFresh || leased.isShared) await read(writing, leased)
-  if (decide(writing, leased).grants.length === 0 && leased.readAtMs < startMs) await read(writing, leased)
+/** False when the write lost a race. */
+async function tryRefill(context: RefillContext, leased: LeasedLimit): Promise<boolean> {
+  const startMs = context.storeTime.now()
+  if (!leased.isFresh || leased.isShared) await read(context, leased)
+  if (decide(context, leased).grants.length === 0 && leased.readAtMs < startMs) await read(context, leased)
   const { cells } = leased
-  const decision = decide(writing, leased)
+  const decision = decide(context, leased)
   const granted = new Map<number, number>()
   for (const { cell, tokens } of decision.grants) granted.set(cell, (granted.get(cell) ?? 0) + tokens)
-  if (granted.size > 0 && !(await put(writing, leased, granted))) return false
-  // A limit that was edited meanwhile counts in other cells: what was granted in the old ones stays charged, unspent.
+  if (granted.size > 0 && !(await writeRecord(context, leased, granted))) return false
+  // The limit was edited meanwhile and counts in other cells. The grants in the old cells stay charged, unspent.
   if (leased.cells !== cells) return false
-  keep(leased, decision)
+  acceptGrants(leased, decision)
   return true
 }
 
-function keep(leased: LeasedLimit, { grants, left, request, interval }: ReturnType<typeof decide>): void {
+function acceptGrants(leased: LeasedLimit, { grants, left, request, interval }: ReturnType<typeof decide>): void {
   leased.leases = withGrants(leased.leases, grants)
   const tokens = grants.reduce((sum, grant) => sum + grant.tokens, 0)
   const extra = tokens > request.needed ? grants.at(-1) : undefined
-  leased.lastGrant = { tokens: extra?.tokens ?? 0, forMs: extra === undefined ? 0 : extra.untilMs - interval.latestMs }
-  const isAll = left === 0 || tokens === 0 || tokens < request.needed
-  leased.exhausted = isAll ? exhaustion(leased, left, interval) : undefined
+  leased.lastGrant = {
+    tokens: extra?.tokens ?? 0,
+    durationMs: extra === undefined ? 0 : extra.untilMs - interval.latestMs,
+  }
+  const isAllGranted = left === 0 || tokens === 0 || tokens < request.needed
+  leased.exhausted = isAllGranted ? exhaustion(leased, left, interval) : undefined
 }
 
-function decide({ storeTime, writer, writes }: Writing, leased: LeasedLimit) {
+function decide({ storeTime, writer, writes }: RefillContext, leased: LeasedLimit) {
   const interval = intervalFor(leased.cells, storeTime.read())
   ageRate(leased, interval)
   leased.leases = settle(leased.leases, leased.pendingCharges, interval)
   const { limit, cells, pendingCharges } = leased
-  const settled = written(recordOf(leased), cells, { charges: pendingCharges, writer, write: writes, interval })
+  const settled = afterWrite(recordOf(leased), cells, { charges: pendingCharges, writer, write: writes, interval })
   const request = requestOf(leased, interval)
   return { ...decideGrant({ record: settled, limit, cells, interval, request }), request, interval }
 }
@@ -118,37 +121,37 @@ function requestOf(leased: LeasedLimit, interval: TimeInterval): GrantRequest {
   const { waiting, leases } = leased
   const held = heldAt(leases, interval.latestMs)
   const needed = Math.max(0, waiting.reduce((sum, cost) => sum + cost, 0) - held)
-  const least = waiting.length === 0 ? 1 : Math.min(...waiting) - held
-  return { needed, least, rate: rateOf(leased, interval) }
+  const minTokens = waiting.length === 0 ? 1 : Math.min(...waiting) - held
+  return { needed, minTokens, rate: rateOf(leased, interval) }
 }
 
 function exhaustion({ cells, stored }: LeasedLimit, left: number, interval: TimeInterval) {
   const freedMs = (stored && nextFreedAt(stored.record, cells, interval)) ?? interval.earliestMs
-  const askMs = interval.earliestMs + Math.min(EXHAUSTED_MS_MOST, Math.max(EXHAUSTED_MS_LEAST, cells.windowMs / 20))
-  return { untilMs: Math.min(freedMs, askMs), left }
+  const recheckMs = interval.earliestMs + Math.min(EXHAUSTED_MS_MAX, Math.max(EXHAUSTED_MS_MIN, cells.windowMs / 20))
+  return { untilMs: Math.min(freedMs, recheckMs), left }
 }
 
-async function giveBack(writing: Writing, leased: LeasedLimit): Promise<void> {
+async function giveBack(context: RefillContext, leased: LeasedLimit): Promise<void> {
   for (const lease of leased.leases) lease.untilMs = Number.NEGATIVE_INFINITY
-  leased.leases = settle(leased.leases, leased.pendingCharges, intervalFor(leased.cells, writing.storeTime.read()))
-  for (let attempt = 0; attempt < TRIES && leased.pendingCharges.size > 0; attempt++) {
-    if (!leased.isFresh) await read(writing, leased)
-    if (leased.pendingCharges.size === 0 || (await put(writing, leased, new Map()))) return
-    await pause(writing, attempt)
+  leased.leases = settle(leased.leases, leased.pendingCharges, intervalFor(leased.cells, context.storeTime.read()))
+  for (let attempt = 0; attempt < ATTEMPTS_MAX && leased.pendingCharges.size > 0; attempt++) {
+    if (!leased.isFresh) await read(context, leased)
+    if (leased.pendingCharges.size === 0 || (await writeRecord(context, leased, new Map()))) return
+    await backOff(context, attempt)
   }
 }
 
-async function read({ store, storeTime, writer }: Writing, leased: LeasedLimit): Promise<void> {
-  const askedAtMs = storeTime.now()
+async function read({ store, storeTime, writer }: RefillContext, leased: LeasedLimit): Promise<void> {
+  const requestedAtMs = storeTime.now()
   const found = await store.read(leased.limit)
   leased.isShared = leased.isShared && found?.version !== leased.stored?.version
   adopt(leased, found, writer)
-  leased.readAtMs = askedAtMs
+  leased.readAtMs = requestedAtMs
 }
 
 /**
- * Goes on from a record that somebody else may have written. One that does not know this instance's last write is not what
- * it was: what is held of it is charged nowhere any more.
+ * Takes over a record that another instance may have written. A record without this instance's last write was lost,
+ * restored or pruned: the held leases are no longer charged, so they are dropped.
  */
 function adopt(leased: LeasedLimit, found: StoredLimit | undefined, writer: string): void {
   if (lastWriteOf(found, writer) < leased.lastWrite) {
@@ -165,16 +168,16 @@ const lastWriteOf = (found: StoredLimit | undefined, writer: string): number =>
 
 const recordOf = ({ stored, cells }: LeasedLimit) => stored?.record ?? emptyRecord(cells)
 
-/** Writes what is owed and granted; false when that was not written. Throws when it is not known whether it was. */
-async function put(writing: Writing, leased: LeasedLimit, granted: Charges): Promise<boolean> {
-  const { store, storeTime, meter, writer } = writing
+/** Writes pending charges and grants. Returns false when the write lost a race; throws when its outcome is unknown. */
+async function writeRecord(context: RefillContext, leased: LeasedLimit, granted: Charges): Promise<boolean> {
+  const { store, storeTime, meter, writer } = context
   const { limit, cells, stored } = leased
   const interval = intervalFor(cells, storeTime.read())
-  const write = ++writing.writes
-  // What becomes owed while the write is under way is for the next one.
+  const write = ++context.writes
+  // Charges that arise during the write are left to the next one.
   const pendingCharges = new Map(leased.pendingCharges)
   leased.pendingCharges.clear()
-  const record = written(recordOf(leased), cells, {
+  const record = afterWrite(recordOf(leased), cells, {
     charges: sumCharges(pendingCharges, granted),
     writer,
     write,
@@ -189,18 +192,18 @@ async function put(writing: Writing, leased: LeasedLimit, granted: Charges): Pro
     meter.count('auth_api_limit_writes_total', { outcome: isWritten ? 'written' : 'stale' })
     if (isWritten) leased.readAtMs = interval.earliestMs
     if (result.kind === 'written') adopt(leased, { record, version: result.version }, writer)
-    else adoptAfterLoss(leased, result.found, pendingCharges, { writer, write, cells })
+    else adoptAfterConflict(leased, result.found, pendingCharges, { writer, write, cells })
     return isWritten
   } catch (error) {
     meter.count('auth_api_limit_writes_total', { outcome: 'failed' })
-    // Perhaps it was written: what was owed is not asked for again, and so counts too much rather than too little.
+    // The write may have happened. Pending charges are not repeated: the record counts too much, not too little.
     leased.isFresh = false
     throw error
   }
 }
 
-/** What was owed stays so if this write was not written; a later number than its own does not tell. */
-function adoptAfterLoss(
+/** Restores the pending charges if the write did not happen. A later write number leaves that open: drops them. */
+function adoptAfterConflict(
   leased: LeasedLimit,
   found: StoredLimit | undefined,
   pendingCharges: Charges,
@@ -215,8 +218,8 @@ function adoptAfterLoss(
   adopt(leased, found, writer)
 }
 
-function pause({ scheduler, jitter }: Writing, attempt: number): Promise<void> {
+function backOff({ scheduler, jitter }: RefillContext, attempt: number): Promise<void> {
   return new Promise((resolve) => {
-    scheduler.after(jitter() * Math.min(PAUSE_MS_MOST, PAUSE_MS * 2 ** attempt), resolve)
+    scheduler.after(jitter() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** attempt), resolve)
   })
 }

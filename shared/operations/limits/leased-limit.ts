@@ -1,4 +1,4 @@
-import { ACTIVE_WRITER_MS_MOST } from '../../domain/limits/grant.ts'
+import { ACTIVE_WRITER_MS_MAX } from '../../domain/limits/grant.ts'
 import { heldAt, type Lease, spend } from '../../domain/limits/lease.ts'
 import type { Limit, LimitState, LimitWindow } from '../../domain/limits/limit.ts'
 import { activeWriters, inDivision, nextFreedAt, usedOf } from '../../domain/limits/limit-record.ts'
@@ -6,35 +6,35 @@ import type { TimeInterval } from '../../domain/limits/time-interval.ts'
 import { type Cells, cellsOf, chargeable, lowestCounted } from '../../domain/limits/window-cells.ts'
 import type { StoredLimit } from '../../ports/limits.ts'
 
-/** What this instance knows of one limit, and holds of it. */
+/** What this instance knows of one limit, and its leases on it. */
 export interface LeasedLimit {
   limit: Limit
   cells: Cells
   leases: Lease[]
-  /** What the next write should set right. */
+  /** Corrections for the next write, by cell. */
   readonly pendingCharges: Map<number, number>
-  /** What this instance let through by itself, by cell, while the store was away. */
+  /** Tokens spent without a lease while the store was down, by cell. */
   readonly allowance: Map<number, number>
-  /** As it was last read or written here; undefined when there was none, or that is not known. */
+  /** The record as last read or written here; undefined when there was none, or before the first read. */
   stored: StoredLimit | undefined
-  /** Whether `stored` may be the store's state still. */
+  /** Whether `stored` may still be the state in the store. */
   isFresh: boolean
-  /** Whether others write it between this instance's writes: then it is better read again first. */
+  /** Whether other instances write between this instance's writes: then a refill reads first. */
   isShared: boolean
   readAtMs: number
-  /** The number of this instance's last write that is known to have gone through; 0 for none. */
+  /** The number of this instance's last confirmed write; 0 for none. */
   lastWrite: number
-  /** Until then the store has no more than `left`. */
+  /** Until `untilMs` the store has at most `left` tokens. */
   exhausted: { readonly untilMs: number; readonly left: number } | undefined
-  /** The cost of every request that waits. */
+  /** The costs of the waiting requests. */
   readonly waiting: number[]
   refilling: Promise<void> | undefined
-  /** Uses since an instant: the newer ones weigh more. */
+  /** Tokens used since `sinceMs`; recent uses weigh more. */
   readonly rate: { count: number; sinceMs: number; isKnown: boolean }
   lastUseMs: number
-  /** How many tokens came with the last grant beyond those that were waited for, and how long they were to last. */
-  lastGrant: { readonly tokens: number; readonly forMs: number }
-  /** What `stored` says, worked out once per cell. */
+  /** The tokens of the last grant beyond the waiting requests, and how long they should last. */
+  lastGrant: { readonly tokens: number; readonly durationMs: number }
+  /** Derived from `stored`, once per cell. */
   view: {
     readonly of: StoredLimit | undefined
     readonly lowest: number
@@ -43,9 +43,9 @@ export interface LeasedLimit {
   }
 }
 
-/** The pace is that of so long at least, and weighs no more than so long. */
-const RATE_MS_LEAST = 1000
-const RATE_MS_MOST = 30_000
+/** The rate is averaged over at least 1 s and at most 30 s. */
+const RATE_MS_MIN = 1000
+const RATE_MS_MAX = 30_000
 
 export function emptyLeasedLimit(limit: Limit, nowMs: number): LeasedLimit {
   return {
@@ -58,15 +58,15 @@ export function emptyLeasedLimit(limit: Limit, nowMs: number): LeasedLimit {
       rate: { count: 0, sinceMs: nowMs, isKnown: false },
       lastUseMs: nowMs,
     },
-    lastGrant: { tokens: 0, forMs: 0 },
+    lastGrant: { tokens: 0, durationMs: 0 },
     view: { of: undefined, lowest: Number.NaN, left: 0, resetAtMs: 0 },
   }
 }
 
-/** Takes over an edited limit. What was leased in cells of another length is forgotten: it stays charged, so all is safe. */
+/** Takes over an edited limit. Leases in cells of another length are dropped; their tokens stay charged. */
 export function adoptLimit(leased: LeasedLimit, limit: Limit): void {
-  const { limit: known } = leased
-  if (known === limit || (known.limit === limit.limit && isSameWindow(known.window, limit.window))) return
+  const { limit: previous } = leased
+  if (previous === limit || (previous.limit === limit.limit && isSameWindow(previous.window, limit.window))) return
   const cells = cellsOf(limit.window)
   if (cells.name !== leased.cells.name) {
     leased.leases = []
@@ -84,7 +84,7 @@ function isSameWindow(a: LimitWindow, b: LimitWindow): boolean {
   return a.kind === b.kind && ('seconds' in a ? a.seconds : 0) === ('seconds' in b ? b.seconds : 0)
 }
 
-/** What may be spent now beyond what was promised to those who wait. */
+/** Held tokens beyond those reserved for waiting requests. */
 export function spareOf({ leases, waiting }: LeasedLimit, { latestMs }: TimeInterval): number {
   const held = leases.length === 0 ? 0 : heldAt(leases, latestMs)
   return waiting.length === 0 ? held : held - waiting.reduce((sum, cost) => sum + cost, 0)
@@ -92,15 +92,15 @@ export function spareOf({ leases, waiting }: LeasedLimit, { latestMs }: TimeInte
 
 export function spendLease(leased: LeasedLimit, interval: TimeInterval, cost: number): void {
   spend(leased.leases, leased.cells, interval, cost)
-  use(leased, interval, cost)
+  recordUse(leased, interval, cost)
 }
 
-/** How many requests this instance lets through per window by itself: rather too few than too many. */
+/** Tokens this instance may spend per window without the store: an equal share of the limit, rounded up. */
 function allowanceOf({ limit, stored }: LeasedLimit, { earliestMs }: TimeInterval): number {
-  return Math.ceil(limit.limit / activeWriters(stored?.record, earliestMs, ACTIVE_WRITER_MS_MOST))
+  return Math.ceil(limit.limit / activeWriters(stored?.record, earliestMs, ACTIVE_WRITER_MS_MAX))
 }
 
-/** What is left of this instance's own share; forgets what counts no more. */
+/** The remaining allowance. Drops charges that left the window. */
 export function allowanceLeft(leased: LeasedLimit, interval: TimeInterval): number {
   const lowest = lowestCounted(leased.cells, interval)
   let used = 0
@@ -111,46 +111,46 @@ export function allowanceLeft(leased: LeasedLimit, interval: TimeInterval): numb
   return Math.max(0, allowanceOf(leased, interval) - used)
 }
 
-/** Lets a request through without the store. The first write after charges it. */
+/** Lets a request through without the store. The next write charges it. */
 export function spendAllowance(leased: LeasedLimit, interval: TimeInterval, cost: number): void {
   const cell = chargeable(leased.cells, interval)
   leased.allowance.set(cell, (leased.allowance.get(cell) ?? 0) + cost)
   leased.pendingCharges.set(cell, (leased.pendingCharges.get(cell) ?? 0) + cost)
-  use(leased, interval, cost)
+  recordUse(leased, interval, cost)
 }
 
-function use(leased: LeasedLimit, { earliestMs }: TimeInterval, cost: number): void {
+function recordUse(leased: LeasedLimit, { earliestMs }: TimeInterval, cost: number): void {
   leased.rate.isKnown ||= leased.rate.count > 0
   leased.rate.count += cost
   leased.lastUseMs = earliestMs
 }
 
-/** Tokens per ms, by the last half minute; undefined after a single use. */
+/** Tokens per ms over the last 30 s; undefined before the second use. */
 export function rateOf(
   { rate: { count, sinceMs, isKnown } }: LeasedLimit,
   { earliestMs }: TimeInterval,
 ): number | undefined {
-  return !isKnown ? undefined : count / Math.max(RATE_MS_LEAST, earliestMs - sinceMs)
+  return !isKnown ? undefined : count / Math.max(RATE_MS_MIN, earliestMs - sinceMs)
 }
 
-/** Lets old uses weigh less. */
+/** Decays old uses. */
 export function ageRate(leased: LeasedLimit, { earliestMs }: TimeInterval): void {
   const spanMs = earliestMs - leased.rate.sinceMs
-  if (spanMs <= RATE_MS_MOST) return
-  const keptMs = RATE_MS_MOST / 2
-  leased.rate.count *= keptMs / spanMs
-  leased.rate.sinceMs = earliestMs - keptMs
+  if (spanMs <= RATE_MS_MAX) return
+  const halfMs = RATE_MS_MAX / 2
+  leased.rate.count *= halfMs / spanMs
+  leased.rate.sinceMs = earliestMs - halfMs
 }
 
-/** Whether it will be asked for more than it holds, soon enough to get more before. */
+/** Whether the leases are expected to run out, in time to refill them ahead of demand. */
 export function runsLow(leased: LeasedLimit, interval: TimeInterval, aheadMs: number): boolean {
   const { leases, lastGrant } = leased
   if (heldAt(leases, interval.latestMs + aheadMs) > lastGrant.tokens * 0.3) return false
   const rate = rateOf(leased, interval)
-  return rate !== undefined && rate * Math.max(aheadMs, lastGrant.forMs) >= 1
+  return rate !== undefined && rate * Math.max(aheadMs, lastGrant.durationMs) >= 1
 }
 
-/** What is known of the limit, without asking anybody. */
+/** The limit's state as far as this instance knows. Makes no request. */
 export function stateOf(leased: LeasedLimit, interval: TimeInterval): LimitState {
   const { limit, cells, stored } = leased
   const lowest = lowestCounted(cells, interval)
@@ -164,6 +164,6 @@ export function stateOf(leased: LeasedLimit, interval: TimeInterval): LimitState
 }
 
 function resetOf({ cells, stored }: LeasedLimit, interval: TimeInterval): number {
-  if (cells.behind === 0) return cells.endMs(cells.indexAt(interval.earliestMs))
+  if (cells.lookback === 0) return cells.endMs(cells.indexAt(interval.earliestMs))
   return (stored && nextFreedAt(stored.record, cells, interval)) ?? interval.earliestMs + cells.windowMs
 }

@@ -19,26 +19,26 @@ interface LimiterNeeds {
   readonly log: Log
   /** In [0, 1). */
   readonly jitter: () => number
-  /** This instance, for its lifetime: no two have the same. */
+  /** The unique name of this instance, for its lifetime. */
   readonly writer: string
-  /** How many limits are remembered. */
+  /** How many limits are cached (LRU). */
   readonly maxLimits?: number
 }
 
 const LIMITS_MAX = 20_000
-/** Others may take what came for a request that needs several limits at once; after so many rounds it gives way. */
-const ROUNDS = 10
-const GAVE_WAY_MS = 1000
-/** What was read so lately is good enough to look at. */
-const LOOK_MS = 2000
+/** Concurrent requests may spend what a request for several limits refilled. After this many rounds it is refused. */
+const ROUNDS_MAX = 10
+const RETRY_MS = 1000
+/** `look` reads a record again when it is older. */
+const LOOK_MAX_AGE_MS = 2000
 
-/** Holds limits by leased tokens; docs/decisions/leased-ring.md has the proof that they hold. */
+/** Enforces limits by leased tokens; docs/decisions/leased-ring.md proves that they hold. */
 export function limiter(needs: LimiterNeeds): Limiter {
   const { store, clock, scheduler, meter, log, maxLimits = LIMITS_MAX } = needs
   const storeTime = storeClock({ tellTime: store.tellTime, clock })
   const refills = limitRefills({ ...needs, storeTime })
   const pool = leasePool({ refills, storeTime, scheduler, log, maxLimits })
-  const limiting: Limiting = { pool, storeTime, meter }
+  const context: LimiterContext = { pool, storeTime, meter }
 
   function leases(): number {
     const { latestMs } = storeTime.read()
@@ -46,145 +46,148 @@ export function limiter(needs: LimiterNeeds): Limiter {
   }
 
   return {
-    take: (limits, cost) => take(limiting, limits, cost),
-    look: (limits, cost) => look(limiting, limits, cost),
+    take: (limits, cost) => take(context, limits, cost),
+    look: (limits, cost) => look(context, limits, cost),
     release: () => pool.giveBackAll(),
     leases,
     clockSkewSeconds: () => storeTime.skewSeconds(),
   }
 }
 
-interface Limiting {
+interface LimiterContext {
   readonly pool: LeasePool
   readonly storeTime: StoreClock
   readonly meter: Meter
 }
 
-/** One request, at one instant. */
-interface Asked {
+/** One request at one instant: where each limit's tokens would come from. */
+interface TakePlan {
   readonly leasedLimits: readonly LeasedLimit[]
-  /** The instant, as it is for each of them. */
+  /** The instant as it applies to each limit. */
   readonly intervals: readonly TimeInterval[]
-  /** Where the tokens of each would come from. */
   readonly sources: readonly Source[]
   readonly cost: number
 }
 
-function sourcesOf(
-  { pool, storeTime }: Limiting,
+function planTake(
+  { pool, storeTime }: LimiterContext,
   leasedLimits: readonly LeasedLimit[],
   cost: number,
   waitsFor?: ReadonlySet<LeasedLimit>,
-): Asked {
+): TakePlan {
   const now = storeTime.read()
   const intervals = leasedLimits.map(({ cells }) => intervalFor(cells, now))
   const sources = leasedLimits.map((leased, index) => {
-    const waits = waitsFor?.has(leased) ?? false
-    return pool.sourceOf(leased, { cost, waits, interval: intervals[index] ?? now, isTimeKnown: now.isKnown })
+    const isWaiting = waitsFor?.has(leased) ?? false
+    return pool.sourceOf(leased, { cost, isWaiting, interval: intervals[index] ?? now, isTimeKnown: now.isKnown })
   })
   return { leasedLimits, intervals, sources, cost }
 }
 
-function take(limiting: Limiting, limits: readonly Limit[], cost: number): Taking | Promise<Taking> {
-  const { pool } = limiting
+function take(context: LimiterContext, limits: readonly Limit[], cost: number): Taking | Promise<Taking> {
+  const { pool } = context
   const leasedLimits = limits.map((limit) => pool.leasedLimitOf(limit))
-  const asked = sourcesOf(limiting, leasedLimits, cost)
-  const taking = conclude(limiting, asked, 'lease')
-  for (const [index, interval] of asked.intervals.entries()) {
+  const plan = planTake(context, leasedLimits, cost)
+  const taking = tryTake(context, plan, 'lease')
+  for (const [index, interval] of plan.intervals.entries()) {
     const leased = leasedLimits[index]
-    if (leased !== undefined) pool.keepUp(leased, interval)
+    if (leased !== undefined) pool.maintain(leased, interval)
   }
-  return taking ?? takeFromStore(limiting, leasedLimits, cost)
+  return taking ?? takeFromStore(context, leasedLimits, cost)
 }
 
-/** Spends from all or from none; undefined while the store must be asked. Waits for nothing, so nobody comes between. */
-function conclude(limiting: Limiting, asked: Asked, source: 'lease' | 'store'): Taking | undefined {
-  const { leasedLimits, intervals, sources, cost } = asked
+/** Spends from all limits or from none, synchronously: takes do not interleave. Undefined when a refill is needed. */
+function tryTake(context: LimiterContext, plan: TakePlan, source: 'lease' | 'store'): Taking | undefined {
+  const { leasedLimits, intervals, sources, cost } = plan
   const exhausted = leasedLimits[sources.indexOf('exhausted')]
-  if (exhausted !== undefined) return refuse(limiting, leasedLimits, exhausted, cost)
+  if (exhausted !== undefined) return refuse(context, leasedLimits, exhausted, cost)
   if (sources.includes('refill')) return undefined
   for (const [index, interval] of intervals.entries()) {
     const [leased, isAllowance] = [leasedLimits[index], sources[index] === 'allowance']
     if (leased === undefined) continue
     if (isAllowance) spendAllowance(leased, interval, cost)
     else spendLease(leased, interval, cost)
-    limiting.meter.count('auth_api_limit_decisions_total', {
+    context.meter.count('auth_api_limit_decisions_total', {
       result: 'granted',
       source: isAllowance ? 'local' : source,
     })
   }
-  return { kind: 'taken', states: leasedLimits.map((leased, index) => stateFrom(limiting, leased, intervals[index])) }
+  return { kind: 'taken', states: leasedLimits.map((leased, index) => stateFrom(context, leased, intervals[index])) }
 }
 
-async function takeFromStore(limiting: Limiting, leasedLimits: readonly LeasedLimit[], cost: number): Promise<Taking> {
+async function takeFromStore(
+  context: LimiterContext,
+  leasedLimits: readonly LeasedLimit[],
+  cost: number,
+): Promise<Taking> {
   const waitsFor = new Set<LeasedLimit>()
   try {
-    for (let round = 0; round < ROUNDS; round++) {
-      const asked = sourcesOf(limiting, leasedLimits, cost, waitsFor)
-      const taking = conclude(limiting, asked, 'store')
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const plan = planTake(context, leasedLimits, cost, waitsFor)
+      const taking = tryTake(context, plan, 'store')
       if (taking !== undefined) return taking
-      const missing = leasedLimits.filter((_, index) => asked.sources[index] === 'refill')
+      const missing = leasedLimits.filter((_, index) => plan.sources[index] === 'refill')
       for (const leased of missing) {
         if (!waitsFor.has(leased)) leased.waiting.push(cost)
         waitsFor.add(leased)
       }
-      await Promise.all(missing.map((leased) => limiting.pool.refill(leased)))
+      await Promise.all(missing.map((leased) => context.pool.refill(leased)))
     }
-    return giveWay(limiting, leasedLimits, cost)
+    return refuseContended(context, leasedLimits, cost)
   } finally {
     for (const { waiting } of waitsFor) waiting.splice(waiting.indexOf(cost), 1)
   }
 }
 
-function giveWay(limiting: Limiting, leasedLimits: readonly LeasedLimit[], cost: number): Taking {
-  const { sources } = sourcesOf(limiting, leasedLimits, cost)
+function refuseContended(context: LimiterContext, leasedLimits: readonly LeasedLimit[], cost: number): Taking {
+  const { sources } = planTake(context, leasedLimits, cost)
   const by = leasedLimits[sources.findIndex((source) => source !== 'lease')] ?? leasedLimits[0]
   if (by === undefined) return { kind: 'taken', states: [] }
-  return { ...refuse(limiting, leasedLimits, by, cost), retryAfterMs: GAVE_WAY_MS }
+  return { ...refuse(context, leasedLimits, by, cost), retryAfterMs: RETRY_MS }
 }
 
-async function look(limiting: Limiting, limits: readonly Limit[], cost: number): Promise<Taking> {
-  const { pool, storeTime } = limiting
+async function look(context: LimiterContext, limits: readonly Limit[], cost: number): Promise<Taking> {
+  const { pool, storeTime } = context
   const leasedLimits = limits.map((limit) => pool.leasedLimitOf(limit))
-  const old = leasedLimits.filter(({ readAtMs }) => readAtMs < storeTime.now() - LOOK_MS)
-  await Promise.all(old.map((leased) => pool.look(leased)))
-  const states = leasedLimits.map((leased) => stateFrom(limiting, leased))
+  const outdated = leasedLimits.filter(({ readAtMs }) => readAtMs < storeTime.now() - LOOK_MAX_AGE_MS)
+  await Promise.all(outdated.map((leased) => pool.look(leased)))
+  const states = leasedLimits.map((leased) => stateFrom(context, leased))
   const exhausted = leasedLimits.find((_, index) => (states[index]?.remaining ?? 0) < cost)
-  if (exhausted !== undefined) return refuse(limiting, leasedLimits, exhausted, cost)
+  if (exhausted !== undefined) return refuse(context, leasedLimits, exhausted, cost)
   return { kind: 'taken', states: states.map((state) => ({ ...state, remaining: state.remaining - cost })) }
 }
 
 type Refusal = Extract<Taking, { readonly kind: 'refused' }>
 
 function refuse(
-  limiting: Limiting,
+  context: LimiterContext,
   leasedLimits: readonly LeasedLimit[],
   exhausted: LeasedLimit,
   cost: number,
 ): Refusal {
-  const { pool, storeTime, meter } = limiting
+  const { pool, storeTime, meter } = context
   meter.count('auth_api_limit_decisions_total', { result: 'refused', source: pool.isOffline() ? 'local' : 'lease' })
   const { earliestMs } = intervalFor(exhausted.cells, storeTime.read())
-  // The bounds of the time widen meanwhile.
-  const retryAfterMs = Math.max(1, Math.ceil((retryAt(limiting, exhausted, cost) - earliestMs) * 1.001))
-  const states = leasedLimits.map((leased) => stateFrom(limiting, leased))
-  return { kind: 'refused', states, by: stateFrom(limiting, exhausted), retryAfterMs }
+  // The bounds of the time widen until then.
+  const retryAfterMs = Math.max(1, Math.ceil((retryAt(context, exhausted, cost) - earliestMs) * 1.001))
+  const states = leasedLimits.map((leased) => stateFrom(context, leased))
+  return { kind: 'refused', states, by: stateFrom(context, exhausted), retryAfterMs }
 }
 
-function retryAt({ pool, storeTime }: Limiting, leased: LeasedLimit, cost: number): number {
+function retryAt({ pool, storeTime }: LimiterContext, leased: LeasedLimit, cost: number): number {
   const { limit, cells, stored, allowance, leases, exhausted } = leased
   const interval = intervalFor(cells, storeTime.read())
   if (cost > limit.limit) return interval.earliestMs + cells.windowMs
-  if (cells.behind === 0) return cells.endMs(cells.indexAt(interval.earliestMs))
+  if (cells.lookback === 0) return cells.endMs(cells.indexAt(interval.earliestMs))
   if (pool.isOffline())
     return freedAt(cells, allowance.size === 0 ? cells.indexAt(interval.earliestMs) : Math.min(...allowance.keys()))
   const enough = limit.limit - cost + heldAt(leases, interval.latestMs)
   const freedMs = stored === undefined ? interval.earliestMs : freedTo(stored.record, cells, interval, enough)
-  return Math.max(freedMs, Math.min(exhausted?.untilMs ?? interval.earliestMs, interval.earliestMs + GAVE_WAY_MS))
+  return Math.max(freedMs, Math.min(exhausted?.untilMs ?? interval.earliestMs, interval.earliestMs + RETRY_MS))
 }
 
 function stateFrom(
-  { pool, storeTime }: Limiting,
+  { pool, storeTime }: LimiterContext,
   leased: LeasedLimit,
   interval = intervalFor(leased.cells, storeTime.read()),
 ): LimitState {

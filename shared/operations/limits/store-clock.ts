@@ -8,22 +8,22 @@ import {
 } from '../../domain/limits/time-interval.ts'
 import type { Clock } from '../../ports/runtime.ts'
 
-/** `isKnown`: it rests on what the store said; a machine's clock that was set makes that worthless. */
+/** `isKnown`: based on the store's own time. False again after the machine's clock was set. */
 export interface StoreReading extends TimeInterval {
   readonly isKnown: boolean
 }
 
-/** The store's clock, as far as this instance knows it. */
+/** Estimates the store's clock. */
 export interface StoreClock {
-  /** What it may show now; no narrower than a margin. The machine's own clock as long as nothing is known. */
+  /** The bounds of the store's time now, margin included. Before the first sample the machine's clock stands in. */
   read(): StoreReading
   /** The likeliest time, in whole ms since the epoch. */
   now(): number
-  /** Runs something that the store does, and learns from when it says that it did it. */
+  /** Runs a request to the store, and takes a sample from the time in the reply. */
   learnFrom<Result>(work: () => Promise<Result>, at: (result: Result) => StoreInstant | undefined): Promise<Result>
-  /** Asks the store for its time where it is not known, or not well. */
-  settle(): Promise<void>
-  /** How far the machine's clock is ahead of the store's; undefined while that is not known. */
+  /** Asks the store for its time where the offset is unknown or too uncertain. Throws `store_unavailable`. */
+  synchronize(): Promise<void>
+  /** How far the machine's clock is ahead of the store's; undefined while the offset is unknown. */
   skewSeconds(): number | undefined
 }
 
@@ -32,34 +32,31 @@ interface StoreClockNeeds {
   readonly clock: Clock
 }
 
-/**
- * The moment is this much wider, on either side, than what the stamps tell: the servers of one store do not agree to the ms
- * either.
- */
+/** Widens the bounds on either side: the servers of one store do not agree to the ms. */
 const MARGIN_MS = 100
-/** A machine's clock that leaves its own count of elapsed time by this much was set. */
+/** A clock that departs from the monotonic clock by more than this was set. */
 const JUMP_MS = 20
-/** Where less is known, it is worth asking, now and then. */
-const WIDE_MS = 500
-const ASK_EVERY_MS = 60_000
+/** Wider bounds are worth a request for the time, at most once a minute. */
+const WIDTH_MS_MAX = 500
+const RESYNC_MS = 60_000
 
 export function storeClock({ tellTime, clock }: StoreClockNeeds): StoreClock {
   let offset: ClockOffset | undefined
-  let aheadOfElapsedMs = 0
+  let aheadOfMonotonicMs = 0
   let askedAtMs = Number.NEGATIVE_INFINITY
-  let asking: Promise<unknown> | undefined
+  let pending: Promise<unknown> | undefined
 
   function localMs(): number {
     const nowMs = clock.now().getTime()
     const aheadMs = nowMs - clock.monotonicMs()
-    if (Math.abs(aheadMs - aheadOfElapsedMs) > JUMP_MS) {
-      aheadOfElapsedMs = aheadMs
+    if (Math.abs(aheadMs - aheadOfMonotonicMs) > JUMP_MS) {
+      aheadOfMonotonicMs = aheadMs
       offset = undefined
     }
     return nowMs
   }
 
-  /** Between which two the store's clock is ahead of the machine's. */
+  /** The offset aged to `nowMs`; zero while it is unknown. */
   function offsetAt(nowMs: number): ClockOffset {
     return offset === undefined ? { lowMs: 0, highMs: 0, asOfMs: nowMs } : agedOffset(offset, nowMs)
   }
@@ -67,7 +64,7 @@ export function storeClock({ tellTime, clock }: StoreClockNeeds): StoreClock {
   function read(): StoreReading {
     const nowMs = localMs()
     const { lowMs, highMs } = offsetAt(nowMs)
-    // The machine's clock stands still between two ms.
+    // The machine's clock has a resolution of 1 ms.
     return {
       earliestMs: Math.floor(nowMs + lowMs) - MARGIN_MS,
       latestMs: Math.ceil(nowMs + highMs) + MARGIN_MS + 1,
@@ -77,19 +74,19 @@ export function storeClock({ tellTime, clock }: StoreClockNeeds): StoreClock {
 
   async function learnFrom<Result>(work: () => Promise<Result>, at: (result: Result) => StoreInstant | undefined) {
     const sentMs = localMs()
-    const countedFromMs = aheadOfElapsedMs
+    const aheadWhenSentMs = aheadOfMonotonicMs
     const result = await work()
-    const heardMs = localMs() + 1
+    const receivedMs = localMs() + 1
     const instant = at(result)
-    if (instant === undefined || aheadOfElapsedMs !== countedFromMs) return result
-    const sample = { sentMs, heardMs, at: instant }
+    if (instant === undefined || aheadOfMonotonicMs !== aheadWhenSentMs) return result
+    const sample = { sentMs, receivedMs, at: instant }
     offset = offset === undefined ? offsetOf(sample) : narrow(offset, sample)
     return result
   }
 
-  function isWellKnown(nowMs: number): boolean {
+  function isPrecise(nowMs: number): boolean {
     const { lowMs, highMs } = offsetAt(nowMs)
-    return offset !== undefined && (highMs - lowMs <= WIDE_MS || nowMs - askedAtMs < ASK_EVERY_MS)
+    return offset !== undefined && (highMs - lowMs <= WIDTH_MS_MAX || nowMs - askedAtMs < RESYNC_MS)
   }
 
   return {
@@ -99,14 +96,14 @@ export function storeClock({ tellTime, clock }: StoreClockNeeds): StoreClock {
       return Math.floor((earliestMs + latestMs) / 2)
     },
     learnFrom,
-    async settle() {
+    async synchronize() {
       const nowMs = localMs()
-      if (isWellKnown(nowMs)) return
+      if (isPrecise(nowMs)) return
       askedAtMs = nowMs
-      asking ??= learnFrom(tellTime, (at) => at).finally(() => {
-        asking = undefined
+      pending ??= learnFrom(tellTime, (at) => at).finally(() => {
+        pending = undefined
       })
-      await asking
+      await pending
     },
     skewSeconds() {
       const { lowMs, highMs } = offsetAt(localMs())

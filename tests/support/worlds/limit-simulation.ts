@@ -6,34 +6,34 @@ import { memoryLimitStore } from '../memory/memory-limit-store.ts'
 import { type SimulatedTime, simulatedTime } from '../memory/simulated-time.ts'
 import { seededRandom } from '../samples/random.ts'
 
-/** A world of instances that share one limit, and what comes to them. */
+/** Instances that share one limit, and their traffic. */
 export interface LimitScenario {
   readonly seed: number
   readonly instances: number
   readonly limit: number
   readonly windowSeconds: number
-  /** Offered over allowed. */
+  /** Offered requests over allowed requests. */
   readonly load: number
   readonly traffic: 'steady' | 'one busy' | 'bursts'
   readonly windows: number
-  /** How wrong each instance's idea of the store's time may be, in ms. */
+  /** The largest error of an instance's samples of the store's time, in ms. */
   readonly clockErrorMs?: number
-  /** How often a write ends with the death of its instance. */
+  /** The chance that a write ends in a crash of its instance. */
   readonly crashes?: number
-  /** How often the reply to a write gets lost, so that it is sent again after it was done. */
+  /** The chance that the reply to a write is lost, so that a write that was done is retried. */
   readonly lostReplies?: number
-  /** What the limiter is told that the window is: less than it is, is the planted fault. */
+  /** The window the limiter is told; a shorter one than `windowSeconds` is a planted fault. */
   readonly toldSeconds?: number
 }
 
 export interface LimitOutcome {
   readonly offered: number
   readonly admitted: number
-  /** How many a limiter would have let through that sees everything at once. */
+  /** How many requests an exact, central limiter would have let through. */
   readonly exact: number
-  /** The most that were let through in any span of the window's length. */
+  /** The most requests let through in any span of the window's length. */
   readonly most: number
-  /** How many had to wait for the store. */
+  /** How many requests waited for the store. */
   readonly waited: number
   readonly reads: number
   readonly writes: number
@@ -42,7 +42,7 @@ export interface LimitOutcome {
 const START_MS = Date.parse('2026-11-22T16:00:00.000Z')
 const ROUND_TRIP_MS = [4, 30] as const
 
-/** Runs the limiter itself, over a store with latency, in simulated time. The same seed gives the same run. */
+/** Runs the real limiter over a store with latency, in simulated time. The same seed gives the same run. */
 export async function simulateLimit(scenario: LimitScenario): Promise<LimitOutcome> {
   const random = seededRandom(scenario.seed)
   const time = simulatedTime(START_MS)
@@ -84,7 +84,7 @@ export async function simulateLimit(scenario: LimitScenario): Promise<LimitOutco
   const admitted: number[] = []
   for (const { atMs, instance } of arrivals) {
     time.at(atMs, () => {
-      // Also an answer that did not wait may have begun something.
+      // A synchronous answer may have started background work too.
       time.disturb()
       const taking = fleet[instance]?.current.take([asked], 1)
       if (!(taking instanceof Promise)) {
@@ -125,7 +125,7 @@ interface Distance {
   readonly crash: () => void
 }
 
-/** The store as one instance sees it: late, and with its time as wrong as the scenario says. */
+/** The store as one instance sees it: with latency, and with the scenario's error in its time. */
 function distantStore({ base, time, random, counts, errorMs, scenario, crash }: Distance): LimitStore {
   const [least, most] = ROUND_TRIP_MS
   const pause = (ms: number) => new Promise<void>((resolve) => time.scheduler.after(ms, resolve))
@@ -170,7 +170,7 @@ function arrivalsOf(scenario: LimitScenario, random: () => number) {
   return times.sort((a, b) => a - b).map((sinceStartMs) => ({ atMs: START_MS + sinceStartMs, instance: choose() }))
 }
 
-/** A burst around the beginning of every window of the wall clock, half of it before. */
+/** A burst around the start of every wall-clock window, half of it before. */
 function burstTimes({ limit, windowSeconds, load, windows }: LimitScenario, random: () => number): number[] {
   const windowMs = windowSeconds * 1000
   return Array.from({ length: Math.round(windows * limit * load) }, (_, request) => {
@@ -190,7 +190,7 @@ function poissonTimes({ limit, windowSeconds, load, windows }: LimitScenario, ra
   return times
 }
 
-/** How many of these pass where every span is counted exactly. */
+/** How many requests pass with exact counting of every span. */
 function exactly(times: readonly number[], limit: number, windowMs: number): number {
   const passed: number[] = []
   for (const atMs of times) {
@@ -200,7 +200,7 @@ function exactly(times: readonly number[], limit: number, windowMs: number): num
   return passed.length
 }
 
-/** The most that lie in any span of this length. */
+/** The most times in any span of this length. */
 export function mostWithin(times: readonly number[], windowMs: number): number {
   const sorted = [...times].sort((a, b) => a - b)
   let most = 0

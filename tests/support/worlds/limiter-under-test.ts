@@ -6,19 +6,19 @@ import { openMetrics } from '../../../shared/runtime/metrics.ts'
 import { type ManualTime, manualTime } from '../memory/manual-time.ts'
 import { memoryLimitStore } from '../memory/memory-limit-store.ts'
 
-/** A store that counts what is asked of it, and is away when told so. */
+/** A store that counts its requests, and can be taken down. */
 export interface CountedLimitStore extends LimitStore {
   reads: number
   writes: number
-  isAway: boolean
-  /** Every write is sent again after it was done, as over a network that loses its reply. */
+  isDown: boolean
+  /** Retries every write after it was done, as over a network that loses the reply. */
   losesReplies: boolean
 }
 
 interface LimiterWorld {
   readonly time: ManualTime
   readonly store: CountedLimitStore
-  /** One more instance, on the same store; its machine's clock is `aheadMs` ahead. */
+  /** Starts another instance on the same store; its machine's clock is `aheadMs` ahead. */
   readonly instance: (options?: { readonly aheadMs?: () => number; readonly maxLimits?: number }) => Limiter
 }
 
@@ -48,7 +48,7 @@ export function limiterWorld(): LimiterWorld {
   }
 }
 
-/** What is to happen at once happens at once: nobody moves the time while a request is under way. */
+/** Runs tasks without a delay at once: the manual time stands still while a request is under way. */
 function withoutPauses(scheduler: Scheduler): Scheduler {
   return {
     after(delayMs, task) {
@@ -67,27 +67,27 @@ function countedStore(store: LimitStore): CountedLimitStore {
   const counted: CountedLimitStore = {
     reads: 0,
     writes: 0,
-    isAway: false,
+    isDown: false,
     losesReplies: false,
     async read(limit) {
       counted.reads++
-      checkAway()
+      checkUp()
       return store.read(limit)
     },
     async write(limit, record, version, expiresAt) {
       counted.writes++
-      checkAway()
+      checkUp()
       const result = await store.write(limit, record, version, expiresAt)
       return counted.losesReplies ? store.write(limit, record, version, expiresAt) : result
     },
     async tellTime() {
       counted.writes++
-      checkAway()
+      checkUp()
       return store.tellTime()
     },
   }
-  function checkAway(): void {
-    if (counted.isAway) throw new AppError('store_unavailable', 'The store is away.')
+  function checkUp(): void {
+    if (counted.isDown) throw new AppError('store_unavailable', 'The store is down.')
   }
   return counted
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { decideGrant } from '../../../../shared/domain/limits/grant.ts'
 import { heldAt, leaseOf, settle, spend } from '../../../../shared/domain/limits/lease.ts'
 import type { Limit, LimitWindow } from '../../../../shared/domain/limits/limit.ts'
-import { inDivision, type LimitRecord, usedOf, written } from '../../../../shared/domain/limits/limit-record.ts'
+import { afterWrite, inDivision, type LimitRecord, usedOf } from '../../../../shared/domain/limits/limit-record.ts'
 import { cellsOf, chargeable, lowestCounted } from '../../../../shared/domain/limits/window-cells.ts'
 
 const NOW_MS = Date.parse('2026-11-22T16:00:00.000Z')
@@ -32,30 +32,30 @@ function recordIn(window: LimitWindow, charges: readonly (readonly [number, numb
 const charges = fc.array(fc.tuple(fc.integer({ min: -70, max: 320 }), fc.integer({ min: 1, max: 50 })), {
   maxLength: 40,
 })
-const request = fc.record({
+const anyRequest = fc.record({
   needed: fc.integer({ min: 0, max: 300 }),
-  least: fc.integer({ min: -5, max: 20 }),
+  minTokens: fc.integer({ min: -5, max: 20 }),
   rate: fc.option(fc.double({ min: 0, max: 10, noNaN: true }), { nil: undefined }),
 })
 
 describe('a grant', () => {
-  test('never takes what counts beyond the limit, and never adds where it is there already', () => {
+  test('never raises the counted tokens above the limit, and adds none where they are above it already', () => {
     fc.assert(
       fc.property(
         anyWindow,
         fc.integer({ min: 1, max: 2000 }),
         charges,
-        request,
+        anyRequest,
         fc.nat(20),
-        (window, most, charged, wished, writers) => {
+        (window, most, charged, request, writers) => {
           const cells = cellsOf(window)
           const record = recordIn(window, charged, writers)
           const limit: Limit = { subject: 'key:1', name: 'l', limit: most, window }
           const before = usedOf(record, cells, interval)
-          const { grants, left } = decideGrant({ record, limit, cells, interval, request: wished })
+          const { grants, left } = decideGrant({ record, limit, cells, interval, request })
           const granted = new Map<number, number>()
           for (const { cell, tokens } of grants) granted.set(cell, (granted.get(cell) ?? 0) + tokens)
-          const after = written(record, cells, { charges: granted, writer: 'me', write: 1, interval })
+          const after = afterWrite(record, cells, { charges: granted, writer: 'me', write: 1, interval })
           const sum = grants.reduce((total, { tokens }) => total + tokens, 0)
           expect(usedOf(after, cells, interval)).toBe(before + sum)
           expect(before + sum).toBeLessThanOrEqual(Math.max(before, most))
@@ -72,7 +72,7 @@ describe('a grant', () => {
     )
   })
 
-  test('gives those who wait what they need, if it is there', () => {
+  test('covers the waiting requests as far as the limit allows', () => {
     fc.assert(
       fc.property(
         anyWindow,
@@ -80,13 +80,13 @@ describe('a grant', () => {
         fc.integer({ min: 1, max: 500 }),
         (window, most, needed) => {
           const limit: Limit = { subject: 'key:1', name: 'l', limit: most, window }
-          const wished = { needed, least: 1, rate: undefined }
+          const request = { needed, minTokens: 1, rate: undefined }
           const { grants } = decideGrant({
             record: recordIn(window, []),
             limit,
             cells: cellsOf(window),
             interval,
-            request: wished,
+            request,
           })
           const sum = grants.reduce((total, { tokens }) => total + tokens, 0)
           expect(sum).toBeGreaterThanOrEqual(Math.min(needed, most))
@@ -95,18 +95,18 @@ describe('a grant', () => {
     )
   })
 
-  test('is none where less is left than anyone who waits could use', () => {
+  test('is empty where fewer tokens are left than any waiting request needs', () => {
     const window = { kind: 'sliding', seconds: 60 } as const
     const limit: Limit = { subject: 'key:1', name: 'l', limit: 10, window }
-    const question = { record: recordIn(window, [[-1, 7]]), limit, cells: cellsOf(window), interval }
-    expect(decideGrant({ ...question, request: { needed: 5, least: 5, rate: undefined } })).toEqual({
+    const inputs = { record: recordIn(window, [[-1, 7]]), limit, cells: cellsOf(window), interval }
+    expect(decideGrant({ ...inputs, request: { needed: 5, minTokens: 5, rate: undefined } })).toEqual({
       grants: [],
       left: 3,
     })
-    expect(decideGrant({ ...question, request: { needed: 5, least: 3, rate: undefined } }).grants.length).toBe(1)
+    expect(decideGrant({ ...inputs, request: { needed: 5, minTokens: 3, rate: undefined } }).grants.length).toBe(1)
   })
 
-  test('charges at most an eighth of a limit ahead, and none once half of the rest is gone too', () => {
+  test('charges at most an eighth of a limit ahead, and nothing far ahead once the limit is nearly spent', () => {
     const window = { kind: 'sliding', seconds: 60 } as const
     const cells = cellsOf(window)
     const limit: Limit = { subject: 'key:1', name: 'l', limit: 800, window }
@@ -117,10 +117,10 @@ describe('a grant', () => {
         limit,
         cells,
         interval,
-        request: { needed: 1, least: 1, rate: undefined },
+        request: { needed: 1, minTokens: 1, rate: undefined },
       })
       for (const { cell, tokens } of grants) {
-        record = written(record, cells, {
+        record = afterWrite(record, cells, {
           charges: new Map([[cell, tokens]]),
           writer: `i${instance}`,
           write: 1,
@@ -132,21 +132,21 @@ describe('a grant', () => {
     expect(ahead.reduce((sum, [, tokens]) => sum + tokens, 0)).toBeGreaterThan(50)
     expect(ahead.reduce((sum, [, tokens]) => sum + tokens, 0)).toBeLessThanOrEqual(100)
     const busy = { record: recordIn(window, [[-1, 700]]), limit, cells, interval }
-    const { grants } = decideGrant({ ...busy, request: { needed: 1, least: 1, rate: 0.01 } })
+    const { grants } = decideGrant({ ...busy, request: { needed: 1, minTokens: 1, rate: 0.01 } })
     expect(Math.max(...grants.map(({ untilMs }) => untilMs))).toBeLessThan(NOW_MS + 5000)
   })
 
-  test('of a month is 1 % of what is left at most, and below 100 left exactly what is waited for', () => {
+  test('of a month is at most 1 % of the remaining tokens, and below 100 exactly what requests wait for', () => {
     const window = { kind: 'month' } as const
     const tokens = (left: number, needed: number) => {
       const limit: Limit = { subject: 'key:1', name: 'l', limit: left, window }
-      const wished = { needed, least: 1, rate: 100 }
+      const request = { needed, minTokens: 1, rate: 100 }
       const { grants } = decideGrant({
         record: recordIn(window, []),
         limit,
         cells: cellsOf(window),
         interval,
-        request: wished,
+        request,
       })
       return grants.reduce((total, grant) => total + grant.tokens, 0)
     }
@@ -158,7 +158,7 @@ describe('a grant', () => {
 })
 
 describe('charges', () => {
-  test('of a record in another division count for longer, never shorter', () => {
+  test('converted to another division count for longer, never shorter', () => {
     fc.assert(
       fc.property(
         sliding,
@@ -179,7 +179,7 @@ describe('charges', () => {
     )
   })
 
-  test('of spent tokens move to where they were spent, those of dead ones go, those of the others stay', () => {
+  test('of spent tokens move to the cell of the spending, of expired tokens are removed, of held tokens stay', () => {
     const cells = cellsOf({ kind: 'sliding', seconds: 60 })
     const far = chargeable(cells, interval) + 100
     const lease = leaseOf({ cell: far, tokens: 10, untilMs: interval.latestMs + 5000 })
@@ -187,9 +187,9 @@ describe('charges', () => {
     const later = { earliestMs: interval.earliestMs + 2000, latestMs: interval.latestMs + 2000 }
     spend([lease], cells, later, 2)
     const pendingCharges = new Map<number, number>()
-    const kept = settle([lease], pendingCharges, later)
-    expect(kept).toEqual([lease])
-    expect(heldAt(kept, later.latestMs)).toBe(5)
+    const held = settle([lease], pendingCharges, later)
+    expect(held).toEqual([lease])
+    expect(heldAt(held, later.latestMs)).toBe(5)
     expect(pendingCharges).toEqual(
       new Map([
         [chargeable(cells, interval), 3],
@@ -197,29 +197,29 @@ describe('charges', () => {
         [chargeable(cells, later), 2],
       ]),
     )
-    const dead = new Map<number, number>()
+    const expired = new Map<number, number>()
     const muchLater = { earliestMs: interval.earliestMs + 5000, latestMs: interval.latestMs + 5000 }
-    expect(settle(kept, dead, muchLater)).toEqual([])
-    expect(dead).toEqual(new Map([[far, -5]]))
+    expect(settle(held, expired, muchLater)).toEqual([])
+    expect(expired).toEqual(new Map([[far, -5]]))
   })
 
-  test('cannot be spent beyond what is held, nor after its death', () => {
+  test('cannot be spent beyond the held tokens, nor after they expired', () => {
     const cells = cellsOf({ kind: 'sliding', seconds: 60 })
     const cell = chargeable(cells, interval)
     const lease = leaseOf({ cell, tokens: 2, untilMs: cells.endMs(cell) })
     expect(() => spend([lease], cells, interval, 3)).toThrow('More was spent')
-    const dead = { earliestMs: interval.earliestMs, latestMs: cells.endMs(cell) }
-    expect(heldAt([leaseOf({ cell, tokens: 2, untilMs: cells.endMs(cell) })], dead.latestMs)).toBe(0)
+    const expired = { earliestMs: interval.earliestMs, latestMs: cells.endMs(cell) }
+    expect(heldAt([leaseOf({ cell, tokens: 2, untilMs: cells.endMs(cell) })], expired.latestMs)).toBe(0)
   })
 
-  test('of cells that anybody may still count are kept', () => {
+  test('of cells that an instance may still count are kept', () => {
     const window = { kind: 'sliding', seconds: 60 } as const
     const cells = cellsOf(window)
     const record = recordIn(
       window,
       Array.from({ length: 80 }, (_, index) => [index - 75, 1] as const),
     )
-    const after = written(record, cells, { charges: new Map(), writer: 'me', write: 1, interval })
+    const after = afterWrite(record, cells, { charges: new Map(), writer: 'me', write: 1, interval })
     expect(Math.min(...after.cells.keys())).toBe(lowestCounted(cells, interval) - 1)
     expect(usedOf(after, cells, interval)).toBe(usedOf(record, cells, interval))
   })

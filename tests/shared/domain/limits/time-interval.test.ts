@@ -2,11 +2,11 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { agedOffset, narrow, offsetOf, type TimeSample } from '../../../../shared/domain/limits/time-interval.ts'
 
-/** What a machine sees whose clock is `leadMs` behind the store's, of a write that took so long either way. */
+/** A write as seen by a machine whose clock is `leadMs` behind the store's. */
 function sample({ sentMs, thereMs, backMs, resolutionMs }: Round, leadMs: number): TimeSample {
   const doneMs = sentMs + thereMs + leadMs
   const fromMs = Math.floor(doneMs / resolutionMs) * resolutionMs
-  return { sentMs, heardMs: sentMs + thereMs + backMs, at: { fromMs, toMs: fromMs + resolutionMs } }
+  return { sentMs, receivedMs: sentMs + thereMs + backMs, at: { fromMs, toMs: fromMs + resolutionMs } }
 }
 
 interface Round {
@@ -24,7 +24,7 @@ const round = fc.record({
   resolutionMs: fc.constantFrom(1, 1000),
 })
 
-test('the offset between two clocks is always within what the samples tell, in whatever order they come', () => {
+test('the offset between two clocks is always within the bounds of the samples, in any order', () => {
   fc.assert(
     fc.property(
       fc.array(round, { minLength: 1, maxLength: 30 }),
@@ -42,7 +42,7 @@ test('the offset between two clocks is always within what the samples tell, in w
   )
 })
 
-test('stamps of whole seconds close in on the offset', () => {
+test('stamps of whole seconds narrow the bounds of the offset', () => {
   const leadMs = 12_345
   let known = offsetOf(sample({ sentMs: 0, thereMs: 5, backMs: 5, resolutionMs: 1000 }, leadMs))
   expect(known.highMs - known.lowMs).toBeGreaterThan(1000)
@@ -52,14 +52,14 @@ test('stamps of whole seconds close in on the offset', () => {
   expect(known.highMs - known.lowMs).toBeLessThan(60)
 })
 
-test('knowledge gets wider with age', () => {
+test('the bounds of an offset widen with age', () => {
   const known = { lowMs: -5, highMs: 5, asOfMs: 1000 }
   const later = agedOffset(known, 1_001_000)
   expect(later.lowMs).toBeCloseTo(-205)
   expect(later.highMs).toBeCloseTo(205)
 })
 
-test('a sample that contradicts what is known replaces it: one of the clocks was set', () => {
+test('a sample that contradicts the known offset replaces it: one of the clocks was set', () => {
   const known = offsetOf(sample({ sentMs: 0, thereMs: 5, backMs: 5, resolutionMs: 1 }, 0))
   const contrary = sample({ sentMs: 100, thereMs: 5, backMs: 5, resolutionMs: 1 }, 60_000)
   expect(narrow(known, contrary)).toEqual(offsetOf(contrary))

@@ -13,7 +13,7 @@ const window: fc.Arbitrary<LimitWindow> = fc.oneof(
 const instant = fc.integer({ min: Date.parse('2026-01-01'), max: Date.parse('2040-01-01') })
 
 describe('cells', () => {
-  test('every instant is in exactly one cell: before its end, and not before the end of the one before', () => {
+  test('every instant is in exactly one cell: before its end, and not before the end of the previous cell', () => {
     fc.assert(
       fc.property(window, instant, (limitWindow, atMs) => {
         const cells = cellsOf(limitWindow)
@@ -27,11 +27,11 @@ describe('cells', () => {
     )
   })
 
-  test('those of a sliding window that count, together with the current one, cover the window at every instant', () => {
+  test('the counted cells of a sliding window cover the whole window at every instant', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 86_400 }), instant, (seconds, atMs) => {
         const cells = cellsOf({ kind: 'sliding', seconds })
-        const firstCounted = cells.indexAt(atMs) - cells.behind
+        const firstCounted = cells.indexAt(atMs) - cells.lookback
         expect(cells.endMs(firstCounted - 1)).toBeLessThanOrEqual(atMs - seconds * 1000)
       }),
       { numRuns: 1000 },
@@ -54,20 +54,20 @@ describe('cells', () => {
         const cells = cellsOf(limitWindow)
         const again = cellsNamed(cells.name)
         expect(again?.indexAt(atMs)).toBe(cells.indexAt(atMs))
-        expect(again?.behind).toBe(cells.behind)
+        expect(again?.lookback).toBe(cells.lookback)
       }),
     )
     for (const name of ['', 's60000', 'f60000/60', 'week', 's-1/2', 's60000/60x'])
       expect(cellsNamed(name)).toBeUndefined()
   })
 
-  test('a window of a minute has cells of a second; a short one has cells of half a second at least', () => {
-    expect(cellsOf({ kind: 'sliding', seconds: 60 }).behind).toBe(60)
-    expect(cellsOf({ kind: 'sliding', seconds: 1 }).behind).toBe(2)
-    expect(cellsOf({ kind: 'sliding', seconds: 10 }).behind).toBe(20)
+  test('a window of a minute has cells of a second; a short window has cells of at least half a second', () => {
+    expect(cellsOf({ kind: 'sliding', seconds: 60 }).lookback).toBe(60)
+    expect(cellsOf({ kind: 'sliding', seconds: 1 }).lookback).toBe(2)
+    expect(cellsOf({ kind: 'sliding', seconds: 10 }).lookback).toBe(20)
   })
 
-  test('a sliding window goes by both bounds of the time, a fixed one by their middle', () => {
+  test('a sliding window uses both bounds of the time, a fixed window their middle', () => {
     const interval = { earliestMs: 1000, latestMs: 1201 }
     expect(intervalFor(cellsOf({ kind: 'sliding', seconds: 60 }), interval)).toEqual(interval)
     expect(intervalFor(cellsOf({ kind: 'fixed', seconds: 60 }), interval)).toEqual({ earliestMs: 1100, latestMs: 1100 })

@@ -40,17 +40,17 @@ async function failTimes(times: number, from: Parameters<typeof inputOf>[1] = {}
 
 const unknown = () => generateSecret('live', randomBytes)
 
-describe('a caller that presents too many keys that nobody knows', () => {
-  test('is told too_many_failures, for malformed keys and for unknown ones', async () => {
+describe('a caller that presents too many unknown keys', () => {
+  test('is refused with too_many_failures, for malformed keys and for unknown keys', async () => {
     await failTimes(5)
     for (let made = 0; made < 5; made++) expect(await codeOf(unknown())).toBe('NOT_FOUND')
-    // The one that finds the budget spent.
+    // This failure exhausts the budget.
     expect(await codeOf(unknown())).toBe('NOT_FOUND')
     expect(await codeOf(unknown())).toBe('too_many_failures')
     expect(await codeOf('garbage')).toBe('too_many_failures')
   })
 
-  test('goes on with the keys that are known here, however long ago they were read, and no other costs a look-up', async () => {
+  test('may use keys that are cached here, at any age; any other key is refused without a lookup', async () => {
     const known = await makeKey(services)
     const unseen = await makeKey(services)
     await codeOf(known.secret)
@@ -61,12 +61,12 @@ describe('a caller that presents too many keys that nobody knows', () => {
     expect(await codeOf(unseen.secret)).toBe('too_many_failures')
   })
 
-  test('leaves the others alone', async () => {
+  test('does not affect other callers', async () => {
     await failTimes(11)
     expect(await codeOf(unknown(), { callerId: 'other' })).toBe('NOT_FOUND')
   })
 
-  test('may try again when the failures are a minute old', async () => {
+  test('may retry when the failures are a minute old', async () => {
     await failTimes(11)
     await services.time.advance(30_000)
     expect(await codeOf(unknown())).toBe('too_many_failures')
@@ -80,7 +80,7 @@ describe('a caller that presents too many keys that nobody knows', () => {
     expect(logged[0]).toContain('fails too often')
   })
 
-  test('gets all of a batch refused before any of it is judged, and only where it holds a key that is not known here', async () => {
+  test('gets a whole batch refused before any verdict, and only where one of its keys is not cached here', async () => {
     const { secret } = await makeKey(services)
     await codeOf(secret)
     const uses = services.queue.held().length
@@ -108,7 +108,7 @@ describe('a client address', () => {
   })
 })
 
-test('a failure that cannot be counted disturbs nobody', async () => {
+test('a failure that cannot be counted does not affect the answer', async () => {
   const { digests, clock } = services
   const limiter = { ...services.limiter, take: () => Promise.reject(new Error('broken')) }
   const log = (_: string, message: string) => logged.push(message)

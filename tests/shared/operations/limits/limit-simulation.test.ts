@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { type LimitScenario, mostWithin, simulateLimit } from '../../../support/worlds/limit-simulation.ts'
 
 /**
- * The limiter itself, on 1 to 20 instances in simulated time, against a log that sees everything: docs/decisions/leased-ring.md
- * has the proof that this looks for holes in. bench/limiter.ts runs more of it.
+ * Runs the limiter on 1 to 20 instances in simulated time and checks a log of every decision: it looks for holes in the
+ * proof in docs/decisions/leased-ring.md. bench/limiter.ts runs more scenarios.
  */
 const usual = { windowSeconds: 60, windows: 6, clockErrorMs: 100, crashes: 0.005, lostReplies: 0.02 }
 
@@ -35,7 +35,7 @@ describe('a sliding window', () => {
   }
 })
 
-describe('this simulation sees', () => {
+describe('this simulation detects', () => {
   const hard = { ...usual, instances: 10, limit: 100, load: 10 } as const
 
   async function worst(planted: Partial<LimitScenario>): Promise<number> {
@@ -48,7 +48,7 @@ describe('this simulation sees', () => {
     return most
   }
 
-  test('nothing where nothing is planted', async () => {
+  test('nothing where no fault is planted', async () => {
     expect(await worst({})).toBeLessThanOrEqual(hard.limit)
   })
 
@@ -56,11 +56,11 @@ describe('this simulation sees', () => {
     expect(await worst({ toldSeconds: 59 })).toBeGreaterThan(hard.limit)
   })
 
-  test('clocks that are further off than the bounds allow for', async () => {
+  test('clocks that are further off than the bounds allow', async () => {
     expect(await worst({ clockErrorMs: 1000 })).toBeGreaterThan(hard.limit)
   })
 
-  test('one too many, at the first and the last instant of a span', () => {
+  test('one request too many, at the first and the last instant of a span', () => {
     expect(mostWithin([0, 10, 20], 20)).toBe(2)
     expect(mostWithin([0, 10, 19.999], 20)).toBe(3)
   })

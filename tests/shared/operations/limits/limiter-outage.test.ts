@@ -15,8 +15,8 @@ async function takeTimes(limiter: Limiter, limit: Limit, times: number): Promise
   return taken
 }
 
-describe('while the store is away', () => {
-  test('each instance lets through its share of a window, and the first write after charges it', async () => {
+describe('while the store is down', () => {
+  test('each instance spends its allowance per window, and the first write afterwards charges it', async () => {
     const { time, store, instance } = limiterWorld()
     const fleet = [instance(), instance(), instance()]
     for (const limiter of fleet) await limiter.take([perMinute], 1)
@@ -24,13 +24,13 @@ describe('while the store is away', () => {
     await time.advance(5 * MINUTE + 5 * SECOND)
     for (const limiter of fleet) await limiter.take([perMinute], 1)
     await time.advance(10 * SECOND)
-    store.isAway = true
+    store.isDown = true
     const [first] = fleet
     if (first === undefined) return
     const taken = await takeTimes(first, perMinute, 200)
     expect(taken).toBeGreaterThanOrEqual(30)
     expect(taken).toBeLessThanOrEqual(30 + 3)
-    store.isAway = false
+    store.isDown = false
     await time.advance(2 * SECOND)
     await first.take([perMinute], 1)
     await time.advance(SECOND)
@@ -40,16 +40,16 @@ describe('while the store is away', () => {
     expect(taken + rest).toBeGreaterThanOrEqual(80)
   })
 
-  test('an instance that never saw the limit takes all of it for its share', async () => {
+  test('an instance that never read the limit has the whole limit as its allowance', async () => {
     const { store, instance } = limiterWorld()
-    store.isAway = true
+    store.isDown = true
     expect(await takeTimes(instance(), perMinute, 200)).toBe(90)
   })
 
-  test('nobody waits for it but the first: later requests are answered at once', async () => {
+  test('only the first request waits for it: later requests are answered at once', async () => {
     const { time, store, instance } = limiterWorld()
     const limiter = instance()
-    store.isAway = true
+    store.isDown = true
     await limiter.take([perMinute], 1)
     const asked = store.reads + store.writes
     for (let second = 0; second < 30; second++) {
@@ -59,7 +59,7 @@ describe('while the store is away', () => {
     expect(store.reads + store.writes - asked).toBeLessThanOrEqual(31)
   })
 
-  test('a limit by the day gives what was leased before, and then refuses to guess', async () => {
+  test('a limit by the day spends its leases, and then throws store_unavailable', async () => {
     const { time, store, instance } = limiterWorld()
     const limiter = instance()
     const quota = perDay(100_000)
@@ -67,7 +67,7 @@ describe('while the store is away', () => {
       await limiter.take([quota], 1)
       await time.advance(100)
     }
-    store.isAway = true
+    store.isDown = true
     let taken = 0
     const exhaust = async () => {
       for (;;) {
@@ -79,7 +79,7 @@ describe('while the store is away', () => {
     expect(taken).toBeGreaterThan(0)
     expect(taken).toBeLessThanOrEqual(1000)
     await expect(async () => limiter.take([quota, perMinute], 1)).rejects.toMatchObject({ code: 'store_unavailable' })
-    store.isAway = false
+    store.isDown = false
     await time.advance(2 * SECOND)
     expect((await limiter.take([quota], 1)).kind).toBe('taken')
   })
@@ -98,7 +98,7 @@ describe('a limit by the day', () => {
     }
   })
 
-  test('is given back what lies idle, and everything at the end', async () => {
+  test('gets idle tokens back, and all tokens at the end', async () => {
     const { time, store, instance } = limiterWorld()
     const [limiter, other] = [instance(), instance()]
     const quota = perDay(10_000)
@@ -126,7 +126,7 @@ describe('a limit by the day', () => {
     expect(time.scheduled()).toBeLessThanOrEqual(2)
   })
 
-  test('that the store has lost is not given back what it knows nothing of', async () => {
+  test('whose record was restored gets no tokens back that it never charged', async () => {
     const { store, instance } = limiterWorld()
     const limiter = instance()
     for (let request = 0; request < 20; request++) await limiter.take([perDay(10_000)], 1)
@@ -139,7 +139,7 @@ describe('a limit by the day', () => {
     expect(limiter.leases()).toBe(0)
   })
 
-  test('loses nothing to replies that get lost', async () => {
+  test('loses no tokens to lost replies', async () => {
     const { store, instance } = limiterWorld()
     store.losesReplies = true
     const fleet = [instance(), instance()]
@@ -151,7 +151,7 @@ describe('a limit by the day', () => {
     expect(taken).toBe(99)
   })
 
-  test('is never exceeded by two instances that take turns, and nothing of it is lost', async () => {
+  test('is never exceeded by two instances that take turns, and loses no tokens', async () => {
     const { time, instance } = limiterWorld()
     const fleet = [instance(), instance()]
     let taken = 0
@@ -166,7 +166,7 @@ describe('a limit by the day', () => {
 })
 
 describe('the clock of a machine', () => {
-  test('may be minutes off: the limit is one all the same', async () => {
+  test('may be minutes off: the instances still share one limit', async () => {
     const { time, instance } = limiterWorld()
     const fleet = [instance({ aheadMs: () => 5 * MINUTE }), instance({ aheadMs: () => -7 * MINUTE })]
     let taken = 0
@@ -180,7 +180,7 @@ describe('the clock of a machine', () => {
     expect(fleet[1]?.clockSkewSeconds()).toBeCloseTo(-420, 1)
   })
 
-  test('may be set in the midst: the store is asked for its time before anything is spent', async () => {
+  test('may be set at any time: the instance asks the store for its time before it spends', async () => {
     const { time, store, instance } = limiterWorld()
     let aheadMs = 0
     const limiter = instance({ aheadMs: () => aheadMs })

@@ -12,7 +12,7 @@ const perMinute = (limit: number, name = 'per-minute'): Limit => ({
 })
 const perDay = (limit: number): Limit => ({ subject: 'key:1', name: 'quota', limit, window: { kind: 'day' } })
 
-/** How many of so many requests, one after the other, are let through. */
+/** How many of `times` sequential requests are let through. */
 async function takeTimes(limiter: Limiter, limits: readonly Limit[], times: number): Promise<number> {
   let taken = 0
   for (let time = 0; time < times; time++) if ((await limiter.take(limits, 1)).kind === 'taken') taken++
@@ -20,7 +20,7 @@ async function takeTimes(limiter: Limiter, limits: readonly Limit[], times: numb
 }
 
 describe('a limit', () => {
-  test('lets through so many, and again so many when their window has passed', async () => {
+  test('lets its number through, and the same number again when the window has passed', async () => {
     const { time, instance } = limiterWorld()
     const limiter = instance()
     expect(await takeTimes(limiter, [perMinute(100)], 150)).toBe(100)
@@ -30,7 +30,7 @@ describe('a limit', () => {
     expect(await takeTimes(limiter, [perMinute(100)], 150)).toBe(100)
   })
 
-  test('is one for every instance', async () => {
+  test('is shared by all instances', async () => {
     const { instance } = limiterWorld()
     const fleet = Array.from({ length: 5 }, () => instance())
     const takings = await Promise.all(
@@ -39,7 +39,7 @@ describe('a limit', () => {
     expect(takings.filter((taking) => taking?.kind === 'taken').length).toBe(100)
   })
 
-  test('says when trying again makes sense, and it does', async () => {
+  test('says when a retry makes sense, and the retry succeeds', async () => {
     const { time, instance } = limiterWorld()
     const limiter = instance()
     await takeTimes(limiter, [perMinute(10)], 5)
@@ -54,7 +54,7 @@ describe('a limit', () => {
     expect(await takeTimes(limiter, [perMinute(10)], 10)).toBe(5)
   })
 
-  test('counts what a request costs; one that costs more than the limit is told to wait for a whole window', async () => {
+  test('counts the cost of a request; a cost above the limit is told to wait for a whole window', async () => {
     const { instance } = limiterWorld()
     const limiter = instance()
     expect((await limiter.take([perMinute(10)], 7)).kind).toBe('taken')
@@ -64,7 +64,7 @@ describe('a limit', () => {
     expect(refused.kind === 'refused' && refused.retryAfterMs).toBeGreaterThanOrEqual(MINUTE)
   })
 
-  test('holds from the change on when it is edited: its number, and its window', async () => {
+  test('applies as edited from the change on: its number, and its window', async () => {
     const { instance } = limiterWorld()
     const limiter = instance()
     await takeTimes(limiter, [perMinute(100)], 100)
@@ -74,7 +74,7 @@ describe('a limit', () => {
     expect(await takeTimes(limiter, [shorter], 100)).toBe(50)
   })
 
-  test('of a fixed window begins anew with every one', async () => {
+  test('of a fixed window starts over with every window', async () => {
     const { time, instance } = limiterWorld()
     const limiter = instance()
     const fixed: Limit = { ...perMinute(50), window: { kind: 'fixed', seconds: 60 } }
@@ -88,7 +88,7 @@ describe('a limit', () => {
     expect(await takeTimes(limiter, [fixed], 60)).toBe(50)
   })
 
-  test('that is remembered no more holds none the less', async () => {
+  test('still holds after its eviction from the cache', async () => {
     const { instance } = limiterWorld()
     const limiter = instance({ maxLimits: 3 })
     const limits = Array.from({ length: 10 }, (_, index) => perMinute(20, `n${index}`))
@@ -103,7 +103,7 @@ describe('a limit', () => {
 })
 
 describe('several limits at once', () => {
-  test('are all taken from, or none is', async () => {
+  test('are taken from atomically: all or none', async () => {
     const { instance } = limiterWorld()
     const limiter = instance()
     const [wide, narrow] = [perMinute(50, 'wide'), perMinute(10, 'narrow')]
@@ -114,7 +114,7 @@ describe('several limits at once', () => {
     expect(await takeTimes(limiter, [wide], 100)).toBe(40)
   })
 
-  test('are taken from exactly once by each of many at a time', async () => {
+  test('are taken from exactly once by each of many concurrent requests', async () => {
     const { instance } = limiterWorld()
     const limiter = instance()
     const limits = [perMinute(40, 'a'), perMinute(60, 'b'), perDay(50)]
@@ -125,7 +125,7 @@ describe('several limits at once', () => {
 })
 
 describe('a look', () => {
-  test('says what a request would be told, consumes nothing and writes nothing', async () => {
+  test('returns what a take would return, consumes nothing and writes nothing', async () => {
     const { store, instance } = limiterWorld()
     const limiter = instance()
     expect(await limiter.look([perMinute(10)], 1)).toMatchObject({ kind: 'taken', states: [{ remaining: 9 }] })
@@ -141,7 +141,7 @@ describe('a look', () => {
 })
 
 describe('the store', () => {
-  test('is waited for by no request of a warm key under its limit', async () => {
+  test('delays no request of a warm key under its limit', async () => {
     const { time, store, instance } = limiterWorld()
     const limiter = instance()
     const limit = perMinute(1000)
@@ -156,7 +156,7 @@ describe('the store', () => {
     expect(store.writes).toBeLessThan(100)
   })
 
-  test('is asked once by many that come at once', async () => {
+  test('is read once for many concurrent requests', async () => {
     const { store, instance } = limiterWorld()
     const limiter = instance()
     const takings = await Promise.all(Array.from({ length: 500 }, () => limiter.take([perMinute(1000)], 1)))
@@ -165,7 +165,7 @@ describe('the store', () => {
     expect(store.writes).toBe(2)
   })
 
-  test('is not asked again once a limit is spent, until more may be there', async () => {
+  test('gets no request for an exhausted limit until more tokens may be available', async () => {
     const { time, store, instance } = limiterWorld()
     const limiter = instance()
     await takeTimes(limiter, [perMinute(10)], 11)
@@ -178,7 +178,7 @@ describe('the store', () => {
     expect(store.reads + store.writes).toBe(asked + 1)
   })
 
-  test('is written once for several requests of a key that is seldom used', async () => {
+  test('is written once for several requests of a rarely used key', async () => {
     const { time, store, instance } = limiterWorld()
     const limiter = instance()
     let waited = 0
