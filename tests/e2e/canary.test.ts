@@ -14,7 +14,7 @@ import { makeTestSettings } from '../support/runs/test-settings.ts'
 import { poll } from '../support/samples/poll.ts'
 
 const settings = makeTestSettings()
-/** Known text that goes the ways of a secret and is allowed to arrive: shows that the search sees each place. */
+/** A known text that travels like a secret but may be stored: proves that the search covers each place. */
 const MARKER = 'canary-marker-4711'
 const secrets = new Map<string, string>([['the admin key', settings.ADMIN_KEY]])
 for (const pepper of settings.KEY_PEPPERS.split(',')) {
@@ -58,7 +58,7 @@ async function keep(name: string, request: `${string} /${string}`, body: unknown
 const generate = (name: string, headers = {}) =>
   keep(name, 'POST /auth/keys/generate', { provider_id: 'acme', environment: 'live', name: MARKER }, headers)
 
-/** What a caller does who makes no mistake. */
+/** The calls of a correct client. */
 async function useKeys(): Promise<string> {
   const { keyId, secret } = await generate('a key', { 'idempotency-key': 'once-only' })
   const body = { provider_id: 'acme', environment: 'live', name: MARKER }
@@ -83,7 +83,7 @@ async function useKeys(): Promise<string> {
   return keyId
 }
 
-/** Every place of a request where a key can land by mistake. */
+/** Puts a key into every part of a request where it can land by mistake. */
 async function misplace(keyId: string, secret: string): Promise<void> {
   const bodies: readonly (readonly [`${string} /${string}`, unknown])[] = [
     ['POST /auth/keys/generate', { provider_id: 'acme', environment: 'live', name: secret }],
@@ -127,7 +127,7 @@ beforeAll(async () => {
   azurite = await startAzurite({ dataDir: join(folder, 'data', 'azurite') })
   proxies = await startStorageProxies(azurite, 1)
 
-  // First with nobody to take the messages out of the queue, so that they can be looked at.
+  // First without a queue consumer, so that the messages can be inspected.
   const producer = await startHost({ 'AzureWebJobs.usage-aggregate.Disabled': 'true' })
   const keyId = await useKeys()
   for (const secret of [...secrets.values()].filter((text) => text.startsWith('permas_'))) await misplace(keyId, secret)
@@ -173,7 +173,7 @@ afterAll(async () => {
 })
 
 describe('after a run with known keys', () => {
-  it('the search sees every kind of place: a marker that went the same ways is found in each', () => {
+  it('the search covers every kind of place: it finds a marker that travelled like a secret in each', () => {
     const found = findSecrets(new Map([['marker', MARKER]]), places)
     for (const kind of ['table', 'queue', 'file', 'the log', 'the reply']) {
       expect(found.filter((text) => text.startsWith(`marker in ${kind}`))).not.toEqual([])

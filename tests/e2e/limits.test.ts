@@ -48,9 +48,9 @@ describe('three hosts on one store', () => {
     expect(report.refused).toBeGreaterThan(100)
     const most = mostForCertain(report.accepted, windowMs)
     expect(most).toBeLessThanOrEqual(limit)
-    // The log is fine enough to see one that is exceeded: what came close to the limit would exceed a lower one.
+    // The measurement is fine enough to detect a violation: these uses would exceed a slightly lower limit.
     expect(most).toBeGreaterThan(limit * 0.8)
-    // Three windows, and the first is full at once.
+    // Three windows; the first fills at once.
     expect(report.accepted.length).toBeGreaterThan(3 * limit * 0.8)
   })
 
@@ -80,7 +80,7 @@ describe('three processes on one store', () => {
     expect(taken).toEqual(Array.from({ length: 100 }, () => 1))
   })
 
-  test('give all of a quota, and no more', async () => {
+  test('grant exactly the whole quota', async () => {
     const limit: Limit = { subject: 'key:all', name: 'quota', limit: 500, window: { kind: 'day' } }
     const first = await takers.take({ limit, times: 150 })
     const second = await takers.take({ limit, times: 150 })

@@ -81,7 +81,7 @@ describe('the main job, on the built app in two hosts over one store', () => {
     expect(usage.buckets.reduce((sum, bucket) => sum + bucket.total, 0)).toBe(2)
   })
 
-  it('rotates a key: both work in the grace period, and the old one says so', async () => {
+  it('rotates a key: both work in the grace period, and the old key’s verdict says so', async () => {
     const old = await generate()
     const reply = await call(`POST /auth/keys/${old.keyId}/rotate`, { body: { grace_period_seconds: 600 } })
     const fresh = reply.as(NewKeyView)
@@ -117,7 +117,7 @@ describe('the main job, on the built app in two hosts over one store', () => {
     await poll(async () => (await validate(second.baseUrl, secret)).code === 'REVOKED', deadlineMs - Date.now())
   })
 
-  it('tells of a use after the revocation: when, of what, and from which address', async () => {
+  it('reports a use after the revocation: its time, endpoint and client address', async () => {
     const { keyId, secret } = await generate()
     await validate(second.baseUrl, secret, { client_ip: '192.0.2.1' })
     expect((await call(`POST /auth/keys/${keyId}/revoke`, { body: {} })).status).toBe(200)
@@ -173,7 +173,7 @@ describe('the main job, on the built app in two hosts over one store', () => {
     ])
   })
 
-  it('shows in its metrics what it did and how it is, and is ready', async () => {
+  it('exposes its counters and gauges in the metrics, and is ready', async () => {
     const { text, headers } = await call('GET /metrics')
     expect(headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
     expect(text).toMatch(/^auth_api_verdicts_total\{code="VALID",degraded="false",worker="\S+"\} [1-9]/m)
@@ -198,7 +198,7 @@ describe('the main job, on the built app in two hosts over one store', () => {
     expect(found.hours.reduce((sum, hour) => sum + hour.applied + hour.pushed.counted, 0)).toBeGreaterThan(40)
   })
 
-  it('knows who called by the connection, and not by what the caller says of itself', async () => {
+  it('takes the client address from the connection, not from forged headers', async () => {
     const manager = { kind: 'management', name: 'office', scopes: ['keys:read'], provider_id: 'acme' }
     const statusOf = async (rule: string, headers: Readonly<Record<string, string>> = {}) => {
       const body = { ...manager, ip_restrictions: [rule] }

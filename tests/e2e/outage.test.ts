@@ -7,7 +7,7 @@ const SPOOL_DRAINED_WITHIN_MS = 60_000
 const down = { lastsMs: 6000, revokes: true } as const
 const well: OutageStep = { name: 'back', tables: null, queues: null, lastsMs: 6000 }
 
-/** Every way in which a store can fail, on both sides at once and on either alone, with health in between. */
+/** Every failure mode of the store, on tables and queue together and on either alone, with recovery in between. */
 const failures: readonly OutageStep[] = [
   { name: 'blackhole', tables: 'blackhole', queues: 'blackhole', ...down },
   { name: 'refuse', tables: 'refuse', queues: 'refuse', ...down },
@@ -25,7 +25,7 @@ const matrix = [healthy, ...failures.flatMap((step) => [step, well])]
 const options = { seed: 20_261_122, perKind: 3, callers: 6, drainMs: 150_000 } as const
 
 describe.concurrent('while the store is down', () => {
-  it('known keys are judged rightly in every kind of outage, unknown ones get 503, and every use is counted once', {
+  it('known keys get the right verdict in every kind of outage, unknown keys 503, and every use is counted once', {
     timeout: TIMEOUT_MS,
   }, async () => {
     const report = await runOutage({ ...options, steps: matrix, expireAfterMs: 40_000 })
@@ -34,7 +34,7 @@ describe.concurrent('while the store is down', () => {
     expectExactCounts(report)
   })
 
-  it('for a minute, with the host SIGKILLed in the middle of it: the replica answers, and the spool drains', {
+  it('for a minute, with the host SIGKILLed halfway: the replica serves, and the spool drains', {
     timeout: TIMEOUT_MS,
   }, async () => {
     const step: OutageStep = { name: 'minute', tables: 'refuse', queues: 'refuse', lastsMs: 60_000, revokes: true }
@@ -50,7 +50,7 @@ function expectRightAnswers({ steps, revocations }: OutageReport): void {
   for (const { name, seen } of steps) {
     expect({ name, wrong: seen.wrong }).toEqual({ name, wrong: [] })
     expect({ name, malformed: answers(seen.malformed) }).toEqual({ name, malformed: ['MALFORMED'] })
-    // A breaker may still be open when the store is back.
+    // A circuit breaker may still be open when the store is back.
     if (name === 'back') continue
     const tablesDown = !['healthy', 'queue alone'].includes(name)
     expect({ name, unknown: answers(seen.unknown) }).toEqual({ name, unknown: [tablesDown ? '503' : 'NOT_FOUND'] })

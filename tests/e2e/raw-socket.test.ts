@@ -34,13 +34,13 @@ const withLength = (length: string | number, body = BODY) => `${VALIDATE}Content
 const health = (...headers: string[]) =>
   [`GET /health HTTP/1.1`, 'Host: localhost', ...headers, 'Connection: close', '', ''].join('\r\n')
 
-/** Nothing of what was sent may have brought it down, or left it with its hands full. */
+/** The host still serves: the bytes sent before neither crashed nor blocked it. */
 async function expectServing() {
   const { statuses } = await send(withLength(BODY.length), { replies: 1 })
   expect(statuses).toEqual([200])
 }
 
-describe('a request that is none is refused, and the connection closed:', () => {
+describe('a malformed request is refused, and the connection closed:', () => {
   test.each<[what: string, status: number, bytes: string]>([
     ['no HTTP at all', 400, 'hello\r\n\r\n'],
     ['the beginning of TLS', 400, '\x16\x03\x01\x00\x6c\x01\x00\x00\x68\x03\x03'],
@@ -68,7 +68,7 @@ describe('a request that is none is refused, and the connection closed:', () => 
   })
 })
 
-describe('a body whose length is in doubt is refused, and the connection closed:', () => {
+describe('a body of ambiguous length is refused, and the connection closed:', () => {
   test.each<[what: string, bytes: string, options?: RawOptions]>([
     ['two lengths', `${VALIDATE}Content-Length: 19\r\nContent-Length: 5\r\n\r\n${BODY}`],
     ['one length twice', `${VALIDATE}Content-Length: 19\r\nContent-Length: 19\r\n\r\n${BODY}`],
@@ -93,13 +93,13 @@ describe('a body whose length is in doubt is refused, and the connection closed:
     await expectServing()
   })
 
-  test('more than the host takes: 413 before it was sent', async () => {
+  test('more than the host accepts: 413 before the body is sent', async () => {
     expect(await send(withLength(100 * 1024 * 1024 + 1))).toMatchObject({ statuses: [413], closed: true })
     await expectServing()
   })
 })
 
-describe('which host is meant must be clear:', () => {
+describe('the target host must be unambiguous:', () => {
   test.each<[what: string, status: number, request: string]>([
     ['two of them', 400, 'GET /health HTTP/1.1\r\nHost: a\r\nhost: b'],
     ['a name that is none', 400, 'GET /health HTTP/1.1\r\nHost: a b/c@d'],
@@ -115,7 +115,7 @@ describe('which host is meant must be clear:', () => {
   })
 })
 
-describe('what HTTP lets through is answered as everything is:', () => {
+describe('a request that is valid HTTP is answered as usual:', () => {
   const twice = (header: string) =>
     `POST /auth/keys/validate HTTP/1.1\r\n${KEYS}Content-Type: application/json\r\n${header}`
   const ending = `\r\nContent-Length: ${BODY.length}\r\nConnection: close\r\n\r\n${BODY}`
@@ -183,7 +183,7 @@ describe('what HTTP lets through is answered as everything is:', () => {
     expect(statuses).toEqual([100, 200])
   })
 
-  test('a request that comes byte by byte', async () => {
+  test('a request sent byte by byte', async () => {
     const { statuses } = await send([...withLength(BODY.length)], { replies: 1 })
     expect(statuses).toEqual([200])
   })
@@ -198,14 +198,14 @@ describe('what HTTP lets through is answered as everything is:', () => {
     expect([...text.matchAll(/x-request-id: (\S+)/gi)].map(([, id]) => id)).toEqual(ids)
   })
 
-  test('a good request and then none on one connection: the first is answered, the rest refused', async () => {
+  test('a good request and then garbage on one connection: the first is answered, the garbage refused', async () => {
     const { statuses, closed } = await send(`${withLength(BODY.length)}GARBAGE\r\n\r\n`)
     expect([statuses.at(-1), closed]).toEqual([400, true])
     await expectServing()
   })
 })
 
-test('500 callers that hang up in the middle, or never say anything, keep nobody from being served', async () => {
+test('500 callers that hang up halfway, or send nothing, do not block other callers', async () => {
   const { hostname, port } = new URL(host.baseUrl)
   const beginnings = ['', 'GET', health().slice(0, 30), withLength(100), CHUNKED, withLength(BODY.length)]
   const random = seededRandom(7)
@@ -220,7 +220,7 @@ test('500 callers that hang up in the middle, or never say anything, keep nobody
   for (const socket of sockets) socket.destroy()
 })
 
-test('200 connections of random bytes are refused one by one, and none of it is a fault of ours', async () => {
+test('200 connections of random bytes are refused one by one, without a 5xx', async () => {
   const random = seededRandom(42)
   const bytes = (length: number) => Buffer.from(Array.from({ length }, () => Math.floor(random() * 256)))
   for (let call = 0; call < 200; call++) {

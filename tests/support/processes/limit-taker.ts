@@ -5,8 +5,8 @@ import { limiter } from '../../../shared/operations/limits/limiter.ts'
 import { openMetrics } from '../../../shared/runtime/metrics.ts'
 
 /**
- * One instance of the limiter. For every order of its parent it takes `times` times at once from `limit`, and replies how
- * many requests were let through. The argument is the connection string.
+ * One instance of the limiter. For every order of its parent it takes `times` times at once from `limit`, and replies
+ * how many requests were let through. The argument is the connection string.
  */
 export interface TakeOrder {
   readonly limit: Limit

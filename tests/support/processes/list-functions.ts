@@ -5,8 +5,8 @@ import { loadApp } from '../../../local/runtime/load-app.ts'
 import { settingNames } from '../../../shared/runtime/config.ts'
 
 /**
- * Loads the built app as the worker does, which works once per process. The argument is the app's file. Prints as JSON what
- * the app registered, and what it touched while loading.
+ * Loads the built app as the worker does, which works once per process. The argument is the app's file. Prints as JSON
+ * what the app registered, and what it touched while loading.
  */
 const file = process.argv[2] ?? ''
 const read = new Set<string>()

@@ -14,8 +14,8 @@ export type TestAzurite = {
 }
 
 /**
- * Starts an Azurite of its own for a test, on random free ports: in memory, or in `dataDir`, or with `memory: false` in
- * a temporary folder that `stop` removes. It takes about 2 seconds; it ends with the test process even without `stop`.
+ * Starts a separate Azurite for a test, on random free ports: in memory, or in `dataDir`, or with `memory: false` in a
+ * temporary folder that `stop` removes. Takes about 2 seconds. Azurite ends with the test process even without `stop`.
  */
 export async function startAzurite(options: { memory?: boolean; dataDir?: string } = {}): Promise<TestAzurite> {
   const onDisk = options.dataDir !== undefined || options.memory === false

@@ -41,21 +41,21 @@ afterAll(async () => {
   await new Promise((resolve) => store.close(resolve))
 })
 
-it('passes a request and its reply on as they are, and counts it by name', async () => {
+it('passes a request and its reply on unchanged, and counts the request by name', async () => {
   proxy.setRates(noFaults)
   expect(await send('one')).toEqual({ status: 201, kind: 'reply', text: 'got one' })
   expect(seen).toEqual(['POST /account/q/messages?x=1 one'])
   expect([...proxy.requests]).toEqual([['q send', 1]])
 })
 
-it('cuts before the store has seen the request', async () => {
+it('cuts the connection before the store has seen the request', async () => {
   proxy.setRates({ ...noFaults, cutBefore: 1 })
   expect(await send('two')).toBe('cut')
   expect(seen).toEqual([])
   expect(proxy.faults).toEqual({ ...noFaults, cutBefore: 1 })
 })
 
-it('loses the reply after the store has done what was asked', async () => {
+it('loses the reply after the store has done the request', async () => {
   proxy.setRates({ ...noFaults, cutAfter: 1 })
   expect(await send('three')).toBe('cut')
   expect(seen).toEqual(['POST /account/q/messages?x=1 three'])
@@ -77,7 +77,7 @@ it('delays a request and then passes it on', async () => {
 describe('an outage', () => {
   afterEach(() => proxy.setOutage(null))
 
-  /** On a connection of its own. */
+  /** Sends on a new connection. */
   const sendBriefly = (body: string) =>
     new Promise<unknown>((resolve) => {
       const options = { port: proxy.port, path: '/account/q/messages', method: 'POST', agent: false } as const
@@ -89,9 +89,9 @@ describe('an outage', () => {
         reply.on('end', () => resolve({ status: reply.statusCode, text }))
         reply.on('error', () => resolve('half an answer'))
       })
-      sent.on('error', () => resolve(patience.aborted ? 'no answer' : 'cut'))
-      const patience = AbortSignal.timeout(500)
-      patience.addEventListener('abort', () => sent.destroy())
+      sent.on('error', () => resolve(timeout.aborted ? 'no answer' : 'cut'))
+      const timeout = AbortSignal.timeout(500)
+      timeout.addEventListener('abort', () => sent.destroy())
       sent.end(body)
     })
 
@@ -110,7 +110,7 @@ describe('an outage', () => {
     expect(await sendBriefly('y')).toEqual({ status: 201, text: 'got y' })
   })
 
-  it('drip begins a reply and does not end it in time', async () => {
+  it('drip starts a reply and does not finish it in time', async () => {
     proxy.setRates(noFaults)
     await proxy.setOutage('drip')
     expect(await sendBriefly('slow')).toBe('half an answer')

@@ -2,17 +2,17 @@ import { Agent, createServer, type IncomingMessage, type Server, type ServerResp
 import type { AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { seededRandom } from '../samples/random.ts'
-import { meetOutage, type Outage } from './outage.ts'
+import { type Outage, simulateOutage } from './outage.ts'
 
-/** The chance of each fault, 0 to 1; a request has one fault at most, and beside it perhaps a delay. */
+/** The chance of each fault, 0 to 1. A request meets at most one fault, and possibly a delay as well. */
 export interface FaultRates {
   /** The connection is cut before the store has seen the request. */
   readonly cutBefore: number
-  /** The connection is cut after the store has done what was asked: its reply is lost. */
+  /** The connection is cut after the store has done the request: the reply is lost. */
   readonly cutAfter: number
-  /** 503 without asking the store. */
+  /** 503; the store does not see the request. */
   readonly unavailable: number
-  /** Between 50 and 450 ms before the request goes on. */
+  /** The request is forwarded 50 to 450 ms late. */
   readonly delay: number
 }
 
@@ -24,7 +24,7 @@ export interface FaultProxy {
   /** Requests that reached the store, by name. */
   readonly requests: ReadonlyMap<string, number>
   setRates(rates: FaultRates): void
-  /** From the resolution on every request meets this outage; null ends it, and cuts what it still holds. */
+  /** Once resolved, every request meets this outage. null ends it and cuts the connections still open. */
   setOutage(outage: Outage | null): Promise<void>
   /** Requests that met an outage, since the last reset. */
   broken(): number
@@ -45,8 +45,8 @@ type Fault = Exclude<keyof FaultRates, 'delay'> | undefined
 export const noFaults: FaultRates = { cutBefore: 0, cutAfter: 0, unavailable: 0, delay: 0 }
 
 /**
- * Stands between a client and one port of 127.0.0.1, counts what passes and breaks some of it. The same seed picks the
- * same faults for the same order of requests.
+ * A proxy before one port of 127.0.0.1 that counts requests and injects faults. The same seed picks the same faults for
+ * the same order of requests.
  */
 export async function startFaultProxy(options: FaultProxyOptions): Promise<FaultProxy> {
   const { targetPort, nameOf } = options
@@ -69,10 +69,10 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
     return { reply, content: await readAll(reply) }
   }
 
-  async function meet(kind: Outage, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function applyOutage(kind: Outage, request: IncomingMessage, response: ServerResponse): Promise<void> {
     broken++
     const body = await readAll(request)
-    return meetOutage(kind, { response, cut: () => cut(request), toStore: () => toStore(request, body) })
+    return simulateOutage(kind, { response, cut: () => cut(request), toStore: () => toStore(request, body) })
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -87,7 +87,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
   }
 
   const server = createServer((request, response) => {
-    const handled = outage === null ? handle(request, response) : meet(outage, request, response)
+    const handled = outage === null ? handle(request, response) : applyOutage(outage, request, response)
     handled.catch(() => cut(request))
   })
   const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
@@ -101,7 +101,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
       rates = next
     },
     setOutage: async (next) => {
-      // A connection that is kept alive would outlast a port that nobody listens on, and what is held would never end.
+      // A keep-alive connection would outlive the closed port, and a held request would never end.
       server.closeAllConnections()
       if (outage !== 'refuse' && next === 'refuse') await close(server)
       if (outage === 'refuse' && next !== 'refuse') await listen(port)

@@ -18,6 +18,6 @@ it.each([
   expect(found(Buffer.from(content))).toEqual(['the key in a place'])
 })
 
-it('finds nothing in the last four characters, which are shown as a hint', () => {
+it('finds nothing in the last four characters, which are the hint', () => {
   expect(found(`permas_live_ ${random.slice(-10, -6)}`)).toEqual([])
 })

@@ -1,4 +1,4 @@
-/** Text or bytes that must not hold a secret, and the name of where they were found. */
+/** Text or bytes that must not contain a secret, and the name of their place. */
 export interface Place {
   readonly name: string
   readonly content: string | Buffer
@@ -9,7 +9,7 @@ interface Needle {
   readonly bytes: Buffer
 }
 
-/** `<secret> in <place>` for every place that holds one of the named secrets or half of it, however encoded. */
+/** Returns `<secret> in <place>` for every place that contains a named secret or half of one, in any encoding. */
 export function findSecrets(secrets: ReadonlyMap<string, string>, places: readonly Place[]): readonly string[] {
   const needles = [...secrets].flatMap(([name, secret]) =>
     [...encodingsOf(secret)].map((text): Needle => ({ name, bytes: Buffer.from(text) })),
@@ -21,7 +21,7 @@ export function findSecrets(secrets: ReadonlyMap<string, string>, places: readon
   return [...new Set(found)]
 }
 
-/** Either half of what comes after the prefix of a key, as it is, in hex, and as it looks inside of base64 text. */
+/** Both halves of the secret without its key prefix: plain, in hex, and as they appear inside base64 text. */
 function encodingsOf(secret: string): ReadonlySet<string> {
   const random = secret.replace(/^permas_[a-z]+_/, '')
   const middle = Math.floor(random.length / 2)
@@ -29,7 +29,7 @@ function encodingsOf(secret: string): ReadonlySet<string> {
   return new Set(halves.flatMap((half) => [half, Buffer.from(half).toString('hex'), ...insideBase64(half)]))
 }
 
-/** The base64 characters that depend on the text alone, for each of the three places where it can begin. */
+/** The base64 characters that depend only on the text, for each of its three possible offsets. */
 function insideBase64(text: string): string[] {
   return [0, 1, 2].map((offset) => {
     const encoded = Buffer.from('\0'.repeat(offset) + text).toString('base64')

@@ -2,16 +2,16 @@ import { type LocalHost, startLocalHost } from './local-host.ts'
 
 type RunningHost = LocalHost & { readonly baseUrl: string }
 
-/** Instances of the app, each a process of its own, that die and come back. */
+/** Instances of the app, one process each, that are killed and restarted. */
 export interface Fleet {
-  /** A host that serves; throws while none does. */
+  /** A running host. Throws while there is none. */
   pick(draw: number): RunningHost
-  /** SIGKILLs one of those that serve, and starts another in its place. Undefined when none can be spared. */
+  /** SIGKILLs a running host and starts another. Returns undefined, and kills none, when at most one runs. */
   killOne(draw: number): Promise<void> | undefined
   kills(): number
-  /** Those that serve now. */
+  /** The running hosts. */
   hosts(): readonly RunningHost[]
-  /** Lets all of them finish their work; resolves to their exit codes. */
+  /** Shuts all hosts down gracefully. Resolves to their exit codes. */
   stop(): Promise<readonly (number | NodeJS.Signals)[]>
 }
 

@@ -21,15 +21,15 @@ export interface KillRunOptions {
   readonly seed: number
   readonly hosts: number
   readonly durability: 'strict' | 'local'
-  /** How long uses are made and hosts are killed. */
+  /** How long the load and the kills last. */
   readonly loadMs: number
-  /** The pause between two kills, about. */
+  /** The mean pause between two kills. */
   readonly killEveryMs: number
-  /** Callers who validate, and callers who push, each one call after the other. */
+  /** Callers that validate, and callers that push, each sequentially. */
   readonly validators: number
   readonly pushers: number
   readonly eventsPerPush: number
-  /** How long it may take from the end of the load until everything is counted. */
+  /** The longest time from the end of the load until all uses are counted. */
   readonly drainMs: number
 }
 
@@ -38,11 +38,11 @@ export interface KillReport extends Comparison {
   readonly attempted: number
   readonly acknowledged: number
   readonly pushes: number
-  /** Pushed batches whose status does not say that all of their uses were applied. */
+  /** Pushed batches whose status does not report all uses as applied. */
   readonly pushesWrong: number
   readonly kills: number
   readonly faults: FaultRates
-  /** How long it took to count what was left at the end of the load. */
+  /** How long it took to count the uses outstanding at the end of the load. */
   readonly drainedInMs: number
   readonly reconciliation: ReconciliationView
   readonly exits: readonly (number | NodeJS.Signals)[]
@@ -56,7 +56,7 @@ interface TestKey {
 interface Run {
   readonly options: KillRunOptions
   readonly fleet: Fleet
-  /** The folder of the SQLite files, which all hosts share. */
+  /** The folder of the SQLite files, shared by all hosts. */
   readonly disk: string
   readonly adminKey: string
   readonly ledger: UseLedger
@@ -68,13 +68,13 @@ interface Run {
 const KEYS_PER_KIND = 8
 const CALL_TIMEOUT_MS = 15_000
 const KEYS_PER_BATCH = 25
-/** Long enough to count a message in rough weather, short enough to wait for those that the dead had taken. */
+/** Long enough to count a message despite the faults, short enough to wait for messages leased to killed hosts. */
 const LEASE_SECONDS = '8'
 const REDRIVE_EVERY_MS = 5000
 
 /**
- * Hosts over one store count uses that reach them as validations and as pushes, while they are SIGKILLed at random and
- * every request to the store may be cut, lost, refused or late. The store itself is never killed: it would forget.
+ * Hosts over one store count validations and pushes, while they are SIGKILLed at random and every request to the store
+ * may be cut, lost, refused or late. The store itself is never killed: it is in memory.
  */
 export async function runKillTest(options: KillRunOptions): Promise<KillReport> {
   const azurite = await startAzurite()
@@ -109,7 +109,7 @@ export async function runKillTest(options: KillRunOptions): Promise<KillReport> 
     }
 
     proxies.setRates(roughWeather)
-    const batchIds = await underFire(run, [...validated, ...both], [...pushed, ...both])
+    const batchIds = await runLoad(run, [...validated, ...both], [...pushed, ...both])
     const drainedInMs = await drain(run, azurite.connectionString)
     const faults = proxies.faults()
     proxies.setRates(noFaults)
@@ -147,8 +147,8 @@ async function makeKeys(call: Run['call']): Promise<readonly TestKey[]> {
   return Promise.all(Array.from({ length: KEYS_PER_KIND }, make))
 }
 
-/** Resolves to the ids of the pushed batches, when all of them are accepted and the last host is back. */
-async function underFire(run: Run, validated: readonly TestKey[], pushed: readonly TestKey[]): Promise<string[]> {
+/** Resolves to the ids of the pushed batches once all are accepted and the last host is back. */
+async function runLoad(run: Run, validated: readonly TestKey[], pushed: readonly TestKey[]): Promise<string[]> {
   const { validators, pushers } = run.options
   const validating = Array.from({ length: validators }, () => validate(run, validated))
   const pushing = Array.from({ length: pushers }, (_, pusher) => push(run, pusher, pushed))
@@ -166,20 +166,20 @@ async function killHosts({ fleet, options, random, endsAtMs }: Run): Promise<voi
   await Promise.all(returning)
 }
 
-/** Uses are acknowledged by their verdicts, and by nothing else: a 503 or a cut connection promises nothing. */
+/** Only a verdict acknowledges a use: a 503 or a cut connection promises nothing. */
 async function validate(run: Run, keys: readonly TestKey[]): Promise<void> {
   const { ledger, random, endsAtMs } = run
   while (Date.now() < endsAtMs) {
     const used = Array.from({ length: random() < 0.5 ? 1 : KEYS_PER_BATCH }, () => pick(keys, random))
-    const verdicts = await judge(run, used).catch(() => undefined)
+    const verdicts = await validateAll(run, used).catch(() => undefined)
     for (const { keyId } of used) ledger.validation(keyId, verdicts !== undefined)
     if (verdicts?.some((code) => code !== 'VALID')) throw new Error(`A good key was refused: ${verdicts}`)
     if (verdicts === undefined) await setTimeout(20)
   }
 }
 
-/** The verdicts on all keys; undefined where the service could not give them. */
-async function judge({ call, random }: Run, keys: readonly TestKey[]): Promise<readonly string[] | undefined> {
+/** The verdicts on all keys; undefined when the service returned none. */
+async function validateAll({ call, random }: Run, keys: readonly TestKey[]): Promise<readonly string[] | undefined> {
   const requests = keys.map(({ secret }) => ({ key: secret, endpoint: `GET /${Math.floor(random() * 5)}` }))
   if (requests.length === 1) {
     const reply = await call('POST /auth/keys/validate', { body: requests[0] })
@@ -199,13 +199,13 @@ async function push(run: Run, pusher: number, keys: readonly TestKey[]): Promise
   return batchIds
 }
 
-/** Sends one and the same batch until a host accepts it: a batch that was cut off may be there already. */
+/** Retries a batch until a host accepts it: after a cut connection it may be stored already. */
 async function pushUntilAccepted({ call, ledger, random, options }: Run, batchId: string, keys: readonly TestKey[]) {
   const uses = new Map<string, number>()
   const events = Array.from({ length: options.eventsPerPush }, () => {
     const { keyId } = pick(keys, random)
     uses.set(keyId, (uses.get(keyId) ?? 0) + 1)
-    // Up to a day old, so that two days and all hours have their share.
+    // Up to a day old, so that the uses spread over two days and all hours.
     const at = new Date(Date.now() - random() * 86_400_000).toISOString()
     return { key_id: keyId, at, endpoint: `GET /${Math.floor(random() * 5)}`, status: random() < 0.1 ? 500 : 200 }
   })
@@ -229,7 +229,7 @@ async function countWrongPushes({ call, options }: Run, batchIds: readonly strin
   return wrong
 }
 
-/** Until no spool holds a use and no queue a message. What was delivered too often, to hosts that died of it, is given another try. */
+/** Waits until all spools and queues are empty. Redrives poison messages, whose deliveries the kills used up. */
 async function drain(run: Run, connectionString: string): Promise<number> {
   const { call, options, fleet, disk, adminKey } = run
   const startedAtMs = Date.now()

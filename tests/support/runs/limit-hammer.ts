@@ -1,10 +1,10 @@
 import { ValidationView } from '../../../shared/contracts/validate.ts'
 import { callApi } from '../requests/api-client.ts'
 
-/** A use that was let through: decided at some instant between these two. */
+/** A use that was let through, decided between `sentMs` and `receivedMs`. */
 export interface Accepted {
   readonly sentMs: number
-  readonly heardMs: number
+  readonly receivedMs: number
 }
 
 interface Hammering {
@@ -12,7 +12,7 @@ interface Hammering {
   readonly credential: string
   readonly secret: string
   readonly forMs: number
-  /** How many requests are under way at one time, per host. */
+  /** Concurrent requests per host. */
   readonly atOnce: number
   readonly pauseMs: number
 }
@@ -24,7 +24,7 @@ export interface HammerReport {
   readonly others: readonly string[]
 }
 
-/** Validates one key on several hosts for a while, as often as they let it. */
+/** Validates one key on several hosts in a loop. */
 export async function hammerKey({
   baseUrls,
   credential,
@@ -42,7 +42,7 @@ export async function hammerKey({
     while (performance.now() < endsAtMs) {
       const sentMs = performance.now()
       const code = await validate(baseUrl, { credential, secret })
-      if (code === 'VALID') accepted.push({ sentMs, heardMs: performance.now() })
+      if (code === 'VALID') accepted.push({ sentMs, receivedMs: performance.now() })
       else if (code === 'RATE_LIMITED' || code === 'QUOTA_EXCEEDED') refused++
       else others.push(code)
       await new Promise((resolve) => setTimeout(resolve, pauseMs))
@@ -53,7 +53,7 @@ export async function hammerKey({
   return { accepted, refused, others }
 }
 
-/** The code of the verdict, or the status of what is none. */
+/** The code of the verdict, else the HTTP status. */
 export async function validate(
   baseUrl: string,
   { credential, secret }: { readonly credential: string; readonly secret: string },
@@ -63,11 +63,11 @@ export async function validate(
 }
 
 /**
- * The most uses that lie in one span of this length for certain: sent after its beginning and heard of before its end. A
- * use whose answer was late may have been decided before, so it proves nothing.
+ * The most uses that were certainly decided within one span of this length: sent after its start, answered before its
+ * end. A use with a late answer may have been decided earlier, so it proves nothing.
  */
 export function mostForCertain(accepted: readonly Accepted[], windowMs: number): number {
   const within = (fromMs: number) =>
-    accepted.filter(({ sentMs, heardMs }) => sentMs >= fromMs && heardMs < fromMs + windowMs).length
+    accepted.filter(({ sentMs, receivedMs }) => sentMs >= fromMs && receivedMs < fromMs + windowMs).length
   return Math.max(0, ...accepted.map(({ sentMs }) => within(sentMs)))
 }

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import type { TakeOrder } from '../processes/limit-taker.ts'
 
-/** Instances of the limiter, each a process of its own, on one store. */
+/** Instances of the limiter on one store, one process each. */
 export interface LimitTakers {
-  /** Lets all of them ask at once; resolves to how many requests each let through. */
+  /** All instances take at once. Resolves to how many requests each let through. */
   take(order: TakeOrder): Promise<readonly number[]>
   stop(): Promise<void>
 }

@@ -4,7 +4,7 @@ import { QueueServiceClient } from '@azure/storage-queue'
 import { storageMessageQueue } from '../../../shared/adapters/message-queue.ts'
 import { type TableAccess, type TableAccessOptions, tableAccess } from '../../../shared/adapters/tables/table-access.ts'
 
-/** Tables and queues of an account that others may use too: under names that only this run has, and removed at its end. */
+/** Tables and queues in a shared account: under names unique to this run, removed at its end. */
 export function liveAccount(connectionString: string, options: Omit<TableAccessOptions, 'connectionString'> = {}) {
   const prefix = `live${randomBytes(6).toString('hex')}`
   const access = tableAccess({ ...options, connectionString })

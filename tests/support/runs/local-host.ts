@@ -7,19 +7,19 @@ const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url))
 const START_TIMEOUT_MS = 20_000
 
 export type LocalHostOptions = {
-  /** The folder of the app: a package.json whose `main` names what is run. Without it the built bundle is run. */
+  /** The folder of the app, whose package.json names the code in `main`. Default: the built bundle. */
   appDir?: string
-  /** More arguments; the port is a free one and the store lives in memory unless these say otherwise. */
+  /** More arguments. Unless they say otherwise, the port is a free one and the store is in memory. */
   args?: readonly string[]
-  /** Nothing else of this process's environment reaches the host, but PATH. */
+  /** The host's environment, besides PATH. */
   env?: Readonly<Record<string, string>>
-  /** Gives it a process group, the whole of which `kill` signals, as a Ctrl-C in a terminal does. */
+  /** Runs the host in its own process group; `kill` signals the whole group, as Ctrl-C in a terminal does. */
   likeTerminal?: boolean
 }
 
 export type LocalHost = {
   pid: number
-  /** Standard output and error up to now. */
+  /** Standard output and error so far. */
   output: () => string
   /** Resolves when the output matches; rejects after 20 seconds. */
   waitFor: (pattern: RegExp) => Promise<RegExpExecArray>
@@ -28,7 +28,7 @@ export type LocalHost = {
   exited: Promise<number | NodeJS.Signals>
 }
 
-/** Spawns `node local/start.ts` and does not wait for anything. */
+/** Spawns `node local/start.ts` without waiting for it. */
 export function spawnLocalHost({ appDir, args = [], env = {}, likeTerminal = false }: LocalHostOptions): LocalHost {
   const app = appDir === undefined ? [] : ['--app', appDir]
   const port = args.includes('--port') ? [] : ['--port', '0']
@@ -46,7 +46,7 @@ export function spawnLocalHost({ appDir, args = [], env = {}, likeTerminal = fal
   })
 }
 
-/** Spawns the local host and resolves when it serves; rejects with its output when it does not start. */
+/** Spawns the local host. Resolves when it serves; rejects with its output when it does not start. */
 export async function startLocalHost(options: LocalHostOptions = {}): Promise<LocalHost & { baseUrl: string }> {
   const host = spawnLocalHost(options)
   const failed = host.exited.then((code) => {
@@ -64,7 +64,7 @@ function observe(child: ChildProcess, kill: LocalHost['kill']): LocalHost {
     output: () => text,
     waitFor: (pattern) => poll(() => pattern.exec(text) ?? undefined, START_TIMEOUT_MS),
     kill,
-    // 'close' and not 'exit': the output is complete then.
+    // On 'close', unlike 'exit', the output is complete.
     exited: once(child, 'close').then(([code, signal]) => code ?? signal),
   }
 }

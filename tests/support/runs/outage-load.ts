@@ -4,21 +4,21 @@ import type { CallOptions } from '../requests/api-client.ts'
 import { type Call, type OutageKey, unknownSecret } from '../worlds/outage-world.ts'
 import type { UseLedger } from './use-ledger.ts'
 
-/** What callers saw while one state of the store lasted. */
+/** What callers saw during one state of the store. */
 export interface Seen {
-  /** Known keys: judged, and how long each took. */
+  /** Known keys with the right verdict. */
   judged: number
   degraded: number
   readonly latenciesMs: number[]
-  /** Known keys without a verdict, with a wrong one; described, the first few. */
+  /** Replies for known keys without a verdict or with a wrong one: the first 20. */
   readonly wrong: string[]
-  /** Keys that nobody knows: by what was answered. */
+  /** Unknown keys, by answer. */
   readonly unknown: Map<string, number>
-  /** Malformed keys: by what was answered. */
+  /** Malformed keys, by answer. */
   readonly malformed: Map<string, number>
-  /** Callers with a management key that nobody knows: by what was answered. */
+  /** Callers with an unknown management key, by answer. */
   readonly strangers: Map<string, number>
-  /** Calls that no host took: it was being killed. */
+  /** Calls without a reply: the host was being killed. */
   unreached: number
 }
 
@@ -34,16 +34,16 @@ export interface OutageLoad {
   readonly keys: readonly OutageKey[]
   readonly ledger: UseLedger
   readonly random: () => number
-  /** Where what is seen now is noted. */
+  /** The record of the current state. */
   readonly seen: () => Seen
-  /** Whether it goes on. */
+  /** Whether the load goes on. */
   readonly lasts: () => boolean
 }
 
 const WRONG_MAX = 20
 const PAUSE_MS = 15
 const PROBE_PAUSE_MS = 400
-/** Fewer than the wrong credentials that an address may present in a minute. */
+/** Stays below the failure budget of an address. */
 const STRANGER_PAUSE_MS = 1600
 
 /** Resolves when the load has ended and its last call is answered. */
@@ -99,7 +99,7 @@ async function useKnownKey(load: OutageLoad): Promise<void> {
   seen.latenciesMs.push(Date.now() - sentAtMs)
 }
 
-/** Noted only where the store was in one state from the question to the answer. */
+/** Records an answer only if the store stayed in one state from request to reply. */
 async function probe(load: OutageLoad, options: CallOptions, answersOf: (seen: Seen) => Map<string, number>) {
   const before = load.seen()
   const reply = await validate(load, options)
@@ -110,7 +110,7 @@ async function probe(load: OutageLoad, options: CallOptions, answersOf: (seen: S
   answers.set(answer, (answers.get(answer) ?? 0) + 1)
 }
 
-/** Undefined where there was no reply: the use may or may not have been counted. */
+/** Undefined without a reply: the use may or may not have been counted. */
 async function validate({ call }: OutageLoad, options: CallOptions) {
   return call('POST /auth/keys/validate', options).catch(() => undefined)
 }

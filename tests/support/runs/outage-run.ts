@@ -16,17 +16,17 @@ import { countMessages } from './store-contents.ts'
 import { makeTestSettings } from './test-settings.ts'
 import { type Comparison, useLedger } from './use-ledger.ts'
 
-/** One state of the store, for a time. */
+/** One state of the store and its duration. */
 export interface OutageStep {
   readonly name: string
   readonly tables: Outage | null
   readonly queues: Outage | null
-  /** Azurite itself is stopped by a signal, and goes on after it. */
+  /** Azurite is stopped (SIGSTOP) for the step and continued after it. */
   readonly stopped?: boolean
   readonly lastsMs: number
-  /** The host is SIGKILLed when half of it is over, and started again at once. */
+  /** The host is SIGKILLed halfway through the step and restarted at once. */
   readonly killed?: boolean
-  /** A key is revoked when a third of it is over: `pending` where the tables are down. */
+  /** A key is revoked after a third of the step: `pending` where the tables are down. */
   readonly revokes?: boolean
 }
 
@@ -35,16 +35,16 @@ export interface OutageRunOptions {
   readonly steps: readonly OutageStep[]
   readonly perKind: number
   readonly callers: number
-  /** How long after the start the keys that expire do so. */
+  /** When the expiring keys expire, from the start. */
   readonly expireAfterMs: number
   readonly drainMs: number
 }
 
 export interface OutageReport extends Comparison {
   readonly steps: readonly { readonly name: string; readonly seen: Seen }[]
-  /** What the calls that revoke answered, and whether what was revoked stayed so, here and in the store. */
+  /** The status of each revocation, whether the key was refused at once, and its status in the store at the end. */
   readonly revocations: readonly { readonly status: number; readonly refusedAtOnce: boolean; readonly stored: string }[]
-  /** From the end of the last outage until no spool and no queue held a use. */
+  /** From the end of the last outage until the spool and the queue were empty. */
   readonly drainedInMs: number
   readonly spoolDrainedInMs: number
   readonly attempted: number
@@ -60,9 +60,9 @@ interface World {
 }
 
 const CALL_TIMEOUT_MS = 15_000
-const REMEMBERED_WITHIN_MS = 30_000
+const REPLICATED_WITHIN_MS = 30_000
 
-/** A host over a store that fails in one way after the other, while known and unknown keys are validated. */
+/** Runs a host over a store that fails step by step, while known and unknown keys are validated. */
 export async function runOutage(options: OutageRunOptions): Promise<OutageReport> {
   const cleanUps: (() => Promise<void>)[] = []
   try {
@@ -115,8 +115,8 @@ async function runIn(world: World, options: OutageRunOptions): Promise<OutageRep
   const keys = await makeOutageKeys(call, options.perKind, Date.now() + options.expireAfterMs)
   const victims = await makeOutageKeys(call, 1, Date.now() + 3_600_000)
   const ledger = useLedger()
-  for (const key of [...keys, ...victims]) await introduce(call, key, ledger)
-  await poll(async () => (await readGauge(call, 'auth_api_replica_keys')) >= keys.length, REMEMBERED_WITHIN_MS)
+  for (const key of [...keys, ...victims]) await warmUp(call, key, ledger)
+  await poll(async () => (await readGauge(call, 'auth_api_replica_keys')) >= keys.length, REPLICATED_WITHIN_MS)
 
   const steps: { name: string; seen: Seen }[] = []
   const revocations: OutageReport['revocations'][number][] = []
@@ -127,7 +127,7 @@ async function runIn(world: World, options: OutageRunOptions): Promise<OutageRep
   const revoked: string[] = []
   for (const step of options.steps) {
     const victim = victims.filter(({ keyId }) => !revoked.includes(keyId))[0]
-    await enter(world, step)
+    await enterStep(world, step)
     steps.push({ name: step.name, seen: nothingSeen() })
     if (step.revokes === true && victim !== undefined) {
       await setTimeout(step.lastsMs / 3)
@@ -138,7 +138,7 @@ async function runIn(world: World, options: OutageRunOptions): Promise<OutageRep
     if (step.killed === true) await world.restart()
     await setTimeout(step.lastsMs / 2)
   }
-  await enter(world, { name: 'over', tables: null, queues: null, lastsMs: 0 })
+  await enterStep(world, { name: 'over', tables: null, queues: null, lastsMs: 0 })
   lasts = false
   const endedAtMs = Date.now()
   await load
@@ -148,7 +148,7 @@ async function runIn(world: World, options: OutageRunOptions): Promise<OutageRep
     steps,
     revocations: await Promise.all(
       revocations.map(async (one, index) => {
-        const view = (await insist(() => call(`GET /auth/keys/${revoked[index]}`))).as(KeyView)
+        const view = (await retryUntilUp(() => call(`GET /auth/keys/${revoked[index]}`))).as(KeyView)
         return { ...one, stored: view.status }
       }),
     ),
@@ -158,17 +158,13 @@ async function runIn(world: World, options: OutageRunOptions): Promise<OutageRep
   }
 }
 
-/** Also ends whatever the step before had begun. */
-async function enter({ azurite, proxies }: World, { tables, queues, stopped }: OutageStep): Promise<void> {
+/** Puts the store into the step's state, and ends the previous step's. */
+async function enterStep({ azurite, proxies }: World, { tables, queues, stopped }: OutageStep): Promise<void> {
   process.kill(azurite.pid, stopped === true ? 'SIGSTOP' : 'SIGCONT')
   await Promise.all([proxies.tables.setOutage(tables), proxies.queues.setOutage(queues)])
 }
 
-async function introduce(
-  call: Call,
-  { secret, ask, keyId, rightCodes }: OutageKey,
-  ledger: ReturnType<typeof useLedger>,
-) {
+async function warmUp(call: Call, { secret, ask, keyId, rightCodes }: OutageKey, ledger: ReturnType<typeof useLedger>) {
   const view = (await call('POST /auth/keys/validate', { body: { key: secret, ...ask } })).as(ValidationView)
   if (!rightCodes(Date.now(), Date.now()).includes(view.code)) throw new Error(`A new key is ${view.code}.`)
   ledger.validation(keyId, true)
@@ -190,21 +186,21 @@ async function drain({ call, azurite }: World, drainMs: number, sinceMs: number)
 async function countUses(call: Call, keys: readonly OutageKey[]): Promise<ReadonlyMap<string, number>> {
   const counted = new Map<string, number>()
   for (const { keyId } of keys) {
-    const reply = await insist(() => call(`GET /auth/keys/${keyId}/usage`))
+    const reply = await retryUntilUp(() => call(`GET /auth/keys/${keyId}/usage`))
     counted.set(keyId, reply.as(KeyUsageView).totals.total)
   }
   return counted
 }
 
-/** A breaker may be open for a moment longer than the outage. */
-function insist(ask: () => Promise<Reply>): Promise<Reply> {
+/** Retries a 503: a circuit breaker may stay open a moment longer than the outage. */
+function retryUntilUp(request: () => Promise<Reply>): Promise<Reply> {
   return poll(async () => {
-    const reply = await ask()
+    const reply = await request()
     return reply.status !== 503 && reply
   })
 }
 
-/** NaN while there is no such line. */
+/** NaN while the metric has no value. */
 async function readGauge(call: Call, name: string): Promise<number> {
   const { text } = await call('GET /metrics')
   return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1])

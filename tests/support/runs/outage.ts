@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
 
 /**
- * How a store that is down behaves. `blackhole`: takes the request and never answers. `refuse`: nobody listens.
- * `unavailable`: 503. `throttled`: 429 with a long Retry-After. `drip`: does what was asked and sends its reply a byte at a
- * time. `replyLost`: does what was asked and cuts the connection.
+ * How a store that is down behaves. `blackhole`: takes the request and never replies. `refuse`: the port is closed.
+ * `unavailable`: 503. `throttled`: 429 with a long Retry-After. `drip`: does the request and sends the reply byte by
+ * byte. `replyLost`: does the request and cuts the connection.
  */
 export type Outage = 'blackhole' | 'refuse' | 'unavailable' | 'throttled' | 'drip' | 'replyLost'
 
@@ -12,15 +12,15 @@ export const outages: readonly Outage[] = ['blackhole', 'refuse', 'unavailable',
 
 const DRIP_MS = 250
 
-/** What a request may come to. */
-interface Met {
+/** The means to answer, cut or forward one request. */
+interface OutageHandlers {
   readonly response: ServerResponse
   readonly cut: () => void
   readonly toStore: () => Promise<{ readonly reply: IncomingMessage; readonly content: Buffer }>
 }
 
-/** Resolves when nothing more is done about the request; in a black hole it is held until its connection goes. */
-export async function meetOutage(outage: Outage, { response, cut, toStore }: Met): Promise<void> {
+/** Resolves when the request is dealt with. In a black hole the connection stays open without a reply. */
+export async function simulateOutage(outage: Outage, { response, cut, toStore }: OutageHandlers): Promise<void> {
   switch (outage) {
     case 'blackhole':
       return
@@ -40,7 +40,7 @@ export async function meetOutage(outage: Outage, { response, cut, toStore }: Met
   }
 }
 
-/** Until whoever waits for it gives up. */
+/** Sends the reply byte by byte, until the client gives up. */
 async function drip(response: ServerResponse, { reply, content }: { reply: IncomingMessage; content: Buffer }) {
   response.writeHead(reply.statusCode ?? 502, { 'content-type': reply.headers['content-type'] ?? 'text/plain' })
   for (const byte of content) {

@@ -12,18 +12,18 @@ import { makeTestSettings } from './test-settings.ts'
 export interface RevocationRunOptions {
   readonly seed: number
   readonly hosts: number
-  /** Of every two keys one is used until it is refused everywhere; the other rests from before its revocation on. */
+  /** Every other key is used until it is refused everywhere; the rest stay unused from before their revocation on. */
   readonly keys: number
   readonly revokesPerSecond: number
-  /** Callers of keys that nobody revokes, each one call after the other. */
+  /** Callers of keys that are never revoked, each sequentially. */
   readonly bystanders: number
-  /** How long one of the hosts is stopped (SIGSTOP) in the middle of it; 0: not at all. */
+  /** How long one host is stopped (SIGSTOP) in the middle of the run; 0: not at all. */
   readonly stoppedMs: number
 }
 
 export interface RevocationReport extends ReturnType<UseRecord['report']> {
   readonly revoked: number
-  /** For every key and host: how long after the reply to the revocation the last accepted use was sent; below 0: before. */
+  /** Per key and host: when the last accepted use was sent, after the reply to the revocation; negative: before it. */
   readonly lastAcceptedMs: readonly number[]
 }
 
@@ -33,12 +33,12 @@ const PAUSE_MS = 700
 const AT_ONCE = 6
 const SPARED = 20
 
-/** The connection could not be had, as of a host that is stopped. */
+/** The connection failed, as with a stopped host. */
 export const NO_REPLY = 'no reply'
 
 type Host = LocalHost & { readonly baseUrl: string }
 
-/** Instances of one app, and what is found out about them. */
+/** Instances of one app, and the record of their answers. */
 interface World {
   readonly hosts: readonly Host[]
   readonly credential: string
@@ -52,8 +52,8 @@ interface Target {
 }
 
 /**
- * Instances on one store, and keys that every one of them knows: all of the keys are revoked, through one instance or
- * another, while they are used at all of them. A use counts by the moment when its request is sent.
+ * Instances on one store, all with the same keys cached. Every key is revoked through some instance while it is used at
+ * all of them. A use counts by the time its request was sent.
  */
 export async function runRevocations(options: RevocationRunOptions): Promise<RevocationReport> {
   const azurite = await startAzurite()
@@ -87,7 +87,7 @@ async function revokeAll(world: World, options: RevocationRunOptions): Promise<R
   const lasts = await Promise.all(
     targets.map(async (target, index) => {
       await wait((index / revokesPerSecond) * 1000)
-      return revokeAndUse(world, target, index % 2 === 0 ? useUntilRefused : useOnceLate)
+      return revokeAndUse(world, target, index % 2 === 0 ? useUntilRefused : useAfterDeadline)
     }),
   )
   await stopped
@@ -96,15 +96,15 @@ async function revokeAll(world: World, options: RevocationRunOptions): Promise<R
   return { revoked: targets.length, lastAcceptedMs: lasts.flat(), ...world.record.report() }
 }
 
-/** Uses a key at a host; resolves to how long after `revoked` the last accepted use was sent. */
+/** Uses a key at a host. Resolves to how long after `revoked` the last accepted use was sent. */
 type UseAt = (world: World, host: Host, target: Target, revoked: Promise<number>) => Promise<number>
 
 async function revokeAndUse(world: World, target: Target, useAt: UseAt): Promise<readonly number[]> {
   const { promise: revoked, resolve } = Promise.withResolvers<number>()
   const uses = world.hosts.map((host) => useAt(world, host, target, revoked))
-  // Uses are under way when it is revoked.
+  // The revocation comes while uses are under way.
   await wait(PAUSE_MS)
-  await insist(world, pick(world, world.hosts), `POST /auth/keys/${target.keyId}/revoke`, { reason: 'policy' }, 200)
+  await callUntil(world, pick(world, world.hosts), `POST /auth/keys/${target.keyId}/revoke`, { reason: 'policy' }, 200)
   resolve(performance.now())
   return Promise.all(uses)
 }
@@ -122,8 +122,8 @@ async function useUntilRefused(...[world, host, target, revoked]: Parameters<Use
   return Math.max(...afterMs)
 }
 
-/** Leaves the key alone until the promised time is over. */
-async function useOnceLate(...[world, host, target, revoked]: Parameters<UseAt>): Promise<number> {
+/** Does not use the key until the promised time is over. */
+async function useAfterDeadline(...[world, host, target, revoked]: Parameters<UseAt>): Promise<number> {
   const revokedAtMs = await revoked
   await wait(PROMISED_MS + 1)
   const { code, sentAtMs } = await poll(async () => {
@@ -136,20 +136,20 @@ async function useOnceLate(...[world, host, target, revoked]: Parameters<UseAt>)
   return sentAtMs - revokedAtMs
 }
 
-/** Makes keys that every host has in its memory. */
+/** Makes keys that every host has cached. */
 async function makeTargets(world: World, count: number): Promise<readonly Target[]> {
   return pLimit(AT_ONCE).map(Array.from({ length: count }).keys(), async (index): Promise<Target> => {
     const body = { provider_id: 'acme', environment: 'live', name: `key ${index}` }
-    const reply = await insist(world, pick(world, world.hosts), 'POST /auth/keys/generate', body, 201)
+    const reply = await callUntil(world, pick(world, world.hosts), 'POST /auth/keys/generate', body, 201)
     const { key_id: keyId, key: secret } = reply.as(NewKeyView)
     if (secret === null) throw new Error('A new key came without its secret.')
-    for (const host of world.hosts) await insist(world, host, 'POST /auth/keys/validate', { key: secret }, 200)
+    for (const host of world.hosts) await callUntil(world, host, 'POST /auth/keys/validate', { key: secret }, 200)
     return { keyId, secret }
   })
 }
 
-/** Calls until the answer has this status: while everything starts the store may be too slow, and 202 is not yet 200. */
-async function insist(
+/** Retries until the reply has this status: during the start the store may be slow, and a 202 becomes a 200. */
+async function callUntil(
   { credential }: World,
   host: Host,
   call: `${string} /${string}`,
@@ -164,7 +164,7 @@ async function insist(
   }, 120_000)
 }
 
-/** One use of a key: its verdict, and when it was sent. */
+/** Uses a key once. Resolves to the verdict and the time the request was sent. */
 async function use({ credential, record }: World, host: Host, { secret }: Target) {
   const sentAtMs = performance.now()
   const request = callApi(host.baseUrl, 'POST /auth/keys/validate', { credential, body: { key: secret } })
@@ -190,13 +190,13 @@ function useRecord() {
     },
     resting: () => void restingUses++,
     report: () => ({
-      /** By verdict, or by status where there was none. */
+      /** By verdict, else by status. */
       answers: { ...answers },
-      /** Answers that were given while the store did not. */
+      /** Degraded answers, given while the store was down. */
       degraded,
-      /** Uses that were sent more than the promised time after the reply, and accepted. */
+      /** Accepted uses that were sent later than the promised time after the reply. */
       tooLate,
-      /** Uses of the resting keys, just after the promised time. */
+      /** Uses of the unused half of the keys, just after the promised time. */
       restingUses,
     }),
   }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A server on a random port of 127.0.0.1 that treats every request as `listener` does, and counts them. */
+/** A server on a random port of 127.0.0.1 that passes every request to `listener`, and counts the requests. */
 export async function startSickServer(listener: RequestListener) {
   let requests = 0
   const server = createServer((request, response) => {

@@ -3,7 +3,7 @@ import { openLeftDatabase } from '../../../shared/adapters/sqlite/local-database
 import { sqliteSpool } from '../../../shared/adapters/sqlite/spool.ts'
 import { callApi } from '../requests/api-client.ts'
 
-/** What waits on the disk, in the files of the hosts that serve and in those of the folder that nobody has. */
+/** The bytes in all spools: those of the running hosts and the orphaned files in the folder. */
 export async function spooledBytes(
   hosts: readonly { readonly baseUrl: string }[],
   folder: string,
@@ -13,12 +13,12 @@ export async function spooledBytes(
   for (const { baseUrl } of hosts) bytes += await readSpoolGauge(baseUrl, adminKey)
   for (const file of await readdir(folder)) {
     const [, fingerprint = '', slot] = /^auth-api-([0-9a-f]+)-(\d+)\.db$/.exec(file) ?? []
-    if (slot !== undefined) bytes += leftBytes({ folder, fingerprint, log: () => undefined }, Number(slot))
+    if (slot !== undefined) bytes += orphanedBytes({ folder, fingerprint, log: () => undefined }, Number(slot))
   }
   return bytes
 }
 
-function leftBytes(options: Parameters<typeof openLeftDatabase>[0], slot: number): number {
+function orphanedBytes(options: Parameters<typeof openLeftDatabase>[0], slot: number): number {
   const orphaned = openLeftDatabase(options, slot)
   if (orphaned === undefined) return 0
   try {
@@ -28,7 +28,7 @@ function leftBytes(options: Parameters<typeof openLeftDatabase>[0], slot: number
   }
 }
 
-/** NaN where there is none: no file could be opened. */
+/** NaN without the metric: the host has no spool. */
 async function readSpoolGauge(baseUrl: string, credential: string): Promise<number> {
   const { text } = await callApi(baseUrl, 'GET /metrics', { credential })
   return Number(/^auth_api_spool_bytes(?:\{[^}]*\})? (\S+)$/m.exec(text)?.[1])

@@ -4,20 +4,20 @@ import { type FaultProxy, type FaultRates, startFaultProxy } from './fault-proxy
 import { nameQueueRequest, nameTableRequest } from './storage-request.ts'
 
 export interface StorageProxies {
-  /** For whoever is to reach the store through the proxies. */
+  /** Reaches the store through the proxies. */
   readonly connectionString: string
   readonly queues: FaultProxy
   readonly tables: FaultProxy
   setRates(rates: FaultRates): void
-  /** Of both ports, since the last reset. */
+  /** Faults at both ports since the last reset. */
   faults(): FaultRates
-  /** What reached the store since the last reset: how often, by name, the most frequent first. */
+  /** Requests that reached the store since the last reset, by name, the most frequent first. */
   requests(): ReadonlyMap<string, number>
   resetCounts(): void
   close(): Promise<void>
 }
 
-/** A proxy before the queues of an Azurite and one before its tables. */
+/** Starts one proxy before the queues of an Azurite and one before its tables. */
 export async function startStorageProxies(azurite: TestAzurite, seed: number): Promise<StorageProxies> {
   const [queue, table] = await Promise.all([
     startFaultProxy({ targetPort: azurite.queuePort, nameOf: nameQueueRequest, seed }),
@@ -48,5 +48,5 @@ export async function startStorageProxies(azurite: TestAzurite, seed: number): P
   }
 }
 
-/** 3 % of the requests are cut before the store sees them, 3 % after, 3 % answered with 503; 5 % come late. */
+/** 3 % of the requests are cut before the store sees them, 3 % after, 3 % get a 503; 5 % are late. */
 export const roughWeather: FaultRates = { cutBefore: 0.03, cutAfter: 0.03, unavailable: 0.03, delay: 0.05 }

@@ -6,14 +6,14 @@ const queueVerbs: Verbs = { PUT: 'create queue', GET: 'read depth', DELETE: 'del
 const tableVerbs: Verbs = { POST: 'insert', GET: 'query' }
 const rowVerbs: Verbs = { GET: 'point read', PUT: 'replace', PATCH: 'merge', MERGE: 'merge', DELETE: 'delete' }
 
-/** What a request to Azurite's queue port asks for, as `usage-events send`. `url` starts with the account's name. */
+/** Names a request to Azurite's queue port: `usage-events send`. `url` starts with the account's name. */
 export function nameQueueRequest(method: string, url: string): string {
   const [, queue = '', resource, message] = segmentsOf(url)
   const verbs = resource !== 'messages' ? queueVerbs : message === undefined ? messageVerbs : oneMessageVerbs
   return `${queue} ${verbs[method] ?? method}`
 }
 
-/** What a request to Azurite's table port asks for, as `keys point read`. A transaction names no table: `$batch`. */
+/** Names a request to Azurite's table port: `keys point read`. A transaction names no table: `$batch`. */
 export function nameTableRequest(method: string, url: string): string {
   const [, resource = ''] = segmentsOf(url)
   if (resource === '$batch') return '$batch transaction'

@@ -22,7 +22,7 @@ export async function readTables(connectionString: string): Promise<readonly Pla
   return places
 }
 
-/** The text of every message that is visible now. Throws when a queue holds more than can be looked at. */
+/** The text of every visible message. Throws when a queue holds more messages than one peek returns. */
 export async function readQueues(connectionString: string): Promise<readonly Place[]> {
   const service = QueueServiceClient.fromConnectionString(connectionString)
   const places: Place[] = []
@@ -38,7 +38,7 @@ export async function readQueues(connectionString: string): Promise<readonly Pla
   return places
 }
 
-/** How many messages all queues hold together, those included that are hidden while somebody works on them. */
+/** The number of messages in all queues, leased (hidden) messages included. */
 export async function countMessages(connectionString: string): Promise<number> {
   const service = QueueServiceClient.fromConnectionString(connectionString)
   let count = 0
@@ -48,7 +48,7 @@ export async function countMessages(connectionString: string): Promise<number> {
   return count
 }
 
-/** Every file below a folder: of an Azurite that was stopped, these are its tables, queues and blobs. */
+/** Every file below a folder. The files of a stopped Azurite are its tables, queues and blobs. */
 export async function readFiles(folder: string): Promise<readonly Place[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))

@@ -6,7 +6,7 @@ export interface TestSettings {
   readonly USAGE_DURABILITY: 'strict' | 'local' | 'relaxed'
 }
 
-/** Settings of an installation of its own; hosts that are to be instances of one app are given the same ones. */
+/** Random settings of one installation. Give the same settings to all hosts of one app. */
 export function makeTestSettings(durability: 'strict' | 'local' | 'relaxed' = 'strict'): TestSettings {
   return {
     ADMIN_KEY: randomBytes(32).toString('base64url'),

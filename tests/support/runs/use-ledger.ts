@@ -1,11 +1,11 @@
-/** What the driver of a run knows of the uses of each key. */
+/** What a test driver knows of the uses of each key. */
 export interface UseLedger {
-  /** A use was sent; `acknowledged` says whether the service said that it will count. Without it, it may or may not. */
+  /** Records a use that was sent. An acknowledged use must be counted; another one may or may not be. */
   validation(keyId: string, acknowledged: boolean): void
-  /** A pushed batch was accepted: all of its uses count, once. */
+  /** Records an accepted push: all of its uses must be counted, once. */
   push(usesByKey: ReadonlyMap<string, number>): void
   totals(): { readonly attempted: number; readonly acknowledged: number }
-  /** Held against what was counted: uses that are missing from what was acknowledged, and uses beyond all attempts. */
+  /** Compares the ledger with the counters. Missing: acknowledged uses only. Extra: uses beyond all attempts. */
   compare(countedByKey: ReadonlyMap<string, number>): Comparison
 }
 
@@ -13,9 +13,9 @@ export interface Comparison {
   readonly counted: number
   /** Acknowledged uses that were not counted. */
   readonly lost: number
-  /** Counted uses that nobody made. */
+  /** Counted uses that were never sent. */
   readonly double: number
-  /** Uses without an acknowledgement that were counted all the same. */
+  /** Counted uses without an acknowledgement. */
   readonly countedUnacknowledged: number
 }
 
