@@ -12,9 +12,9 @@ import { countedStorage } from './support/counted-storage.ts'
 import { median, print, reportGoal, round } from './support/report.ts'
 import { messageMaker, systemClock, systemScheduler } from './support/usage-messages.ts'
 
-// One consumer drains messages of 300 uses each, over 100 keys, from a real queue into real tables; for comparison, of
-// 1,000 uses each, as a busier producer or a relaxed one makes them. Against it, in turn,
-// the same uses one by one: a message and a transaction for each, 16 at a time, nothing merged and nothing remembered.
+// One consumer drains messages of 300 uses each, over 100 keys, from a real queue into real tables; then messages of
+// 1,000 uses, as a busier or a relaxed producer makes them. The baseline, in turn, counts uses one by one: a message
+// and a transaction per use, 16 at a time, without merging and caching.
 
 const rounds = 5
 const messages = 320
@@ -27,9 +27,9 @@ const yesterday = new Date(today.getTime() - 86_400_000)
 
 const azurite = await startAzurite()
 const { ledger, late, queue, poison, transactions } = countedStorage(azurite.connectionString)
-const settling = { ledger, late, clock: systemClock, scheduler: systemScheduler, jitter: Math.random }
+const needs = { ledger, late, clock: systemClock, scheduler: systemScheduler, jitter: Math.random }
 const consumer = usageConsumer({
-  aggregator: usageAggregator(settling),
+  aggregator: usageAggregator(needs),
   ...{ queue, poison, clock: systemClock, codec: { parse: parseUsageMessage } },
   pushLog: { partApplied: async () => undefined },
   log: (...line) => print(line.join(' ')),
@@ -37,7 +37,7 @@ const consumer = usageConsumer({
 })
 const maker = messageMaker(100)
 
-/** Uses per second, and transactions per 1,000 uses, sending them included. */
+/** Uses per second, and transactions per 1,000 uses, sends included. */
 async function drainFolded(usesEach: number): Promise<{ rate: number; cost: number }> {
   const before = transactions()
   const bodies = await maker.make(messages, usesEach, today)
@@ -65,14 +65,14 @@ async function countSingly(): Promise<void> {
   for (let [message] = await queue.receive(1, 60); message; [message] = await queue.receive(1, 60)) {
     const { deltas, ...batch } = parseUsageMessage(message.body)
     for (const part of splitByPartition(deltas)) {
-      const settle = commitBatches(part.partition, settling)
-      await settle([{ batch: { ...batch, count: countOf(part.deltas) }, deltas: part.deltas }])
+      const commit = commitBatches(part.partition, needs)
+      await commit([{ batch: { ...batch, count: countOf(part.deltas) }, deltas: part.deltas }])
     }
     await queue.remove(message)
   }
 }
 
-/** What the day's counters and its fences say, which must both be what was recorded. */
+/** The day's totals by its counters and by its fences. Both must equal the recorded uses. */
 async function totalsOf(day: string): Promise<readonly number[]> {
   const scans = await Promise.all(partitionsOfDay(day).map(ledger.scan))
   const counted = scans.flatMap(({ counters }) => counters).reduce((sum, { total }) => sum + total, 0)

@@ -13,7 +13,7 @@ import { limitless, makeKey, unchanging, validateInput } from './support/known-k
 import { print, reportGoal } from './support/report.ts'
 import { systemClock } from './support/usage-messages.ts'
 
-// What the store is asked for a key that this instance has not seen yet, counted before Azurite.
+// Requests to the store for a key that this instance has not cached yet, counted before Azurite.
 
 const FIRST_SIGHTS = 200
 const AT_ONCE = 1000
@@ -65,7 +65,7 @@ try {
   await azurite.stop()
 }
 
-/** One character too many or too few, a wrong one, or a wrong checksum. */
+/** One character too many or too few, a wrong character, or a wrong checksum. */
 function makeMalformed(variant: number): string {
   const secret = generateSecret('live', randomBytes)
   const changed = secret.endsWith('0') ? '1' : '0'

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { median, print, reportGoal, round } from './support/report.ts'
 
-// What loading the built app costs a new worker, against loading the packages that such an app is made of. Every load is
-// a process of its own, the two in turn; only the load is timed, not the start of Node.
+// The cost of loading the built app in a new worker, against loading the packages such an app consists of. Every load
+// has its own process, the two in turn; only the load is timed, not the start of Node.
 
 interface Cost {
   readonly ms: number

@@ -3,7 +3,7 @@ import { countingWorld } from '../tests/support/worlds/counting-world.ts'
 import { explore } from '../tests/support/worlds/explore.ts'
 import { print, reportGoal } from './support/report.ts'
 
-// Every crash point of counting in deeper scenarios than the tests have time for.
+// Explores every crash point of counting, in deeper scenarios than the tests have time for.
 let violations = 0
 let statesTotal = 0
 for (const [name, scenario] of Object.entries({ ...quickScenarios, ...deepScenarios })) {

@@ -2,8 +2,8 @@ import { fuzz } from '../tests/support/fuzz/fuzz.ts'
 import { loadEndpoints } from '../tests/support/requests/all-functions.ts'
 import { print, reportGoal, round } from './support/report.ts'
 
-// Requests drawn from the contracts, half of them spoilt, to every endpoint in process. `node bench/fuzz.ts [seed]
-// [sequences]` draws the same requests again; a bad answer is printed with the shortest sequence that leads to it.
+// Sends requests drawn from the contracts, half of them spoilt, to every endpoint in process. `node bench/fuzz.ts
+// [seed] [sequences]` repeats a run. A bad answer is printed with the shortest sequence that leads to it.
 
 const [seed = Date.now() % 1_000_000, sequences = 3200] = process.argv.slice(2).map(Number)
 const { requests, answers, slowest, failure } = await fuzz(await loadEndpoints(), { seed, sequences })

@@ -10,10 +10,10 @@ import { compare } from './support/contest.ts'
 import { type LoadJob, pinToCore } from './support/load.ts'
 import { reportGoal } from './support/report.ts'
 
-// Validation through the local host against a function in the same host that does nothing, and that against bare
-// node:http. The server has one core, the load the other; the contestants take turns. Beside the requests per second it
-// prints the CPU time of a request, which other users of the machine change less. `node bench/http.ts [seconds] [rounds]`
-// of each turn. Run `npm run build` before.
+// Validation through the local host against an empty function in the same host, and the empty function against bare
+// node:http. The server has one core, the load the other; the contestants take turns. Also prints the CPU time per
+// request, which depends less on other users of the machine. `node bench/http.ts [seconds] [rounds]`: the length and
+// number of turns. Run `npm run build` first.
 
 const [seconds = 4, rounds = 7] = process.argv.slice(2).map(Number)
 const CONNECTIONS = 64
@@ -89,7 +89,7 @@ async function startApp(settings: Readonly<Record<string, string>>) {
   return { pid: host.pid, baseUrl: host.baseUrl, adminKey: ADMIN_KEY, bodies }
 }
 
-/** The built app comes last: so it is its copy of @azure/functions that makes the requests of both. */
+/** The built app is loaded last, so that its copy of @azure/functions makes the requests of both. */
 async function makeApp(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'auth-api-bench-'))
   stops.push(() => rm(folder, { recursive: true }))

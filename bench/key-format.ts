@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { generateSecret, readPrefix } from '../shared/domain/keys/key-format.ts'
 import { print, reportGoal, round } from './support/report.ts'
 
-// A million keys: no two alike, all well formed, and no character of the alphabet favoured at any place.
+// A million keys: no duplicates, all well formed, and every character equally likely at every place.
 
 const COUNT = 1_000_000
 const RANDOM_START = 'permas_live_'.length
@@ -26,8 +26,8 @@ print(`${round((performance.now() - startedAtMs) / 1000)} s for ${COUNT} keys, m
 reportGoal({ name: 'key-format-duplicates', value: COUNT - keys.size, unit: 'keys', atMost: 0 })
 reportGoal({ name: 'key-format-malformed', value: malformed, unit: 'keys', atMost: 0 })
 
-// Chi-square with 61 degrees of freedom has a mean of 61 and a standard deviation of 11; beyond 130 lies one place in
-// five hundred thousand, so one of 38 places does in one run of about 13,000.
+// Chi-square with 61 degrees of freedom has a mean of 61 and a standard deviation of 11. One place in 500,000 exceeds
+// 130, so one of 38 places exceeds 130 in about one run of 13,000.
 const worst = Math.max(...Array.from({ length: RANDOM_LENGTH }, (_, place) => chiSquare(place)))
 reportGoal({ name: 'key-format-bias', value: worst, unit: 'chi-square-of-the-worst-place', atMost: 130 })
 

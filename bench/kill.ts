@@ -1,8 +1,8 @@
 import { type KillReport, type KillRunOptions, runKillTest } from '../tests/support/runs/kill-run.ts'
 import { print, reportGoal } from './support/report.ts'
 
-// Hosts are SIGKILLed at random while uses reach them and every request to the store may be broken. `node bench/kill.ts
-// [seed]` repeats a run with its seed, as far as processes and their timing can be repeated.
+// SIGKILLs hosts at random under load, while every request to the store may fail. `node bench/kill.ts [seed]` repeats a
+// run, as far as processes and their timing are repeatable.
 
 const seed = Number(process.argv[2] ?? Date.now() % 1_000_000)
 const options: KillRunOptions = {

@@ -6,9 +6,9 @@ import { startLimitTakers } from '../tests/support/runs/limit-takers.ts'
 import { type LimitOutcome, type LimitScenario, simulateLimit } from '../tests/support/worlds/limit-simulation.ts'
 import { median, print, reportGoal, round } from './support/report.ts'
 
-// The limiter in simulated time, by the shape of the traffic: what it lets through against a log that sees everything, and
-// what it asks of the store. Then the last credit of a quota over three processes, and the cost of a warm take. Counts
-// are the same in every run; `node bench/limiter.ts [seeds] [rounds]`.
+// The limiter in simulated time, by the shape of the traffic: the requests it lets through against exact counting, and
+// its requests to the store. Then the last credit of a quota over three processes, and the cost of a warm take. The
+// counts are the same in every run. `node bench/limiter.ts [seeds] [rounds]`.
 
 const [seeds = 10, rounds = 100] = process.argv.slice(2).map(Number)
 
@@ -56,8 +56,8 @@ async function simulateAll(): Promise<void> {
   reportGoal({ name: 'limiter-over', value: over, unit: 'requests', atMost: 0 })
   reportGoal({ name: 'limiter-share-steady', value: leastSteadyShare, unit: 'of exact', atLeast: 0.94 })
   const planted = { ...usual, instances: 10, limit: 100, load: 10, traffic: 'bursts', windows: 6 } as const
-  const exhausted = await simulateSeeds({ ...planted, toldSeconds: 59 })
-  reportGoal({ name: 'limiter-sees-off-by-one', value: exhausted.over, unit: 'requests', atLeast: 1 })
+  const shortRing = await simulateSeeds({ ...planted, toldSeconds: 59 })
+  reportGoal({ name: 'limiter-sees-off-by-one', value: shortRing.over, unit: 'requests', atLeast: 1 })
   const skewed = await simulateSeeds({ ...planted, clockErrorMs: 1000 })
   reportGoal({ name: 'limiter-sees-skew', value: skewed.over, unit: 'requests', atLeast: 1 })
 }
@@ -97,7 +97,7 @@ async function lastCredits(): Promise<void> {
   reportGoal({ name: 'limiter-last-credit', value: rounds - right, unit: `wrong of ${rounds} rounds`, atMost: 0 })
 }
 
-/** Not a goal: times on a shared machine are what they are. */
+/** No goal: times on a shared machine vary too much. */
 async function warmTakes(): Promise<void> {
   const TAKES = 200_000
   const clock = { now: () => new Date(), monotonicMs: () => performance.now() }

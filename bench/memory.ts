@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { fillCache } from './support/known-keys.ts'
 import { print, reportGoal, round } from './support/report.ts'
 
-// Bytes that the process holds on to for each key in its cache.
+// Bytes the process retains per cached key.
 
 const SIZES = [100_000, 1_000_000]
 
@@ -19,7 +19,7 @@ for (const size of SIZES) {
   if (size === SIZES.at(-1)) reportGoal({ name: 'memory', value: perKey, unit: 'bytes-per-cached-key', atMost: 200 })
 }
 
-/** Lets go of the secrets but one: their list is the bench's own. */
+/** Drops all secrets but one, since their list is not part of the cache. */
 async function fill(size: number) {
   const { keyLookup, secrets } = await fillCache(size)
   return { keyLookup, sample: secrets[0] ?? '' }

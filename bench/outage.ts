@@ -1,12 +1,12 @@
 import { type OutageReport, runOutage } from '../tests/support/runs/outage-run.ts'
 import { print, reportGoal } from './support/report.ts'
 
-// The store is gone for ten minutes, black hole first, then refusing; the host is SIGKILLed and started again in the middle
-// of it. `node bench/outage.ts [minutes]`. The keys are warm, as those of customers are; a caller rests 15 ms between calls.
+// The store is down for ten minutes, first a black hole, then refusing connections; the host is SIGKILLed and restarted
+// in the second half. `node bench/outage.ts [minutes]`. The keys are cached; a caller pauses 15 ms between calls.
 
 const minutes = Number(process.argv[2] ?? 10)
 const half = { lastsMs: minutes * 30_000, revokes: true } as const
-/** What a breaker needs to open, and the calls that were under way when it did. */
+/** Covers the time until the circuit breakers open, and the calls under way then. */
 const SETTLED_MS = 10_000
 
 const report = await runOutage({

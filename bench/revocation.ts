@@ -1,9 +1,9 @@
 import { histogram, type RevocationReport, runRevocations } from '../tests/support/runs/revocation-run.ts'
 import { print, reportGoal } from './support/report.ts'
 
-// Keys that three instances know are revoked one after the other, through any of them, while they are used at all of them;
-// half of them rest from before their revocation until the promised time is over. A use counts by when its request was sent.
-// Once more with one instance stopped for a minute in the middle of it.
+// Revokes keys that three instances have cached, through any instance, while the keys are used at all of them. Every
+// other key is unused from before its revocation until the promised time is over. A use counts by the time its request
+// was sent. A second run stops one instance for a minute halfway.
 
 const options = { seed: 20_261_122, hosts: 3, revokesPerSecond: 20, bystanders: 3 } as const
 

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { print } from './support/report.ts'
 
-// `npm run bench [name ...]`: the named benches, or all of them, one after the other. A goal that is missed is shown and
-// is no failure of this command; a bench that crashes is.
+// `npm run bench [name ...]` runs the named benches, or all of them, one after the other. A missed goal is shown, but
+// only a bench that crashes fails the command.
 
 const available = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith('.ts') && file !== 'run.ts')

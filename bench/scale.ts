@@ -11,7 +11,7 @@ import { interleave } from './support/interleave.ts'
 import { ageless, fillCache, limitless, makeKey, validateInput } from './support/known-keys.ts'
 import { print, reportGoal, round } from './support/report.ts'
 
-// What a validation costs among many cached keys, and what a page of a list costs among many stored ones.
+// The cost of a validation by the number of cached keys, and of a list page by the number of stored keys.
 
 await validations()
 await listPages()

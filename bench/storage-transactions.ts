@@ -12,12 +12,12 @@ import { makeTestSettings } from '../tests/support/runs/test-settings.ts'
 import { makeKey, validateInput } from './support/known-keys.ts'
 import { print, reportGoal, round } from './support/report.ts'
 
-// What 1,000 validations of known keys cost in storage transactions, from the use to its place in the counters: messages
-// sent, received and deleted, counters read and written. Counted by a proxy before Azurite, retries and empty polls
-// included. What a use costs depends on how many travel together, so the rate stands beside it.
+// Storage transactions per 1,000 validations of cached keys, from the use to its counters: messages sent, received and
+// deleted, counters read and written. A proxy before Azurite counts them, retries and empty polls included. The cost of
+// a use depends on how many uses share a message, so the rate is printed as well.
 
 const KEY_COUNT = 1000
-// Shorter than a key stays fresh: what is counted is the cost of uses, not of looking keys up again.
+// Shorter than the TTL of a cached key, so that only uses cost transactions, not lookups.
 const LOAD_MS = 5000
 const POLL_MS = 1000
 const providerIds = Array.from({ length: 50 }, (_, index) => `provider-${index}`)
@@ -73,14 +73,14 @@ async function validate(services: Services, secret: string): Promise<void> {
   if (code !== 'VALID') throw new Error(`A good key was ${code}.`)
 }
 
-/** Callers who each wait for their answer before they ask again. */
+/** Sequential callers: each waits for its answer before the next request. */
 async function makeUses(services: Services, secrets: readonly string[], callers: number): Promise<number> {
   const endsAtMs = performance.now() + LOAD_MS
   let uses = 0
   const caller = async () => {
     while (performance.now() < endsAtMs) {
       await validate(services, secrets[uses++ % secrets.length] ?? '')
-      // Where no answer waits for the store, timers and sockets would never have their turn.
+      // When no answer waits for the store, only this lets timers and sockets run.
       if (uses % 64 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
   }
@@ -88,7 +88,7 @@ async function makeUses(services: Services, secrets: readonly string[], callers:
   return uses
 }
 
-/** Takes messages off the queue as the trigger does: until there are none, and again after a while. */
+/** Consumes messages as the trigger does: drains the queue, and polls again after a pause. */
 async function pollUntil(services: Services, endsAtMs: number): Promise<void> {
   while (performance.now() < endsAtMs) {
     await services.consumer.drain()

@@ -9,42 +9,41 @@ import { makeKey } from '../tests/support/requests/callers.ts'
 import { median, print, reportGoal, round } from './support/report.ts'
 import { type Probe, pairedT, timeClasses, welchT } from './support/welch.ts'
 
-// Whether the time of an answer tells of a key what the answer does not. In process, where a few nanoseconds show.
-// `refusal` is the whole 401 of a holder, which is one and the same for a revoked key, for an expired one, for a guess
-// that differs from a good key in one character, and for any other guess. `look-up` is only its first part, up to where
-// it is known whether there is such a key, of good keys too. |t| below 4.5 is the usual bound of such tests.
-// `node bench/timing.ts [samples] [seed]`.
+// Whether the time of an answer leaks more about a key than the answer. Runs in process, where a few nanoseconds show.
+// `refusal` is the whole 401 of a holder, the same answer for a revoked key, an expired key, a guess that differs from
+// a good key in one character, and any other guess. `look-up` is its first part, up to whether the key exists; it
+// includes good keys. |t| below 4.5 is the usual bound of such tests. `node bench/timing.ts [samples] [seed]`.
 
 const [samples = 20_000, seed = 1] = process.argv.slice(2).map(Number)
-// As few as somebody would try over and over: with many, what differs is whose row is still in the processor's cache.
+// Few, as an attacker would retry them: with many keys, the processor's cache dominates the differences.
 const KEYS_PER_CLASS = 8
 const T_MAX = 4.5
 
-/** Each with keys of its own: 20,000 samples of each class, all in all. */
+/** Each world has its own keys. All worlds together take 20,000 samples of each class. */
 const WORLDS = 25
 
 const services = fakeServices()
 const { known, ...refused } = await makeClasses(services)
 const { revoked, unknown, near } = refused
 
-/** Must be found: whoever is not there is refused before its key is hashed. */
+/** Planted leak: refuses an unknown key before hashing it. */
 const absent = await services.keyLookup.find(unknown[0] ?? '', true)
 const find: typeof services.keyLookup.find = (secret, bypassCache) =>
   revoked.includes(secret) ? services.keyLookup.find(secret, bypassCache) : absent
 const refuseUnhashed = refuseFrom({ ...services, keyLookup: { ...services.keyLookup, find } })
-/** Must be found: a comparison that ends at the first character that differs. */
+/** Planted leak: a comparison that ends at the first differing character. */
 const compareUntilDifferent: Probe = (secret) => known.some((key) => isSameText(key, secret))
 
 const options = { samples, seed }
 const refusal = worstT('refusal', await timeClasses(refused, refuseFrom(services), options))
 const look = worst('look-up', await timeLookUps((world) => world.keyLookup.find), pairedT)
-/** Must be found: "there is none" without the one step that an unknown key should share with all others. */
-const forgetful = worst('planted: not looked up', await timeLookUps(findUnlessUnknown), pairedT)
+/** Planted leak: reports an unknown key without the lookup that all other keys take. */
+const skipped = worst('planted: not looked up', await timeLookUps(findUnlessUnknown), pairedT)
 const unhashed = worstT('planted: not hashed', await timeClasses({ revoked, unknown }, refuseUnhashed, options))
 const compared = worstT('planted: compared', await timeClasses({ near, unknown }, compareUntilDifferent, options))
 reportGoal({ name: 'timing-refusal', value: refusal, unit: '|t|', atMost: T_MAX })
 reportGoal({ name: 'timing-look-up', value: look, unit: '|t|', atMost: T_MAX })
-reportGoal({ name: 'timing-planted-look-up', value: forgetful, unit: '|t|', atLeast: T_MAX })
+reportGoal({ name: 'timing-planted-look-up', value: skipped, unit: '|t|', atLeast: T_MAX })
 reportGoal({ name: 'timing-planted-unhashed', value: unhashed, unit: '|t|', atLeast: T_MAX })
 reportGoal({ name: 'timing-planted-comparison', value: compared, unit: '|t|', atLeast: T_MAX })
 
@@ -53,7 +52,7 @@ function worstT(what: string, timings: Readonly<Record<string, Float64Array>>): 
   return worst(what, timings, welchT)
 }
 
-/** The largest |t| between any two classes; all of them are printed. */
+/** Returns the largest |t| between any two classes. Prints the |t| of every pair. */
 function worst<T>(what: string, timings: Readonly<Record<string, T>>, tOf: (one: T, other: T) => number): number {
   const entries = Object.entries(timings)
   const pairs = entries.flatMap(([name, times], index) =>
@@ -90,7 +89,7 @@ async function timeLookUps(
   return timings
 }
 
-/** Keys of each class, all of which this instance has seen: what is compared is what it remembers. */
+/** Keys of each class, all cached by this instance. */
 async function makeClasses(world: FakeServices) {
   const soon = new Date(world.clock.now().getTime() + 1000)
   const make = (expiresAt: Date | null = null) =>
@@ -113,7 +112,7 @@ async function makeClasses(world: FakeServices) {
   return secrets
 }
 
-/** A well-formed key whose random part differs from that of `secret` in its last character alone. */
+/** A well-formed key whose random part differs from that of `secret` only in its last character. */
 function nearTo(secret: string): string {
   const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
   const digits = [...secret.slice('permas_live_'.length, -'123456'.length)].map((digit) => alphabet.indexOf(digit))
@@ -121,14 +120,14 @@ function nearTo(secret: string): string {
   return generateSecret('live', () => Uint8Array.from(digits))
 }
 
-function isSameText(orphaned: string, right: string): boolean {
-  for (let position = 0; position < orphaned.length; position++) {
-    if (orphaned.charCodeAt(position) !== right.charCodeAt(position)) return false
+function isSameText(left: string, right: string): boolean {
+  for (let position = 0; position < left.length; position++) {
+    if (left.charCodeAt(position) !== right.charCodeAt(position)) return false
   }
-  return orphaned.length === right.length
+  return left.length === right.length
 }
 
-/** The whole call of a holder, which must be refused. */
+/** The whole call of a holder. Throws unless it is refused with 401. */
 function refuseFrom(world: FakeServices): Probe {
   return async (secret) => {
     const headers = { 'x-api-key': secret }

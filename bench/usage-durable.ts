@@ -5,16 +5,16 @@ import { type Contestant, compare } from './support/contest.ts'
 import { pinToCore } from './support/load.ts'
 import { reportGoal } from './support/report.ts'
 
-// What it costs to make a use safe before the answer leaves: validation at 256 connections with `local` and with `strict`
-// durability against the same server with the same request as a dry run, which counts nothing. One server has one core
-// and its turn; the load has the other. `node bench/usage-durable.ts [seconds] [rounds]`. Run `npm run build` before.
+// The cost of making a use durable before the answer: validation at 256 connections with `local` and with `strict`
+// durability, against the same request as a dry run, which counts nothing. The servers take turns on one core; the load
+// has the other. `node bench/usage-durable.ts [seconds] [rounds]`. Run `npm run build` first.
 
 const [seconds = 5, rounds = 5] = process.argv.slice(2).map(Number)
 const CONNECTIONS = 256
 const KEYS = 200
-/** A busy machine makes the store answer too late for some uses; they are not counted as answers. */
+/** On a busy machine the store answers too late for some uses; these do not count as answers. */
 const BAD_SHARE_MAX = 0.2
-/** What a turn left to be sent and counted is not to cost the next one. */
+/** Lets the uses of one turn be sent and counted before the next turn. */
 const SETTLE_MS = 3000
 
 const stops: (() => Promise<unknown>)[] = []

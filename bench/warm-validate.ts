@@ -6,9 +6,9 @@ import { interleave } from './support/interleave.ts'
 import { ageless, fillCache, limitless, recorderToNowhere, validateInput } from './support/known-keys.ts'
 import { print, reportGoal, round } from './support/report.ts'
 
-// The whole verdict on a key that this instance knows (format, digest, cache, status, expiry, environment, scopes,
-// address, limits, and the use recorded), against one bare hash of the same key. Every key has its turn before one comes
-// again, so nothing is in the processor's cache and no two uses fold into one delta: the worst case.
+// The whole verdict on a cached key (format, digest, cache, status, expiry, environment, scopes, address, limits, and
+// the use recorded), against one bare hash of the same key. The keys are used in turn, so nothing is in the processor's
+// cache and no two uses fold into one delta: the worst case.
 
 const OPERATIONS = 50_000
 const ROUNDS = 9
@@ -17,7 +17,7 @@ for (const size of [10_000, 100_000, 1_000_000]) {
   const { keyLookup, secrets } = await fillCache(size)
   const usage = recorderToNowhere()
   const inputs = secrets.map(validateInput)
-  // A stride that is prime to every size: all keys have their turn, none is near the one before.
+  // A stride coprime to every size: visits every key, and never a neighbour of the previous key.
   let at = 0
   const nextIndex = () => (at = (at + 7_919_111) % size)
 

@@ -1,4 +1,4 @@
-// The packages of the service as an app without a bundle loads them: all of them, at once, at the start.
+// Loads the packages of the service as an app without a bundle does: all of them at the start.
 require('@azure/functions')
 require('@azure/data-tables')
 require('@azure/storage-queue')

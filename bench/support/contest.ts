@@ -3,18 +3,18 @@ import { readCpuTimeUs } from './cpu-time.ts'
 import { COUNTED_SHARE, type LoadJob, type LoadReport, sendLoad } from './load.ts'
 import { median, print, round } from './report.ts'
 
-/** A server by its process, and the load it is to answer. */
+/** A server process and the load sent to it. */
 export interface Contestant {
   readonly pid: number
   readonly job: LoadJob
 }
 
 interface ContestOptions {
-  /** Of which the first only warms up. */
+  /** The first round only warms up. */
   readonly rounds: number
-  /** Between two turns, for what goes on behind the replies. */
+  /** The pause between two turns, for background work. */
   readonly restMs: number
-  /** How many of a turn's answers may be none: on a machine that is busy a store may answer too late for a use or two. */
+  /** The share of bad answers allowed per turn: on a busy machine the store answers too late for some uses. */
   readonly badShareMax: number
 }
 
@@ -22,7 +22,7 @@ interface Turn extends LoadReport {
   readonly cpuUsPerRequest: number
 }
 
-/** Good replies per second of each, the median over its turns, which all of them take in every round. */
+/** Good replies per second of each contestant: the median over the rounds, with one turn each per round. */
 export async function compare<Name extends string>(
   contestants: Readonly<Record<Name, Contestant>>,
   { rounds, restMs, badShareMax }: ContestOptions,
@@ -46,7 +46,7 @@ async function takeTurn({ pid, job }: Contestant): Promise<Turn> {
   return { ...report, cpuUsPerRequest: ((readCpuTimeUs(pid) - before) / report.replies) * COUNTED_SHARE }
 }
 
-/** Only good answers count. Throws where too many were none. */
+/** Counts only good answers. Throws when too many are bad. */
 function holdGood(name: string, turn: Turn, badShareMax: number): Turn {
   const good = turn.statuses['200'] ?? 0
   const bad = turn.broken + turn.replies - good

@@ -10,11 +10,11 @@ export interface CountedStorage {
   readonly late: LateUsage
   readonly queue: MessageQueue
   readonly poison: MessageQueue
-  /** Requests sent since the start, retries included for tables; a transaction of many rows is one. */
+  /** Requests sent since the start, including retries to tables. A transaction of many rows counts once. */
   transactions(): number
 }
 
-/** The real adapters, counting what they ask of the store. */
+/** The real adapters, with their requests counted. */
 export function countedStorage(connectionString: string): CountedStorage {
   let transactions = 0
   const tables = tableAccess({

@@ -1,5 +1,5 @@
-// Run as a process of its own: loads the file that is its argument as the Functions worker would, and prints what that
-// took: milliseconds, files, and bytes of resident memory.
+// Runs in its own process: loads the file in its argument as the Functions worker does, and prints the cost in
+// milliseconds, files, and bytes of resident memory.
 const Module = require('node:module')
 
 const core = {

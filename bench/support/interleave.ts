@@ -1,11 +1,11 @@
 import { median } from './report.ts'
 
-/** Runs `operations` operations, whatever they are, one after the other. */
+/** Runs `operations` operations one after the other. */
 export type Contestant = (operations: number) => Promise<void> | void
 
 /**
- * Nanoseconds per operation of each contestant: the median over the rounds. In every round each of them has its turn, so
- * that what slows the machine down for a while slows down all of them; the first round only warms up.
+ * Nanoseconds per operation of each contestant: the median over the rounds. Every contestant has one turn per round, so
+ * a slow phase of the machine slows all of them. The first round only warms up.
  */
 export async function interleave<Name extends string>(
   contestants: Readonly<Record<Name, Contestant>>,

@@ -16,7 +16,7 @@ import { openMetrics } from '../../shared/runtime/metrics.ts'
 import { noReplica } from '../../tests/support/memory/no-replica.ts'
 import { systemClock, systemScheduler } from './usage-messages.ts'
 
-/** Keys as customers have them: a policy from a handful, names and owners of their own. Without limits, which have a bench of their own. */
+/** A typical key: one of a few policies, its own name and owner. No limits: they have their own bench. */
 export function makeKey(index: number, secret: string, { digest, pepperVersion }: KeyDigest): Key {
   const createdAt = new Date(Date.UTC(2026, 0, 1) + index * 1000)
   return {
@@ -48,7 +48,7 @@ export function makeKey(index: number, secret: string, { digest, pepperVersion }
   }
 }
 
-/** Asks for everything that can be asked of a key. */
+/** A validation with every requirement set. */
 export function validateInput(secret: string): ValidateKeyInput {
   return {
     callerId: 'admin',
@@ -70,7 +70,7 @@ const unasked = () => {
   throw new Error('No key here has a limit.')
 }
 
-/** What validate needs of limits where no key has one, and failures are not bounded. */
+/** Limits for keys without limits; failures are not limited either. */
 export const limitless: { readonly limiter: Limiter; readonly failures: FailureLimits } = {
   limiter: {
     take: unasked,
@@ -88,14 +88,14 @@ export const limitless: { readonly limiter: Limiter; readonly failures: FailureL
   },
 }
 
-/** Real clocks, read as often as the service reads them, but nothing in a cache ever turns too old. */
+/** Reads the real clocks as the service does, but time hardly passes: no cache entry expires. */
 export const ageless: Clock = {
   now: () => new Date(startedAtMs + (Date.now() - startedAtMs) * 1e-9),
   monotonicMs: () => performance.now() * 1e-9,
 }
 const startedAtMs = Date.now()
 
-/** What `knownKeys` needs besides stores and a clock: nothing ever changes, and nothing is kept on a disk. */
+/** What `keyLookup` needs besides stores and a clock: an empty feed, and no replica on disk. */
 export const unchanging: Pick<Parameters<typeof keyLookup>[0], 'feed' | 'replica' | 'scheduler' | 'log' | 'meter'> = {
   feed: { append: async () => {}, read: async () => [] },
   replica: noReplica,
@@ -112,7 +112,7 @@ export interface WarmCache {
 const digests = keyDigests([{ version: 'p1', bytes: randomBytes(32) }])
 const noProviders: ProviderStore = { find: async () => undefined, put: async () => 'stale' }
 
-/** A cache that holds `size` keys, each read once from a store that makes them up. */
+/** A cache of `size` keys, each read once from a store that generates it. */
 export async function fillCache(size: number): Promise<WarmCache> {
   let next: Key | undefined
   const keys = { findByDigest: async () => next } as unknown as KeyStore
@@ -127,7 +127,7 @@ export async function fillCache(size: number): Promise<WarmCache> {
   return { keyLookup: cache, secrets }
 }
 
-/** A recorder that folds and encodes as the service's does, into a queue that takes everything at once. */
+/** The service's recorder, into a queue that accepts every message at once and drops it. */
 export function recorderToNowhere() {
   return queueRecorder({
     queue: { send: async () => {} },

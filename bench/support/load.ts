@@ -5,16 +5,16 @@ import { text } from 'node:stream/consumers'
 
 export const COUNTED_SHARE = 0.8
 
-/** Requests that are sent over and over: one path, the bodies in turn, over connections that are kept. */
+/** Requests sent in a loop: one path, the bodies in turn, over keep-alive connections. */
 export interface LoadJob {
-  /** With a port; no TLS. */
+  /** Includes a port; no TLS. */
   readonly url: string
   readonly method: string
   readonly headers: Readonly<Record<string, string>>
   readonly bodies: readonly string[]
-  /** Each sends its next request when it has the reply to the last one. */
+  /** Each sends its next request after the reply to the previous one. */
   readonly connections: number
-  /** Of this only the last `COUNTED_SHARE` is counted; what comes before warms up. */
+  /** Only the last `COUNTED_SHARE` is counted; the time before warms up. */
   readonly durationMs: number
 }
 
@@ -23,13 +23,13 @@ export interface LoadReport {
   readonly perSecond: number
   /** Replies by their status. */
   readonly statuses: Readonly<Record<string, number>>
-  /** Connections that broke; each was opened again. */
+  /** Connections that broke and were reopened. */
   readonly broken: number
-  /** From the request to the whole reply. */
+  /** From the request to the end of the reply. */
   readonly latencyMs: { readonly p50: number; readonly p99: number; readonly max: number }
 }
 
-/** Sends the load from a process of its own, pinned to the last core where the machine can do that. */
+/** Sends the load from a separate process, pinned to the last core where possible. */
 export async function sendLoad(job: LoadJob): Promise<LoadReport> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'processes/send-load.ts')], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -43,11 +43,11 @@ export async function sendLoad(job: LoadJob): Promise<LoadReport> {
   return JSON.parse(output)
 }
 
-/** Where there is `taskset`; elsewhere the system places processes as it likes. */
+/** Needs `taskset`; does nothing without it. */
 export function pinToCore(pid: number, core: number): void {
   try {
     execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', String(core), String(pid)], { stdio: 'ignore' })
   } catch {
-    // A figure is then a little worse, not wrong.
+    // The figure is then less precise, not wrong.
   }
 }

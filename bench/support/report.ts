@@ -6,7 +6,7 @@ export interface Goal {
   readonly atMost?: number
 }
 
-/** Prints `GOAL <name> <value> <unit> <PASS|FAIL>`, with the bound behind it. */
+/** Prints `GOAL <name> <value> <unit> <PASS|FAIL>`, followed by the bound. */
 export function reportGoal({ name, value, unit, atLeast, atMost }: Goal): void {
   const passes = (atLeast === undefined || value >= atLeast) && (atMost === undefined || value <= atMost)
   const bounds = [
@@ -20,7 +20,7 @@ export function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-/** Three significant digits, and whole numbers as they are. */
+/** Rounds to three significant digits. Leaves whole numbers unchanged. */
 export function round(value: number): number {
   return Number.isInteger(value) ? value : Number(value.toPrecision(3))
 }

@@ -13,7 +13,7 @@ export const systemScheduler: Scheduler = {
   },
 }
 
-/** Makes messages out of uses of keys picked at random, by the real producer. */
+/** Makes messages with the real producer, from uses of random keys. */
 export function messageMaker(keys: number) {
   const bodies: string[] = []
   const keyIds = Array.from({ length: keys }, () => ulid())
@@ -38,7 +38,7 @@ export function messageMaker(keys: number) {
     return body
   }
   return {
-    /** That many messages with that many uses each. */
+    /** Makes `messages` messages of `uses` uses each. */
     async make(messages: number, uses: number, at: Date): Promise<readonly string[]> {
       const made: string[] = []
       while (made.length < messages) made.push(await makeOne(uses, at))

@@ -1,14 +1,14 @@
 import { seededRandom } from '../../tests/support/samples/random.ts'
 
-/** What is done with one secret of a class, and how long that takes. */
+/** The timed operation on one secret. */
 export type Probe = (secret: string) => unknown
 
-/** Nanoseconds of each sample, by class. */
+/** Nanoseconds per sample, by class. */
 export type Timings<Class extends string> = Readonly<Record<Class, Float64Array>>
 
 /**
- * Times `probe` on secrets of each class, `samples` times each: in every round each class has one turn, in an order that
- * is drawn anew, so that nothing but the class differs between them.
+ * Times `probe` on secrets of each class, `samples` times each. Every class has one turn per round, in a random order,
+ * so that only the class differs.
  */
 export async function timeClasses<Class extends string>(
   classes: Readonly<Record<Class, readonly string[]>>,
@@ -36,8 +36,8 @@ export async function timeClasses<Class extends string>(
 }
 
 /**
- * Welch's t between two sets of timings, without the slowest tenth of both together: a pause of the collector or of the
- * machine says nothing of the class it falls on, and hides everything else.
+ * Welch's t between two sets of timings, without the slowest tenth of both together: a pause of the garbage collector
+ * or of the machine is unrelated to the class, and would hide every other difference.
  */
 export function welchT(a: Float64Array, b: Float64Array): number {
   const both = Float64Array.from([...a, ...b]).sort()
@@ -47,8 +47,8 @@ export function welchT(a: Float64Array, b: Float64Array): number {
 }
 
 /**
- * The paired t between two classes over several worlds, by the difference of their trimmed means in each: where the keys
- * of a class lie in memory makes more of a difference than its class, and is drawn anew with each world.
+ * The paired t between two classes over several worlds, from the difference of their trimmed means in each world. The
+ * memory layout of the keys affects the time more than their class does, and varies from world to world.
  */
 export function pairedT(a: readonly Float64Array[], b: readonly Float64Array[]): number {
   const differences = a.map((times, world) => trimmedMean(times) - trimmedMean(b[world] ?? times))

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-// The least that can answer a request with a body: what the local host is measured against. Prints its URL.
+// The minimal server that answers a request with a body: the baseline for the local host. Prints its URL.
 
 const server = createServer((request, response) => {
   request.on('data', () => undefined)

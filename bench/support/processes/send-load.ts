@@ -2,8 +2,8 @@ import { connect, type Socket } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { COUNTED_SHARE, type LoadJob, type LoadReport } from '../load.ts'
 
-// Sends the load that standard input describes, and prints what came of it. On bare sockets: `node:http` as a client
-// costs as much per request as the server that is to be measured.
+// Sends the load described on standard input, and prints the report. Uses bare sockets: `node:http` as a client costs
+// as much per request as the measured server.
 
 const HEAD_END = '\r\n\r\n'
 
@@ -34,7 +34,7 @@ function toBytes(body: string): Buffer {
   return Buffer.from([`${job.method} ${pathname}${search} HTTP/1.1`, ...head, '', body].join('\r\n'))
 }
 
-/** Keeps one request under way on a connection; opens another one when it breaks. */
+/** Keeps one request under way on a connection. Reconnects when the connection breaks. */
 function open(_: unknown, index: number): Socket {
   const socket = connect({ host: hostname, port: Number(port), noDelay: true })
   let received = ''
@@ -65,7 +65,7 @@ function open(_: unknown, index: number): Socket {
   return socket
 }
 
-/** The status of a reply that has arrived as a whole; undefined for one that has not. */
+/** The status of a complete reply; undefined while the reply is incomplete. */
 function statusOfWhole(received: string): string | undefined {
   const headEnd = received.indexOf(HEAD_END)
   if (headEnd === -1) return undefined
