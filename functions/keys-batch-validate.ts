@@ -1,8 +1,6 @@
 import { BatchValidateBody } from '../shared/contracts/validate.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { observeValidations } from '../shared/http/views/observe-validation.ts'
-import { toValidateInput } from '../shared/http/views/validate-input.ts'
-import { toValidationView } from '../shared/http/views/validation.ts'
+import { observeValidations, toValidateInput, toValidationView } from '../shared/http/views/validation.ts'
 import { validateKeys } from '../shared/operations/keys/validate-key.ts'
 
 /** `POST /auth/keys/batch/validate`: up to 100 validations, each judged and counted as if it had come alone. */

@@ -2,7 +2,7 @@ import { GenerateKeyBody } from '../shared/contracts/keys.ts'
 import { refuseEscalation } from '../shared/http/authorize.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toNewKeyInput } from '../shared/http/views/key-input.ts'
-import { toNewKeyAnswer } from '../shared/http/views/new-key-answer.ts'
+import { toNewKeyAnswer } from '../shared/http/views/keys.ts'
 import { generateKey } from '../shared/operations/keys/generate-key.ts'
 
 /** `POST /auth/keys/generate`: with rotate, the only answer that ever carries a secret. */

@@ -1,6 +1,6 @@
 import { KeyParams } from '../shared/contracts/keys.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { currentKeyView } from '../shared/http/views/current-key-view.ts'
+import { currentKeyView } from '../shared/http/views/keys.ts'
 import { getKey } from '../shared/operations/keys/get-key.ts'
 
 /** `GET /auth/keys/{token_id}`. `last_used_at` is at most a minute behind. */

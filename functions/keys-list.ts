@@ -1,7 +1,7 @@
 import { ListKeysQuery } from '../shared/contracts/keys.ts'
+import { resolveProvider } from '../shared/http/authorize.ts'
 import { openCursor, sealCursor } from '../shared/http/cursor.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { resolveProvider } from '../shared/http/resolve-provider.ts'
 import { toKeyView } from '../shared/http/views/keys.ts'
 import { listKeys } from '../shared/operations/keys/list-keys.ts'
 

@@ -1,7 +1,6 @@
 import { RevokeKeyBody } from '../shared/contracts/keys.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toPolicyView } from '../shared/http/views/keys.ts'
-import { toOwnRevokePendingView } from '../shared/http/views/revoke-pending-view.ts'
+import { toOwnRevokePendingView, toPolicyView } from '../shared/http/views/keys.ts'
 import { revokeKey } from '../shared/operations/keys/revoke-key.ts'
 
 /** `POST /auth/keys/me/revoke`: whoever holds a key may end it, once or again, and while the store is down (202). */

@@ -1,9 +1,8 @@
 import { KeyParams, PatchKeyBody } from '../shared/contracts/keys.ts'
 import { refuseEscalation, refuseUnenforced } from '../shared/http/authorize.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { currentKeyView } from '../shared/http/views/current-key-view.ts'
-import { toKeyChanges } from '../shared/http/views/key-changes.ts'
-import { traceKey } from '../shared/http/views/trace-key.ts'
+import { toKeyChanges } from '../shared/http/views/key-input.ts'
+import { currentKeyView, traceKey } from '../shared/http/views/keys.ts'
 import { patchKey } from '../shared/operations/keys/patch-key.ts'
 
 /** `PATCH /auth/keys/{token_id}`: what is absent stays, `null` clears. */

@@ -1,8 +1,6 @@
 import { KeyParams, RevokeKeyBody } from '../shared/contracts/keys.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { currentKeyView } from '../shared/http/views/current-key-view.ts'
-import { toRevokePendingView } from '../shared/http/views/revoke-pending-view.ts'
-import { traceKey } from '../shared/http/views/trace-key.ts'
+import { currentKeyView, toRevokePendingView, traceKey } from '../shared/http/views/keys.ts'
 import { revokeKey } from '../shared/operations/keys/revoke-key.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { KeyParams, RotateKeyBody } from '../shared/contracts/keys.ts'
 import { refuseEscalation } from '../shared/http/authorize.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toNewKeyAnswer } from '../shared/http/views/new-key-answer.ts'
+import { toNewKeyAnswer } from '../shared/http/views/keys.ts'
 import { rotateKey } from '../shared/operations/keys/rotate-key.ts'
 
 /** `POST /auth/keys/{token_id}/rotate`: a new key with the same policy; the old one lives on for the grace period. */

@@ -1,8 +1,6 @@
 import { ValidateBody } from '../shared/contracts/validate.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { observeValidation } from '../shared/http/views/observe-validation.ts'
-import { toValidateInput } from '../shared/http/views/validate-input.ts'
-import { toValidationAnswer } from '../shared/http/views/validation-answer.ts'
+import { observeValidation, toValidateInput, toValidationAnswer } from '../shared/http/views/validation.ts'
 import { validateKey } from '../shared/operations/keys/validate-key.ts'
 
 /** `POST /auth/keys/validate`: the hot path. 200 whatever the verdict; 503 when there can be none, never a guess. */

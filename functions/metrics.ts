@@ -1,5 +1,5 @@
 import { endpoint } from '../shared/http/endpoint.ts'
-import { toMetricsAnswer } from '../shared/http/views/metrics-view.ts'
+import { toMetricsAnswer } from '../shared/http/views/health.ts'
 
 /** `GET /metrics`: what this instance has counted, as Prometheus reads it. Asks no table, so an outage does not blind it. */
 export const metrics = endpoint({

@@ -1,6 +1,6 @@
 import { ProviderParams } from '../shared/contracts/providers.ts'
+import { resolveProvider } from '../shared/http/authorize.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { resolveProvider } from '../shared/http/resolve-provider.ts'
 import { toProviderView } from '../shared/http/views/providers.ts'
 import { getProvider } from '../shared/operations/keys/get-provider.ts'
 

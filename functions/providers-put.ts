@@ -1,6 +1,6 @@
 import { ProviderParams, PutProviderBody } from '../shared/contracts/providers.ts'
+import { resolveProvider } from '../shared/http/authorize.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { resolveProvider } from '../shared/http/resolve-provider.ts'
 import { toProviderSettings, toProviderView } from '../shared/http/views/providers.ts'
 import { putProvider } from '../shared/operations/keys/put-provider.ts'
 

@@ -1,6 +1,6 @@
 import { ProviderUsageQuery } from '../shared/contracts/usage.ts'
+import { resolveProvider } from '../shared/http/authorize.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { resolveProvider } from '../shared/http/resolve-provider.ts'
 import { toProviderUsageView, toRangeRequest } from '../shared/http/views/usage.ts'
 import { readProviderUsage } from '../shared/operations/usage/read-provider-usage.ts'
 

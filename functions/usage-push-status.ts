@@ -1,6 +1,6 @@
 import { PushParams, PushStatusQuery } from '../shared/contracts/usage.ts'
+import { resolveProvider } from '../shared/http/authorize.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { resolveProvider } from '../shared/http/resolve-provider.ts'
 import { toPushStatusView } from '../shared/http/views/usage.ts'
 import { readPush } from '../shared/operations/usage/read-push.ts'
 

@@ -1,6 +1,6 @@
 import { PushQuery } from '../shared/contracts/usage.ts'
+import { resolveProvider } from '../shared/http/authorize.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { resolveProvider } from '../shared/http/resolve-provider.ts'
 import { pushStatusUrl, toPushReplayView, toPushView } from '../shared/http/views/usage.ts'
 import { readPushBody } from '../shared/http/views/usage-push.ts'
 import { pushUsage } from '../shared/operations/usage/push-usage.ts'

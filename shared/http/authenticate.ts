@@ -2,7 +2,6 @@ import type { HttpRequest } from '@azure/functions'
 import type { Services } from '../app/services.ts'
 import { addressAllowed } from '../domain/access/ip-rule.ts'
 import { everyProvider, oneProvider, type ProviderScope } from '../domain/access/provider-scope.ts'
-import type { ManagementScope } from '../domain/access/scope.ts'
 import { AppError, isOutage } from '../domain/errors.ts'
 import { type Key, keyStatus } from '../domain/keys/key.ts'
 import { readPrefix } from '../domain/keys/key-format.ts'
@@ -84,16 +83,6 @@ export async function authenticateHolder(
   const key = mayBeDead ? await findAnyKey(services, credential) : await findLiveKey(services, credential, clientIp)
   if (key === undefined) throw unauthenticated()
   return { key, scope: oneProvider(key.providerId) }
-}
-
-/** Throws `forbidden` unless the caller holds the scope; `operator` asks for a right over all providers besides. */
-export function authorize(caller: Caller, scope: ManagementScope, operator: boolean): void {
-  if (caller.scopes !== null && !caller.scopes.includes(scope)) {
-    throw new AppError('forbidden', `This call needs the scope ${scope}.`)
-  }
-  if (operator && caller.scope.kind !== 'every') {
-    throw new AppError('forbidden', 'This call is for operators: it needs a management key over all providers.')
-  }
 }
 
 /** As the store knows it, and while it does not answer, as it was known before: whoever holds a key may always end it. */

@@ -1,9 +1,37 @@
 import { managementScopes } from '../contracts/fields.ts'
 import { rulesWithin } from '../domain/access/ip-rule.ts'
+import { narrow, type OneProvider } from '../domain/access/provider-scope.ts'
+import type { ManagementScope } from '../domain/access/scope.ts'
 import { AppError, type FieldError } from '../domain/errors.ts'
 import type { Key, KeyKind } from '../domain/keys/key.ts'
 import type { Caller } from './authenticate.ts'
 import { invalidRequest } from './read-request.ts'
+
+/** Throws `forbidden` unless the caller holds the scope; `operator` asks for a right over all providers besides. */
+export function authorize(caller: Caller, scope: ManagementScope, operator: boolean): void {
+  if (caller.scopes !== null && !caller.scopes.includes(scope)) {
+    throw new AppError('forbidden', `This call needs the scope ${scope}.`)
+  }
+  if (operator && caller.scope.kind !== 'every') {
+    throw new AppError('forbidden', 'This call is for operators: it needs a management key over all providers.')
+  }
+}
+
+/**
+ * The one provider that a call is about: the one it names, or the caller's own. Throws `provider_not_found` for a
+ * provider outside the caller's scope, whether it exists or not, and `invalid_request` where an operator names none.
+ */
+export function resolveProvider(caller: Caller, providerId: string | undefined, pointer: string): OneProvider {
+  const named = providerId ?? (caller.scope.kind === 'one' ? caller.scope.providerId : undefined)
+  if (named === undefined) {
+    throw invalidRequest([
+      { pointer, detail: 'is missing: your key reaches every provider, so say which one is meant' },
+    ])
+  }
+  const scope = narrow(caller.scope, named)
+  if (scope === undefined) throw new AppError('provider_not_found', 'There is no such provider.')
+  return scope
+}
 
 /**
  * Throws `forbidden` where a caller would make, change or rotate a management key that can do more than itself: more

@@ -11,8 +11,7 @@ import { clientAddress } from './client-address.ts'
 import type { Access, Answer, EndpointSpec } from './endpoint-spec.ts'
 import { type Arrival, authenticate, callerId, handleCall, type Nothing } from './handle-call.ts'
 import { publicError, toProblem } from './problem.ts'
-import { refuseKeyInQuery } from './read-request.ts'
-import { readRequestId } from './request-id.ts'
+import { readRequestId, refuseKeyInQuery } from './read-request.ts'
 
 type Response = HttpResponseInit & { readonly status: number }
 

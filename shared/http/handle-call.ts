@@ -5,12 +5,12 @@ import { tooManyFailures } from '../operations/limits/failure-limits.ts'
 import {
   authenticateCaller,
   authenticateHolder,
-  authorize,
   type Caller,
   type Holder,
   needsLookUp,
   type Presented,
 } from './authenticate.ts'
+import { authorize } from './authorize.ts'
 import type { Access, Answer, Call, EndpointSpec } from './endpoint-spec.ts'
 import { runIdempotent } from './idempotency.ts'
 import { check, decodeUtf8, invalidRequest, parseJson, readBytes } from './read-request.ts'

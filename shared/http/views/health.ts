@@ -5,6 +5,7 @@ import type { Readiness } from '../../operations/maintenance/check-readiness.ts'
 import type { Log } from '../../ports/runtime.ts'
 import { ConfigError } from '../../runtime/config.ts'
 import { describeFailure } from '../../runtime/log.ts'
+import type { Metrics } from '../../runtime/metrics.ts'
 import { VERSION } from '../../runtime/version.ts'
 import type { Answer } from '../endpoint-spec.ts'
 
@@ -65,4 +66,13 @@ function composeOrExplain(provide: () => Services): Services | string[] {
     if (error instanceof AppError && error.cause instanceof ConfigError) return error.cause.message.split('\n')
     throw error
   }
+}
+
+/** All that can be read; what cannot is named in the log. */
+export async function toMetricsAnswer(metrics: Pick<Metrics, 'read'>, log: Log): Promise<Answer> {
+  const { text, contentType, failures } = await metrics.read()
+  for (const { name, cause } of failures) {
+    log('warn', 'A gauge could not be read.', { gauge: name, cause: describeFailure(cause) })
+  }
+  return { headers: { 'content-type': contentType }, body: text }
 }

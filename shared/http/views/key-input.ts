@@ -1,8 +1,9 @@
-import type { GenerateKeyBody } from '../../contracts/keys.ts'
+import type { GenerateKeyBody, PatchKeyBody } from '../../contracts/keys.ts'
 import type { GenerateKeyInput } from '../../operations/keys/generate-key.ts'
+import type { KeyChanges } from '../../operations/keys/patch-key.ts'
 import type { Caller } from '../authenticate.ts'
-import { resolveProvider } from '../resolve-provider.ts'
-import { toRateLimits } from './rate-limits.ts'
+import { resolveProvider } from '../authorize.ts'
+import { toRateLimits } from './keys.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
@@ -47,4 +48,25 @@ function kindFields(body: GenerateKeyBody) {
 function providerOf(body: GenerateKeyBody, caller: Caller): string {
   if (body.provider_id === '*') return '*'
   return resolveProvider(caller, body.provider_id, '#/provider_id').providerId
+}
+
+/** The changes that a patch asks for: what is absent is left out, and a `null` list is an empty one. */
+export function toKeyChanges(body: PatchKeyBody): KeyChanges {
+  const changes = {
+    name: body.name,
+    description: body.description,
+    ownerId: body.owner_id,
+    scopes: emptyIfNull(body.scopes),
+    ipRestrictions: emptyIfNull(body.ip_restrictions),
+    expiresAt: body.expires_at,
+    enabled: body.enabled,
+    rateLimits: emptyIfNull(body.rate_limits && toRateLimits(body.rate_limits)),
+    quota: body.quota,
+    metadata: body.metadata,
+  }
+  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
+}
+
+function emptyIfNull<Item>(list: Item[] | null | undefined): Item[] | undefined {
+  return list === null ? [] : list
 }

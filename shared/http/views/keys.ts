@@ -1,6 +1,17 @@
-import type { KeyView, OwnKeyView } from '../../contracts/keys.ts'
-import { type Key, keyStatus } from '../../domain/keys/key.ts'
-import { fromRateLimits } from './rate-limits.ts'
+import type * as z from 'zod'
+import type { Services } from '../../app/services.ts'
+import type { RateLimits } from '../../contracts/fields.ts'
+import type { KeyView, OwnKeyView, OwnRevokePendingView, RevokePendingView } from '../../contracts/keys.ts'
+import { oneProvider } from '../../domain/access/provider-scope.ts'
+import { type Key, keyStatus, type RateLimit, type Revocation } from '../../domain/keys/key.ts'
+import type { NewKey } from '../../operations/keys/generate-key.ts'
+import type { Answer } from '../endpoint-spec.ts'
+
+/** A key that is in use as the API shows it, with its last use as of the last roll-up. */
+export async function currentKeyView(services: Pick<Services, 'reports' | 'clock'>, key: Key): Promise<KeyView> {
+  const lastUsed = await services.reports.lastUsed(oneProvider(key.providerId), [key.keyId])
+  return toKeyView(key, services.clock.now(), lastUsed.get(key.keyId))
+}
 
 /** A key as the API shows it. `lastUsedAt` is ISO 8601, undefined for a key that nothing has used yet. */
 export function toKeyView(key: Key, now: Date, lastUsedAt: string | undefined): KeyView {
@@ -42,4 +53,55 @@ export function toPolicyView(key: Key, now: Date): OwnKeyView {
     hint: key.hint,
     grace_until: key.graceUntil?.toISOString() ?? null,
   }
+}
+
+/** The answer that carries a secret, this once: a replay of it shows null in its place. */
+export function toNewKeyAnswer({ key, secret }: NewKey, now: Date): Answer {
+  const view = toKeyView(key, now, undefined)
+  return {
+    status: 201,
+    headers: { location: `/auth/keys/${key.keyId}` },
+    body: { key: secret, ...view },
+    replayBody: { key: null, ...view },
+    trace: traceKey(key),
+  }
+}
+
+/** A key whose revocation waits for the store. */
+type PendingKey = Key & { readonly revocation: Revocation }
+
+export function toRevokePendingView(key: PendingKey): RevokePendingView {
+  const { providerId, revocation, replacedBy } = key
+  return {
+    ...toOwnRevokePendingView(key),
+    provider_id: providerId,
+    revoked_by: revocation.by,
+    replaced_by: replacedBy,
+  }
+}
+
+/** What its holder may see of it. */
+export function toOwnRevokePendingView({ keyId, revocation }: PendingKey): OwnRevokePendingView {
+  return {
+    key_id: keyId,
+    status: 'pending',
+    revoked_at: revocation.at.toISOString(),
+    revoked_reason: revocation.reason,
+    revoked_text: revocation.text,
+  }
+}
+
+/** What the log says of a call that made, changed or ended a key. */
+export function traceKey({ keyId, providerId, rotatedFrom }: Pick<Key, 'keyId' | 'providerId' | 'rotatedFrom'>) {
+  return { keyId, providerId, ...(rotatedFrom !== null && { rotatedFrom }) }
+}
+
+type WireRateLimits = z.output<typeof RateLimits>
+
+export function toRateLimits(limits: WireRateLimits): RateLimit[] {
+  return limits.map(({ window_seconds: windowSeconds, ...rest }) => ({ ...rest, windowSeconds }))
+}
+
+export function fromRateLimits(limits: readonly RateLimit[]): WireRateLimits {
+  return limits.map(({ windowSeconds, ...rest }) => ({ ...rest, window_seconds: windowSeconds }))
 }

@@ -1,7 +1,7 @@
 import type { ProviderView, PutProviderBody } from '../../contracts/providers.ts'
 import type { Provider } from '../../domain/keys/provider.ts'
 import type { ProviderSettings } from '../../operations/keys/put-provider.ts'
-import { fromRateLimits, toRateLimits } from './rate-limits.ts'
+import { fromRateLimits, toRateLimits } from './keys.ts'
 
 export function toProviderSettings(body: PutProviderBody): ProviderSettings {
   return {

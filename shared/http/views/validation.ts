@@ -1,8 +1,50 @@
-import type { ValidationView } from '../../contracts/validate.ts'
+import type { HttpRequest } from '@azure/functions'
+import type { Services } from '../../app/services.ts'
+import type { ValidateBody, ValidationView } from '../../contracts/validate.ts'
+import { canonicalAddress } from '../../domain/access/ip-address.ts'
 import type { Key } from '../../domain/keys/key.ts'
-import type { LimitStanding } from '../../domain/keys/key-limits.ts'
+import { type LimitStanding, policyName } from '../../domain/keys/key-limits.ts'
 import type { Verdict } from '../../domain/keys/verdict.ts'
-import type { Validation } from '../../operations/keys/validate-key.ts'
+import type { ValidateKeyInput, Validation } from '../../operations/keys/validate-key.ts'
+import type { Meter } from '../../ports/meter.ts'
+import type { Answer } from '../endpoint-spec.ts'
+import { rateLimitHeaders, retryAfterSeconds } from '../rate-limit-headers.ts'
+
+/** What a validate request asks for. `Cache-Control: no-cache` reads the store. */
+export function toValidateInput(body: ValidateBody, request: HttpRequest, callerId: string): ValidateKeyInput {
+  return {
+    callerId,
+    secret: body.key,
+    requirements: {
+      environment: body.environment,
+      scopes: body.scopes,
+      anyScopes: body.any_scopes,
+      clientIp: body.client_ip === null ? null : canonicalAddress(body.client_ip),
+      dryRun: body.dry_run,
+    },
+    endpoint: [body.method, body.endpoint].filter((part) => part !== null).join(' '),
+    cost: body.cost,
+    bypassCache: /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(request.headers.get('cache-control') ?? ''),
+  }
+}
+
+/** The answer of validate, with the key's and its provider's limits in headers that a gateway may pass on. */
+export function toValidationAnswer(
+  validation: Validation,
+  requestId: string,
+  { clock, random }: Pick<Services, 'clock' | 'random'>,
+): Answer {
+  const body = toValidationView(validation, requestId)
+  if (!('verdict' in validation) || validation.verdict.limits.length === 0) return { body }
+  const { code, limits, exceeded } = validation.verdict
+  const now = clock.now()
+  const headers = rateLimitHeaders(
+    limits.map((state) => ({ policy: policyName(state.limit), state })),
+    now,
+  )
+  if (code !== 'RATE_LIMITED' || exceeded === null) return { headers, body }
+  return { headers: { ...headers, 'retry-after': String(retryAfterSeconds(exceeded, now, random)) }, body }
+}
 
 /** The answer of validate. Limits show no remainder where an earlier check failed, since nobody asked then. */
 export function toValidationView(validation: Validation, requestId: string): ValidationView {
@@ -81,4 +123,38 @@ const unknownKey: Omit<ValidationView, 'code' | 'request_id'> = {
   checks: [],
   degraded: false,
   cache_age_ms: 0,
+}
+
+type Counts = Pick<Meter, 'count'>
+type Noted = NonNullable<Answer['trace']>
+
+/** Counts the verdict, and gives what the log says of it. */
+export function observeValidation(meter: Counts, validation: Validation): Noted {
+  countVerdict(meter, validation)
+  if (!('verdict' in validation)) return { verdict: validation.code }
+  const { code, key, source, cacheAgeMs, degraded } = validation
+  const { keyId, providerId } = key
+  return { verdict: code, keyId, providerId, source, cacheAgeMs: Math.round(cacheAgeMs), degraded }
+}
+
+/** The same for many at once: how many of them got which verdict. */
+export function observeValidations(meter: Counts, validations: readonly Validation[]): Noted {
+  const counts = new Map<string, number>()
+  for (const validation of validations) {
+    countVerdict(meter, validation)
+    counts.set(validation.code, (counts.get(validation.code) ?? 0) + 1)
+  }
+  return {
+    validations: validations.length,
+    verdicts: [...counts].map(([code, count]) => `${code}=${count}`).join(' '),
+    degraded: validations.some(isDegraded),
+  }
+}
+
+function countVerdict(meter: Counts, validation: Validation): void {
+  meter.count('auth_api_verdicts_total', { code: validation.code, degraded: String(isDegraded(validation)) })
+}
+
+function isDegraded(validation: Validation): boolean {
+  return 'degraded' in validation && validation.degraded
 }

@@ -8,6 +8,7 @@ import {
   invalidRequest,
   parseJson,
   readBytes,
+  readRequestId,
   refuseKeyInQuery,
 } from '../../../shared/http/read-request.ts'
 
@@ -19,7 +20,32 @@ const post = (body: string | Uint8Array, headers: Record<string, string> = {}) =
     body: { bytes: typeof body === 'string' ? Buffer.from(body) : body },
   })
 const withQuery = (query: string) => new HttpRequest({ method: 'GET', url: `http://localhost/?${query}` })
+const withHeaders = (headers: Record<string, string>) =>
+  new HttpRequest({ method: 'GET', url: 'http://localhost/', headers })
 const code = (name: string) => expect.objectContaining({ code: name })
+
+describe('a request id', () => {
+  test.each(['12345678', 'order-42_retry', 'A'.repeat(64)])('the caller’s own id %s is taken', (id) => {
+    expect(readRequestId(withHeaders({ 'X-Request-Id': id }))).toBe(id)
+  })
+
+  test.each([
+    '1234567',
+    'A'.repeat(65),
+    'with space',
+    'a,b,c,d,e',
+    'line\\nbreak',
+    'ünïcödé-id',
+    '<script>alert(1)',
+    '',
+  ])('the id %j is not, and a ULID takes its place', (id) =>
+    expect(readRequestId(withHeaders({ 'x-request-id': id }))).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/),
+  )
+
+  test('requests without an id get one each', () => {
+    expect(readRequestId(withHeaders({}))).not.toBe(readRequestId(withHeaders({})))
+  })
+})
 
 describe('a query string', () => {
   test.each([
