@@ -1,7 +1,7 @@
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toReadinessAnswer } from '../shared/http/views/health.ts'
 
-/** `GET /health/ready`: 200 when every dependency answers, else 503 with the name of what does not. */
+/** `GET /health/ready`: 200 when every dependency answers, else 503 with the names of the failing ones. */
 export const healthReady = endpoint({
   name: 'health-ready',
   method: 'GET',

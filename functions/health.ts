@@ -1,6 +1,6 @@
 import { endpoint } from '../shared/http/endpoint.ts'
 
-/** `GET /health`: the process is alive and answers. It asks nothing of anyone else. */
+/** `GET /health`: the process is alive. Makes no request to any dependency. */
 export const health = endpoint({
   name: 'health',
   method: 'GET',

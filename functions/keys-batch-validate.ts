@@ -3,7 +3,7 @@ import { endpoint } from '../shared/http/endpoint.ts'
 import { observeValidations, toValidateInput, toValidationView } from '../shared/http/views/validation.ts'
 import { validateKeys } from '../shared/operations/keys/validate-key.ts'
 
-/** `POST /auth/keys/batch/validate`: up to 100 validations, each judged and counted as if it had come alone. */
+/** `POST /auth/keys/batch/validate`: up to 100 validations, each judged and counted like a single one. */
 export const keysBatchValidate = endpoint({
   name: 'keys-batch-validate',
   method: 'POST',
@@ -17,7 +17,7 @@ export const keysBatchValidate = endpoint({
     const validations = await validateKeys(services, caller.scope, inputs)
     return {
       body: { results: validations.map((one) => toValidationView(one, requestId)), request_id: requestId },
-      trace: observeValidations(services.metrics.meter, validations),
+      logFields: observeValidations(services.metrics.meter, validations),
     }
   },
 })

@@ -5,7 +5,7 @@ import { toNewKeyInput } from '../shared/http/views/key-input.ts'
 import { toNewKeyAnswer } from '../shared/http/views/keys.ts'
 import { generateKey } from '../shared/operations/keys/generate-key.ts'
 
-/** `POST /auth/keys/generate`: with rotate, the only answer that ever carries a secret. */
+/** `POST /auth/keys/generate`: besides rotate, the only answer that carries a secret. */
 export const keysGenerate = endpoint({
   name: 'keys-generate',
   method: 'POST',

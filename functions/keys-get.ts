@@ -3,7 +3,7 @@ import { endpoint } from '../shared/http/endpoint.ts'
 import { currentKeyView } from '../shared/http/views/keys.ts'
 import { getKey } from '../shared/operations/keys/get-key.ts'
 
-/** `GET /auth/keys/{token_id}`. `last_used_at` is at most a minute behind. */
+/** `GET /auth/keys/{token_id}`. `last_used_at` lags by at most a minute. */
 export const keysGet = endpoint({
   name: 'keys-get',
   method: 'GET',

@@ -1,11 +1,11 @@
 import { ListKeysQuery } from '../shared/contracts/keys.ts'
 import { resolveProvider } from '../shared/http/authorize.ts'
-import { openCursor, sealCursor } from '../shared/http/cursor.ts'
+import { signCursor, verifyCursor } from '../shared/http/cursor.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toKeyView } from '../shared/http/views/keys.ts'
 import { listKeys } from '../shared/operations/keys/list-keys.ts'
 
-/** `GET /auth/keys`: a page of one provider's keys, newest first. A page may be short; `next_cursor` null is the end. */
+/** `GET /auth/keys`: a page of one provider's keys, newest first. A page may be short; a null `next_cursor` is the end. */
 export const keysList = endpoint({
   name: 'keys-list',
   method: 'GET',
@@ -15,7 +15,7 @@ export const keysList = endpoint({
   async handle({ query: { provider_id, limit, cursor, ...filters }, caller, services }) {
     const scope = resolveProvider(caller, provider_id, '/provider_id')
     const binding = JSON.stringify([scope.providerId, filters])
-    const after = cursor === undefined ? null : openCursor(services.cursorKey, binding, cursor)
+    const after = cursor === undefined ? null : verifyCursor(services.cursorKey, binding, cursor)
     const filter = { ...filters, ownerId: filters.owner_id, namePrefix: filters.name }
     const page = await listKeys(services, scope, filter, { limit, after })
     const lastUsed = await services.reports.lastUsed(
@@ -25,7 +25,7 @@ export const keysList = endpoint({
     const now = services.clock.now()
     const items = page.items.map((key) => toKeyView(key, now, lastUsed.get(key.keyId)))
     return {
-      body: { items, next_cursor: page.next === null ? null : sealCursor(services.cursorKey, binding, page.next) },
+      body: { items, next_cursor: page.next === null ? null : signCursor(services.cursorKey, binding, page.next) },
     }
   },
 })

@@ -3,7 +3,7 @@ import { endpoint } from '../shared/http/endpoint.ts'
 import { toOwnRevokePendingView, toPolicyView } from '../shared/http/views/keys.ts'
 import { revokeKey } from '../shared/operations/keys/revoke-key.ts'
 
-/** `POST /auth/keys/me/revoke`: whoever holds a key may end it, once or again, and while the store is down (202). */
+/** `POST /auth/keys/me/revoke`: a holder revokes its own key. Idempotent; 202 while the store is down. */
 export const keysMeRevoke = endpoint({
   name: 'keys-me-revoke',
   method: 'POST',

@@ -1,7 +1,7 @@
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toPolicyView } from '../shared/http/views/keys.ts'
 
-/** `GET /auth/keys/me`: a holder reads what its own key may do, and until when. Every refusal is one uniform 401. */
+/** `GET /auth/keys/me`: a holder reads its own key's policy and expiry. Every refusal is the same 401. */
 export const keysMe = endpoint({
   name: 'keys-me',
   method: 'GET',

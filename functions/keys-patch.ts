@@ -2,10 +2,10 @@ import { KeyParams, PatchKeyBody } from '../shared/contracts/keys.ts'
 import { refuseEscalation, refuseUnenforced } from '../shared/http/authorize.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toKeyChanges } from '../shared/http/views/key-input.ts'
-import { currentKeyView, traceKey } from '../shared/http/views/keys.ts'
+import { currentKeyView, keyLogFields } from '../shared/http/views/keys.ts'
 import { patchKey } from '../shared/operations/keys/patch-key.ts'
 
-/** `PATCH /auth/keys/{token_id}`: what is absent stays, `null` clears. */
+/** `PATCH /auth/keys/{token_id}`: an absent field is unchanged, `null` clears. */
 export const keysPatch = endpoint({
   name: 'keys-patch',
   method: 'PATCH',
@@ -20,6 +20,6 @@ export const keysPatch = endpoint({
       refuseEscalation(caller, after)
       refuseUnenforced(after)
     })
-    return { body: await currentKeyView(services, key), trace: traceKey(key) }
+    return { body: await currentKeyView(services, key), logFields: keyLogFields(key) }
   },
 })

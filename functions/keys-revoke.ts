@@ -1,11 +1,11 @@
 import { KeyParams, RevokeKeyBody } from '../shared/contracts/keys.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
-import { currentKeyView, toRevokePendingView, traceKey } from '../shared/http/views/keys.ts'
+import { currentKeyView, keyLogFields, toRevokePendingView } from '../shared/http/views/keys.ts'
 import { revokeKey } from '../shared/operations/keys/revoke-key.ts'
 
 /**
- * `POST /auth/keys/{token_id}/revoke`: for good. Revoking again changes nothing and answers the same. 202 while the store
- * is down: in force here, and everywhere once the store is back.
+ * `POST /auth/keys/{token_id}/revoke`: permanent and idempotent. 202 while the store is down: in force on this instance at
+ * once, and everywhere once the store is back.
  */
 export const keysRevoke = endpoint({
   name: 'keys-revoke',
@@ -18,8 +18,8 @@ export const keysRevoke = endpoint({
   async handle({ params, body: { reason, text, replaced_by }, caller, services }) {
     const input = { keyId: params.token_id, reason, text, replacedBy: replaced_by, by: caller.id }
     const { kind, key } = await revokeKey(services, caller.scope, input)
-    const trace = traceKey(key)
-    if (kind === 'pending') return { status: 202, body: toRevokePendingView(key), trace }
-    return { body: await currentKeyView(services, key), trace }
+    const logFields = keyLogFields(key)
+    if (kind === 'pending') return { status: 202, body: toRevokePendingView(key), logFields }
+    return { body: await currentKeyView(services, key), logFields }
   },
 })

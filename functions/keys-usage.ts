@@ -4,7 +4,7 @@ import { endpoint } from '../shared/http/endpoint.ts'
 import { toKeyUsageView, toRangeRequest } from '../shared/http/views/usage.ts'
 import { readKeyUsage } from '../shared/operations/usage/read-key-usage.ts'
 
-/** `GET /auth/keys/{token_id}/usage`. Today and yesterday are as fresh as the counters, older days as the roll-up. */
+/** `GET /auth/keys/{token_id}/usage`. Today and yesterday come from the counters, older days from the roll-up. */
 export const keysUsage = endpoint({
   name: 'keys-usage',
   method: 'GET',

@@ -3,7 +3,7 @@ import { endpoint } from '../shared/http/endpoint.ts'
 import { observeValidation, toValidateInput, toValidationAnswer } from '../shared/http/views/validation.ts'
 import { validateKey } from '../shared/operations/keys/validate-key.ts'
 
-/** `POST /auth/keys/validate`: the hot path. 200 whatever the verdict; 503 when there can be none, never a guess. */
+/** `POST /auth/keys/validate`: the hot path. 200 with any verdict; 503 where no verdict is possible, never a guess. */
 export const keysValidate = endpoint({
   name: 'keys-validate',
   method: 'POST',
@@ -15,7 +15,7 @@ export const keysValidate = endpoint({
     const validation = await validateKey(services, caller.scope, toValidateInput(body, request, caller.id))
     return {
       ...toValidationAnswer(validation, requestId, services),
-      trace: observeValidation(services.metrics.meter, validation),
+      logFields: observeValidation(services.metrics.meter, validation),
     }
   },
 })

@@ -1,7 +1,7 @@
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toMetricsAnswer } from '../shared/http/views/health.ts'
 
-/** `GET /metrics`: what this instance has counted, as Prometheus reads it. Asks no table, so an outage does not blind it. */
+/** `GET /metrics`: this instance's metrics for Prometheus. Reads no table, so it works in an outage. */
 export const metrics = endpoint({
   name: 'metrics',
   method: 'GET',

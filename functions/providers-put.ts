@@ -4,7 +4,7 @@ import { endpoint } from '../shared/http/endpoint.ts'
 import { toProviderSettings, toProviderView } from '../shared/http/views/providers.ts'
 import { putProvider } from '../shared/operations/keys/put-provider.ts'
 
-/** `PUT /auth/providers/{provider_id}`: creates a provider, 201, or replaces its settings as a whole, 200. */
+/** `PUT /auth/providers/{provider_id}`: creates a provider (201) or replaces all its settings (200). */
 export const providersPut = endpoint({
   name: 'providers-put',
   method: 'PUT',

@@ -1,6 +1,6 @@
 import { queueTrigger } from '../shared/triggers/queue-trigger.ts'
 
-/** Counts usage messages. Each message that the trigger hands over wakes it; it then takes what else waits by itself. */
+/** Counts usage messages. A message from the trigger wakes the consumer, which then drains the queue by itself. */
 export const usageAggregate = queueTrigger({
   name: 'usage-aggregate',
   queue: 'usage-events',

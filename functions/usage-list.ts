@@ -4,7 +4,7 @@ import { endpoint } from '../shared/http/endpoint.ts'
 import { toProviderUsageView, toRangeRequest } from '../shared/http/views/usage.ts'
 import { readProviderUsage } from '../shared/operations/usage/read-provider-usage.ts'
 
-/** `GET /auth/usage`: a provider's uses, as of the last roll-up, in groups where `group_by` asks for them. */
+/** `GET /auth/usage`: a provider's uses as of the last roll-up, grouped by `group_by` where given. */
 export const usageList = endpoint({
   name: 'usage-list',
   method: 'GET',

@@ -1,7 +1,7 @@
 import { redrivePoison } from '../shared/operations/usage/redrive-poison.ts'
 import { timerTrigger } from '../shared/triggers/timer-trigger.ts'
 
-/** Every 5 minutes: gives usage messages that were given up another try, and keeps the alarm on while there are any. */
+/** Every 5 minutes: re-drives poisoned usage messages, and keeps the alarm on while there are any. */
 export const usagePoisonRedrive = timerTrigger({
   name: 'usage-poison-redrive',
   cron: '0 */5 * * * *',

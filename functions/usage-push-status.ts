@@ -4,7 +4,7 @@ import { endpoint } from '../shared/http/endpoint.ts'
 import { toPushStatusView } from '../shared/http/views/usage.ts'
 import { readPush } from '../shared/operations/usage/read-push.ts'
 
-/** `GET /auth/keys/batch/usage/{batch_id}`: how far a pushed batch is. */
+/** `GET /auth/keys/batch/usage/{batch_id}`: the progress of a pushed batch. */
 export const usagePushStatus = endpoint({
   name: 'usage-push-status',
   method: 'GET',

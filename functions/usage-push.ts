@@ -5,7 +5,7 @@ import { pushStatusUrl, toPushReplayView, toPushView } from '../shared/http/view
 import { readPushBody } from '../shared/http/views/usage-push.ts'
 import { pushUsage } from '../shared/operations/usage/push-usage.ts'
 
-/** `POST /auth/keys/batch/usage`: counts each event once, however often the same batch is sent. */
+/** `POST /auth/keys/batch/usage`: counts each event once, however often the batch is retried. */
 export const usagePush = endpoint({
   name: 'usage-push',
   method: 'POST',

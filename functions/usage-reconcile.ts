@@ -1,7 +1,7 @@
 import { reconcileUsage } from '../shared/operations/usage/reconcile-usage.ts'
 import { timerTrigger } from '../shared/triggers/timer-trigger.ts'
 
-/** Daily at 04:07 UTC: reconciles the last 24 hours, so that a loss raises its alarm also while nobody asks. */
+/** Daily at 04:07 UTC: reconciles the last 24 hours, so that a loss raises an alarm without a request. */
 export const usageReconcile = timerTrigger({
   name: 'usage-reconcile',
   cron: '0 7 4 * * *',

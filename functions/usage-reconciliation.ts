@@ -3,7 +3,7 @@ import { endpoint } from '../shared/http/endpoint.ts'
 import { toRangeRequest, toReconciliationView } from '../shared/http/views/usage.ts'
 import { reconcileUsage } from '../shared/operations/usage/reconcile-usage.ts'
 
-/** `GET /auth/usage/reconciliation`: where the uses of every hour are; `missing` is 0, or an alarm. */
+/** `GET /auth/usage/reconciliation`: accounts for the uses of every hour. `missing` above 0 is an alarm. */
 export const usageReconciliation = endpoint({
   name: 'usage-reconciliation',
   method: 'GET',

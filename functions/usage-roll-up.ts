@@ -1,7 +1,7 @@
 import { rollUpUsage } from '../shared/operations/usage/roll-up-usage.ts'
 import { timerTrigger } from '../shared/triggers/timer-trigger.ts'
 
-/** Copies what was counted to where it is read, every minute. */
+/** Every minute: copies counters to the tables that reports read. */
 export const usageRollUp = timerTrigger({
   name: 'usage-roll-up',
   cron: '0 * * * * *',

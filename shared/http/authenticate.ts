@@ -6,24 +6,24 @@ import { AppError, isOutage } from '../domain/errors.ts'
 import { type Key, keyStatus } from '../domain/keys/key.ts'
 import { readPrefix } from '../domain/keys/key-format.ts'
 
-/** Who calls the management API. */
+/** A caller of the management API. */
 export interface Caller {
-  /** `admin`, the key_id of a management key, or the id of a token: what `created_by` and `revoked_by` show. */
+  /** `admin`, the key_id of a management key, or the id of a token. `created_by` and `revoked_by` show it. */
   readonly id: string
   readonly scope: ProviderScope
-  /** null for the admin key, which may do everything. */
+  /** null for the admin key, which has every scope. */
   readonly scopes: readonly string[] | null
-  /** The address rules that the caller's own key is bound to; empty for none. */
+  /** The address rules of the caller's own key; empty for no rule. */
   readonly ipRestrictions: readonly string[]
 }
 
-/** Who calls about the very key it presents. */
+/** A caller whose call is about the key it presents. */
 export interface Holder {
   readonly key: Key
   readonly scope: ProviderScope
 }
 
-/** What a request shows of who sent it. */
+/** What authentication reads: the request and its client's address. */
 export interface Presented {
   readonly request: HttpRequest
   readonly clientIp: string | null
@@ -32,9 +32,9 @@ export interface Presented {
 type AuthenticateNeeds = Pick<Services, 'isAdminKey' | 'keyLookup' | 'clock' | 'tokens'>
 
 /**
- * Who presents this request's credential: the admin key or a management key, as `X-API-Key` or as a bearer token, or a
- * token of Entra ID. Every refusal is one and the same `unauthenticated`, that of an address outside the key's rules too.
- * Throws `forbidden` for a token that is bound to no provider.
+ * Authenticates the admin key or a management key, sent as `X-API-Key` or as a bearer token, or a token of Entra ID.
+ * Throws the same `unauthenticated` for every refusal, an address outside the key's rules included. Throws `forbidden`
+ * for a token that is bound to no provider.
  */
 export async function authenticateCaller(
   services: AuthenticateNeeds,
@@ -69,23 +69,23 @@ async function authenticateToken(services: AuthenticateNeeds, token: string): Pr
 }
 
 /**
- * The key that the request itself presents. `mayBeDead` also lets revoked, expired and disabled ones in, from any address:
- * whoever holds a key may end it.
+ * Authenticates the request by the key it is about. Throws `unauthenticated`. `allowInactive` also accepts revoked,
+ * expired and disabled keys, from any address: possession is enough to revoke a key.
  */
 export async function authenticateHolder(
   services: AuthenticateNeeds,
   { request, clientIp }: Presented,
-  { mayBeDead }: { readonly mayBeDead: boolean },
+  { allowInactive }: { readonly allowInactive: boolean },
 ): Promise<Holder> {
   const credential = readCredential(request)
   const prefix = credential === undefined ? undefined : readPrefix(credential)
   if (credential === undefined || prefix === undefined || prefix === 'mgmt') throw unauthenticated()
-  const key = mayBeDead ? await findAnyKey(services, credential) : await findLiveKey(services, credential, clientIp)
+  const key = allowInactive ? await findAnyKey(services, credential) : await findLiveKey(services, credential, clientIp)
   if (key === undefined) throw unauthenticated()
   return { key, scope: oneProvider(key.providerId) }
 }
 
-/** As the store knows it, and while it does not answer, as it was known before: whoever holds a key may always end it. */
+/** Reads the store, and falls back to the cache in an outage: a holder can always revoke its key. */
 async function findAnyKey({ keyLookup }: AuthenticateNeeds, credential: string): Promise<Key | undefined> {
   try {
     return (await keyLookup.find(credential, true)).value
@@ -107,7 +107,7 @@ async function findLiveKey(
   return (await isDisabled(services, key.providerId)) ? undefined : key
 }
 
-/** What is asked of a key that nobody knows, so that its refusal takes the way, and the time, of a dead one's. */
+/** A decoy for unknown keys: they run the same checks as a revoked key, so timing cannot tell them apart. */
 const decoyKey: Key = {
   ...{ keyId: '', digest: '', pepperVersion: '', hint: '', providerId: '*', kind: 'api', environment: null, name: '' },
   ...{ description: null, ownerId: null, scopes: [], ipRestrictions: [], notBefore: null, expiresAt: null },
@@ -125,8 +125,8 @@ function reachableFrom({ ipRestrictions }: Key, clientIp: string | null): boolea
   return ipRestrictions.length === 0 || addressAllowed(ipRestrictions, clientIp)
 }
 
-/** Whether nobody can say who this is without asking the store: a key of ours that is not remembered here. */
-export function needsLookUp(
+/** Whether authentication would have to read the store: a key of our format that is not cached here. Makes no request. */
+export function needsLookup(
   { isAdminKey, keyLookup }: Pick<Services, 'isAdminKey' | 'keyLookup'>,
   { request }: Presented,
 ): boolean {
@@ -135,7 +135,7 @@ export function needsLookUp(
   return !keyLookup.holds(credential)
 }
 
-/** Two different credentials at once are none: which of them was meant is not ours to guess. */
+/** Returns undefined for two different credentials: there is no telling which of them was meant. */
 function readCredential({ headers }: HttpRequest): string | undefined {
   const apiKey = headers.get('x-api-key')?.trim() || undefined
   const bearer = /^Bearer +(\S+)\s*$/i.exec(headers.get('authorization') ?? '')?.[1]

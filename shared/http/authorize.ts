@@ -7,7 +7,7 @@ import type { Key, KeyKind } from '../domain/keys/key.ts'
 import type { Caller } from './authenticate.ts'
 import { invalidRequest } from './read-request.ts'
 
-/** Throws `forbidden` unless the caller holds the scope; `operator` asks for a right over all providers besides. */
+/** Throws `forbidden` unless the caller has the scope and, with `operator`, access to all providers. */
 export function authorize(caller: Caller, scope: ManagementScope, operator: boolean): void {
   if (caller.scopes !== null && !caller.scopes.includes(scope)) {
     throw new AppError('forbidden', `This call needs the scope ${scope}.`)
@@ -18,8 +18,8 @@ export function authorize(caller: Caller, scope: ManagementScope, operator: bool
 }
 
 /**
- * The one provider that a call is about: the one it names, or the caller's own. Throws `provider_not_found` for a
- * provider outside the caller's scope, whether it exists or not, and `invalid_request` where an operator names none.
+ * Returns the provider that a call names, else the caller's own. Throws `provider_not_found` for a provider outside the
+ * caller's scope, whether it exists or not, and `invalid_request` where an operator names none.
  */
 export function resolveProvider(caller: Caller, providerId: string | undefined, pointer: string): OneProvider {
   const named = providerId ?? (caller.scope.kind === 'one' ? caller.scope.providerId : undefined)
@@ -34,9 +34,9 @@ export function resolveProvider(caller: Caller, providerId: string | undefined, 
 }
 
 /**
- * Throws `forbidden` where a caller would make, change or rotate a management key that can do more than itself: more
- * scopes, more providers, or the same from more addresses. Keys of kind `api` hold the provider's own scopes, which mean
- * nothing here.
+ * Prevents privilege escalation. Throws `forbidden` where a caller would make, change or rotate a management key with
+ * more scopes, more providers or more addresses than its own. Skips keys of kind `api`: their scopes are the provider's
+ * and grant nothing here.
  */
 export function refuseEscalation(
   caller: Caller,
@@ -57,18 +57,18 @@ export function refuseEscalation(
 }
 
 /**
- * Throws `invalid_request` where a change would give a management key what generate refuses it: a scope that this API
- * does not know, none at all, or a limit. Nothing holds those, and a rule that binds nobody is a lie.
+ * Throws `invalid_request` where a change would give a management key what generate refuses: a scope that this API does
+ * not know, no scope at all, or a limit. Nothing enforces these, and a stored rule must be an enforced one.
  */
 export function refuseUnenforced(key: Pick<Key, 'kind' | 'scopes' | 'rateLimits' | 'quota'>): void {
   if (key.kind !== 'management') return
   const known: readonly string[] = managementScopes
-  const faults: FieldError[] = key.scopes.flatMap((scope, index) =>
+  const errors: FieldError[] = key.scopes.flatMap((scope, index) =>
     known.includes(scope) ? [] : [{ pointer: `#/scopes/${index}`, detail: 'is not a scope of management keys' }],
   )
   const detail = 'is not held for management keys'
-  if (key.scopes.length === 0) faults.push({ pointer: '#/scopes', detail: 'must name at least one scope' })
-  if (key.rateLimits.length > 0) faults.push({ pointer: '#/rate_limits', detail })
-  if (key.quota !== null) faults.push({ pointer: '#/quota', detail })
-  if (faults.length > 0) throw invalidRequest(faults)
+  if (key.scopes.length === 0) errors.push({ pointer: '#/scopes', detail: 'must name at least one scope' })
+  if (key.rateLimits.length > 0) errors.push({ pointer: '#/rate_limits', detail })
+  if (key.quota !== null) errors.push({ pointer: '#/quota', detail })
+  if (errors.length > 0) throw invalidRequest(errors)
 }

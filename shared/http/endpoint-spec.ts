@@ -5,12 +5,12 @@ import type { ManagementScope } from '../domain/access/scope.ts'
 import type { Log } from '../ports/runtime.ts'
 import type { Caller, Holder } from './authenticate.ts'
 
-/** Who may call: a management scope, an operator with that scope, the holder of a key, anyone. */
+/** Who may call: a caller with this management scope, an operator with it, the holder of a key, or anyone. */
 export type Access =
   | ManagementScope
   | { readonly operator: ManagementScope }
   | 'holder'
-  /** A holder whose key may be dead already. */
+  /** A holder whose key may be revoked, expired or disabled. */
   | 'possessor'
   | 'public'
 
@@ -21,14 +21,14 @@ export type CallerOf<A extends Access> = A extends 'public'
     : Caller
 
 export interface Answer {
-  /** 200 where absent. */
+  /** Default: 200. */
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body: unknown
-  /** What a replay under the same Idempotency-Key may show instead: the body without its secret. */
+  /** What a replay under the same Idempotency-Key returns instead: the body without its secret. */
   readonly replayBody?: unknown
-  /** What the log line of the request says besides: ids and codes, nothing that a caller sent. */
-  readonly trace?: Readonly<Record<string, string | number | boolean | null>>
+  /** Further fields of the request's log line: ids and codes, nothing that a caller sent. */
+  readonly logFields?: Readonly<Record<string, string | number | boolean | null>>
 }
 
 export interface Call<A extends Access, Params, Query, Body> {
@@ -36,15 +36,15 @@ export interface Call<A extends Access, Params, Query, Body> {
   readonly params: Params
   readonly query: Query
   readonly body: Body
-  /** The body as it came, for the routes that read more than JSON. */
+  /** The undecoded body, for routes that read more than JSON. */
   readonly text: string
   readonly request: HttpRequest
-  /** Of whoever sent the request, canonical; null where there is none to trust, and for a public call. */
+  /** The client's canonical address; null where no source can be trusted, and for a public call. */
   readonly clientIp: string | null
   readonly requestId: string
-  /** A ULID for whatever the call makes: the same on every try under one Idempotency-Key. */
+  /** A ULID for what the call creates: the same on every retry under one Idempotency-Key. */
   readonly seed: string
-  /** undefined for a public call, which must answer also when the service is not set up. */
+  /** undefined for a public call, which must answer even when a setting is wrong. */
   readonly services: A extends 'public' ? undefined : Services
   /** Composes the services. Throws `misconfigured`, with a `ConfigError` as its cause. */
   readonly provide: () => Services
@@ -52,7 +52,7 @@ export interface Call<A extends Access, Params, Query, Body> {
 }
 
 export interface EndpointSpec<A extends Access, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
-  /** Name of the function, and of its file. */
+  /** The name of the function and of its file. */
   readonly name: string
   readonly method: HttpMethod
   readonly route: string
@@ -60,16 +60,16 @@ export interface EndpointSpec<A extends Access, P extends z.ZodType, Q extends z
   readonly params?: P
   readonly query?: Q
   readonly body?: B
-  /** The handler reads `text` itself; `body` is undefined. */
+  /** The handler parses `text` itself; `body` is undefined. */
   readonly rawBody?: boolean
-  /** 64 KiB where absent. */
+  /** Default: 64 KiB. */
   readonly maxBodyBytes?: number
   /**
-   * For every call that changes something: honours Idempotency-Key. `if_possible`: also while that cannot be done, since
-   * the same call again changes nothing by itself.
+   * Honours Idempotency-Key; every endpoint that changes something declares it. `if_possible` runs the call without it
+   * while the idempotency store is down: the call is idempotent by nature.
    */
   readonly idempotent?: true | 'if_possible'
-  /** Calls are not held to the limit per caller: for what a caller sends with every request of its own customers. */
+  /** Exempt from the caller's limit: for calls that a caller makes on every request of its own customers. */
   readonly unlimited?: boolean
   readonly handle: (call: Call<A, z.output<P>, z.output<Q>, z.output<B>>) => Promise<Answer>
 }

@@ -9,50 +9,51 @@ import { describeFailure, invocationLog } from '../runtime/log.ts'
 import { takeCallerLimit } from './caller-limit.ts'
 import { clientAddress } from './client-address.ts'
 import type { Access, Answer, EndpointSpec } from './endpoint-spec.ts'
-import { type Arrival, authenticate, callerId, handleCall, type Nothing } from './handle-call.ts'
+import { type Arrival, authenticate, callerId, type EmptyObject, handleCall } from './handle-call.ts'
 import { publicError, toProblem } from './problem.ts'
 import { readRequestId, refuseKeyInQuery } from './read-request.ts'
 
 type Response = HttpResponseInit & { readonly status: number }
 
-/** What the log line and the metrics say of one request. */
+/** What the log line and the metrics of one request report. */
 interface Trace {
   readonly requestId: string
   readonly startedAtMs: number
-  /** null until the services are composed, and for a public call, which needs none. */
+  /** null until the services are composed, and for a public call, which composes none. */
   meter: Meter | null
   caller: string | null
-  fault: AppError | null
-  logFields: Answer['trace']
-  /** What is left of the caller's limit; empty where none was asked. */
+  error: AppError | null
+  logFields: Answer['logFields']
+  /** The caller's remaining calls; empty where no limit was checked. */
   limitHeaders: Readonly<Record<string, string>>
 }
 
 const commonHeaders = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 
 /**
- * Declares and registers one endpoint: request id, authentication, scope, the caller's limit, contract, idempotency, handling, problem, and
- * one log line, the same for all. Returns the declaration and `run`, which a test calls without a host.
+ * Declares and registers one endpoint. All share the same steps: request id, authentication, scope, the caller's limit,
+ * contract, idempotency, handling, problem, and one log line. Returns the declaration and `run`, which tests call
+ * without a host.
  */
 export function endpoint<
   A extends Access,
-  P extends z.ZodType = Nothing,
-  Q extends z.ZodType = Nothing,
-  B extends z.ZodType = Nothing,
+  P extends z.ZodType = EmptyObject,
+  Q extends z.ZodType = EmptyObject,
+  B extends z.ZodType = EmptyObject,
 >(spec: EndpointSpec<A, P, Q, B>) {
   async function respond(request: HttpRequest, provide: () => Services, log: Log, trace: Trace): Promise<Response> {
-    const provideOrFail = () => provided(provide)
-    const services = spec.access === 'public' ? undefined : provideOrFail()
+    const compose = () => composeServices(provide)
+    const services = spec.access === 'public' ? undefined : compose()
     trace.meter = services?.metrics.meter ?? null
     refuseKeyInQuery(request)
     const clientIp = services === undefined ? null : clientAddress(request.headers, services.clientIpSource)
     const caller = services && (await authenticate(spec.access, services, { request, clientIp }))
     trace.caller = callerId(caller)
-    if (services !== undefined && spec.unlimited !== true) await holdLimit(services, spec.name, trace)
+    if (services !== undefined && spec.unlimited !== true) await applyCallerLimit(services, spec.name, trace)
     const { requestId } = trace
-    const arrival = { request, clientIp, requestId, services, provide: provideOrFail, log, caller } as Arrival<A>
+    const arrival = { request, clientIp, requestId, services, provide: compose, log, caller } as Arrival<A>
     const answer = await handleCall(spec, arrival)
-    trace.logFields = answer.trace
+    trace.logFields = answer.logFields
     return toResponse(answer)
   }
 
@@ -60,11 +61,11 @@ export function endpoint<
     const trace: Trace = {
       requestId: readRequestId(request),
       startedAtMs: performance.now(),
-      ...{ meter: null, caller: null, fault: null, logFields: undefined, limitHeaders: {} },
+      ...{ meter: null, caller: null, error: null, logFields: undefined, limitHeaders: {} },
     }
     const response = await respond(request, provide, log, trace).catch((error): Response => {
-      trace.fault = publicError(error)
-      return toProblem(trace.fault, trace.requestId)
+      trace.error = publicError(error)
+      return toProblem(trace.error, trace.requestId)
     })
     const durationMs = performance.now() - trace.startedAtMs
     logRequest(spec, { status: response.status, durationMs }, trace, log)
@@ -82,7 +83,7 @@ export function endpoint<
   return { ...spec, run }
 }
 
-async function holdLimit(services: Services, functionName: string, trace: Trace): Promise<void> {
+async function applyCallerLimit(services: Services, functionName: string, trace: Trace): Promise<void> {
   const { headers, refusal } = await takeCallerLimit(services, trace.caller ?? 'anonymous', functionName)
   trace.limitHeaders = headers
   if (refusal !== undefined) throw refusal
@@ -93,34 +94,34 @@ interface Outcome {
   readonly durationMs: number
 }
 
-type Named = Pick<EndpointSpec<Access, Nothing, Nothing, Nothing>, 'name' | 'method'>
+type NamedSpec = Pick<EndpointSpec<Access, EmptyObject, EmptyObject, EmptyObject>, 'name' | 'method'>
 
-/** One line per request: no URL and no body, so nothing that a caller sent. */
-function logRequest(spec: Named, { status, durationMs }: Outcome, trace: Trace, log: Log): void {
-  const broken = status >= 500
-  log(broken ? 'error' : 'info', 'request', {
+/** Writes one line per request. It has no URL and no body: nothing that a caller sent. */
+function logRequest(spec: NamedSpec, { status, durationMs }: Outcome, trace: Trace, log: Log): void {
+  const failed = status >= 500
+  log(failed ? 'error' : 'info', 'request', {
     function: spec.name,
     method: spec.method,
     status,
     durationMs: Math.round(durationMs * 100) / 100,
     requestId: trace.requestId,
     caller: trace.caller,
-    code: trace.fault?.code ?? null,
+    code: trace.error?.code ?? null,
     ...trace.logFields,
-    ...(broken && trace.fault !== null && { cause: describeFailure(trace.fault) }),
+    ...(failed && trace.error !== null && { cause: describeFailure(trace.error) }),
   })
 }
 
-function measureRequest({ name, method }: Named, { status, durationMs }: Outcome, { meter, fault }: Trace): void {
+function measureRequest({ name, method }: NamedSpec, { status, durationMs }: Outcome, { meter, error }: Trace): void {
   if (meter === null) return
   meter.count('auth_api_http_requests_total', { function: name, method, status: String(status) })
   meter.observe('auth_api_http_request_duration_seconds', { function: name }, durationMs / 1000)
-  if (fault?.code === 'unauthenticated' || fault?.code === 'forbidden') {
-    meter.count('auth_api_authentication_failures_total', { reason: fault.code })
+  if (error?.code === 'unauthenticated' || error?.code === 'forbidden') {
+    meter.count('auth_api_authentication_failures_total', { reason: error.code })
   }
 }
 
-function provided(provide: () => Services): Services {
+function composeServices(provide: () => Services): Services {
   try {
     return provide()
   } catch (cause) {

@@ -7,7 +7,7 @@ import {
   authenticateHolder,
   type Caller,
   type Holder,
-  needsLookUp,
+  needsLookup,
   type Presented,
 } from './authenticate.ts'
 import { authorize } from './authorize.ts'
@@ -15,19 +15,20 @@ import type { Access, Answer, Call, EndpointSpec } from './endpoint-spec.ts'
 import { runIdempotent } from './idempotency.ts'
 import { check, decodeUtf8, invalidRequest, parseJson, readBytes } from './read-request.ts'
 
-/** A call before its contract was looked at. */
+/** A call before its contract is checked. */
 export type Arrival<A extends Access> = Omit<
   Call<A, never, never, never>,
   'params' | 'query' | 'body' | 'text' | 'seed'
 >
 
-export type Nothing = z.ZodObject<Record<never, never>, z.core.$strict>
-const nothing: Nothing = z.strictObject({})
+export type EmptyObject = z.ZodObject<Record<never, never>, z.core.$strict>
+const emptyObject: EmptyObject = z.strictObject({})
 const DEFAULT_MAX_BODY_BYTES = 64 * 1024
 
 /**
- * Throws `unauthenticated` or `forbidden`; undefined for a public call. Where too many wrong credentials came from the
- * address, throws `too_many_failures` for one more, without a look-up; those that are known here go on.
+ * Authenticates and authorizes the caller; returns undefined for a public call. Throws `unauthenticated` or `forbidden`.
+ * Throws `too_many_failures` for a credential from an address over its failure budget, without a lookup, unless the key
+ * is cached here.
  */
 export async function authenticate(
   access: Access,
@@ -38,7 +39,7 @@ export async function authenticate(
   const { failures } = services
   const budgets = () => failures.authentication(presented.clientIp)
   const spent = failures.areAnySpent() && failures.areSpent(budgets())
-  if (spent && needsLookUp(services, presented)) throw tooManyFailures(budgets())
+  if (spent && needsLookup(services, presented)) throw tooManyFailures(budgets())
   try {
     return await identify(access, services, presented)
   } catch (error) {
@@ -55,7 +56,7 @@ async function identify(
   presented: Presented,
 ): Promise<Caller | Holder> {
   if (access === 'holder' || access === 'possessor') {
-    return authenticateHolder(services, presented, { mayBeDead: access === 'possessor' })
+    return authenticateHolder(services, presented, { allowInactive: access === 'possessor' })
   }
   const caller = await authenticateCaller(services, presented)
   const operator = typeof access === 'object'
@@ -63,7 +64,10 @@ async function identify(
   return caller
 }
 
-/** Holds the request against its contract, all faults at once, and handles it; once per Idempotency-Key where declared. */
+/**
+ * Checks the request against its contract and handles it, once per Idempotency-Key where declared. Throws
+ * `invalid_request` with all errors at once.
+ */
 export async function handleCall<A extends Access, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
   spec: EndpointSpec<A, P, Q, B>,
   arrival: Arrival<A>,
@@ -74,12 +78,12 @@ export async function handleCall<A extends Access, P extends z.ZodType, Q extend
   const call = { ...arrival, text, ...readContract(spec, request, text) }
   const handle = (seed: string) => spec.handle({ ...call, seed } as Parameters<typeof spec.handle>[0])
   if (spec.idempotent === undefined || services === undefined) return handle('')
-  const mayGoWithout = spec.idempotent === 'if_possible'
+  const bestEffort = spec.idempotent === 'if_possible'
   const id = callerId(caller)
-  return runIdempotent(services, request, { callerId: id, text, mayGoWithout, log: arrival.log, run: handle })
+  return runIdempotent(services, request, { callerId: id, text, bestEffort, log: arrival.log, run: handle })
 }
 
-/** Who called, for the log and for what is kept per caller. */
+/** The caller's id in the log, in its limit and in its Idempotency-Keys. */
 export function callerId(caller: Caller | Holder | undefined): string {
   if (caller === undefined) return 'anonymous'
   return 'key' in caller ? caller.key.keyId : caller.id
@@ -90,9 +94,9 @@ function readContract<A extends Access, P extends z.ZodType, Q extends z.ZodType
   request: Arrival<A>['request'],
   text: string,
 ) {
-  const params = check(spec.params ?? nothing, spec.params === undefined ? {} : request.params, '')
-  const query = check(spec.query ?? nothing, Object.fromEntries(request.query), '')
-  const body = spec.rawBody === true ? unread : check(spec.body ?? nothing, parseJson(request, text), '#')
+  const params = check(spec.params ?? emptyObject, spec.params === undefined ? {} : request.params, '')
+  const query = check(spec.query ?? emptyObject, Object.fromEntries(request.query), '')
+  const body = spec.rawBody === true ? unread : check(spec.body ?? emptyObject, parseJson(request, text), '#')
   if ('data' in params && 'data' in query && 'data' in body) {
     return { params: params.data, query: query.data, body: body.data }
   }

@@ -10,27 +10,27 @@ import { invalidRequest } from './read-request.ts'
 interface IdempotentRun {
   readonly callerId: string
   readonly text: string
-  /** Runs although the store cannot say whether it ran before. */
-  readonly mayGoWithout?: boolean
+  /** Runs the call also where the idempotency store is down. */
+  readonly bestEffort?: boolean
   readonly log: Log
   readonly run: (seed: string) => Promise<Answer>
 }
 
 /**
- * Runs a call once per Idempotency-Key and caller. Only an answer of success is kept, as `replayBody` where the answer
- * holds a secret; a refusal frees the key again. Without the header it simply runs.
+ * Runs a call once per Idempotency-Key and caller. Stores only a successful answer, as `replayBody` where the answer has
+ * a secret. A refusal releases the Idempotency-Key. Without the header the call just runs.
  */
 export async function runIdempotent(
   services: Services,
   request: HttpRequest,
-  { callerId, text, mayGoWithout = false, log, run }: IdempotentRun,
+  { callerId, text, bestEffort = false, log, run }: IdempotentRun,
 ): Promise<Answer> {
   const key = readKey(request)
   if (key === undefined) return run(services.random.id())
   const { pathname, search } = new URL(request.url)
   const call = { callerId, key, request: `${request.method} ${pathname}${search}\n${text}` }
   const start = await startIdempotent(services, call).catch((error: unknown) => {
-    if (mayGoWithout && isOutage(error)) return undefined
+    if (bestEffort && isOutage(error)) return undefined
     throw error
   })
   if (start === undefined) return run(services.random.id())
@@ -38,26 +38,26 @@ export async function runIdempotent(
     const { status, headers, body } = start.answer
     return { status, headers: { ...headers, 'idempotency-replayed': 'true' }, body }
   }
-  const answer = await runOrGiveUp(start, run)
+  const answer = await runOrRelease(start, run)
   const { status = 200, headers = {}, body, replayBody = body } = answer
-  // What is pending is not the last word: the next try asks anew.
-  const end = mayGoWithout && status === 202 ? start.abandon() : start.finish({ status, headers, body: replayBody })
-  // The call is done and its answer may hold a secret that nobody can show again: it leaves also when it cannot be kept.
-  await end.catch((error) => {
+  // 202 is not final: the next try runs the call again.
+  const recorded = bestEffort && status === 202 ? start.abandon() : start.finish({ status, headers, body: replayBody })
+  // The call is done and its answer may hold a secret that cannot be shown again: return it even when storing it fails.
+  await recorded.catch((error) => {
     log('error', 'the answer could not be kept for a replay', { cause: describeFailure(error) })
   })
   return answer
 }
 
-async function runOrGiveUp(
+async function runOrRelease(
   start: Extract<IdempotentStart, { readonly kind: 'mine' }>,
   run: IdempotentRun['run'],
 ): Promise<Answer> {
   try {
     return await run(start.seed)
   } catch (error) {
-    const leftNothing = error instanceof AppError && !error.code.endsWith('_unavailable') && error.code !== 'internal'
-    await (leftNothing ? start.release() : start.abandon())
+    const hadNoEffect = error instanceof AppError && !error.code.endsWith('_unavailable') && error.code !== 'internal'
+    await (hadNoEffect ? start.release() : start.abandon())
     throw error
   }
 }

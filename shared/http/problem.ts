@@ -30,16 +30,16 @@ const statuses = {
   misconfigured: 503,
 } as const satisfies Record<ErrorCode, number>
 
-/** Where a registered problem type says what it is; draft-ietf-httpapi-ratelimit-headers. */
+/** Registered problem types, from draft-ietf-httpapi-ratelimit-headers. */
 const registeredTypes: Partial<Record<ErrorCode, string>> = {
   rate_limited: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
   too_many_failures: 'https://iana.org/assignments/http-problem-types#abnormal-usage-detected',
 }
 
-/** Every code there is, for the documentation's proof. */
+/** Every error code; a test holds docs/errors.md against them. */
 export const errorCodes = Object.keys(statuses) as readonly ErrorCode[]
 
-/** What may be told of any failure: an error that is not an `AppError` is ours to read in the log, never the caller's. */
+/** The error that a caller may see. Hides any error that is not an `AppError` behind `internal`; the log has its cause. */
 export function publicError(error: unknown): AppError {
   if (error instanceof AppError) return error
   return new AppError(
@@ -51,7 +51,7 @@ export function publicError(error: unknown): AppError {
   )
 }
 
-/** RFC 9457 `application/problem+json`, with the stable `code`, all the `errors` there are, and the `request_id`. */
+/** An RFC 9457 `application/problem+json` with the stable `code`, every entry of `errors`, and the `request_id`. */
 export function toProblem(error: AppError, requestId: string): HttpResponseInit & { readonly status: number } {
   const status = statuses[error.code]
   const retryAfterSeconds = error.retryAfterSeconds ?? (status === 503 ? 5 : undefined)

@@ -5,18 +5,18 @@ import { AppError, type FieldError } from '../domain/errors.ts'
 import { redact } from '../runtime/log.ts'
 import { newUlid } from '../runtime/ulid.ts'
 
-/** The caller's `X-Request-Id` when it is 8 to 64 letters, digits, `_` and `-`, and holds no key; a ULID otherwise. */
+/** Returns the caller's `X-Request-Id` if it is 8 to 64 letters, digits, `_` and `-` and holds no key, else a ULID. */
 export function readRequestId({ headers }: HttpRequest): string {
   const given = headers.get('x-request-id')
   return given !== null && /^[A-Za-z0-9_-]{8,64}$/.test(given) && !keyInText.test(given) ? given : newUlid()
 }
 
-const keyNames = /^(?:api[-_]?key|access[-_]?token|key|token|secret)$/i
+const keyParameters = /^(?:api[-_]?key|access[-_]?token|key|token|secret)$/i
 
-/** Throws `key_in_query`: query strings end up in logs, in histories and in Referer headers. */
+/** Throws `key_in_query` for a key in the query string, which ends up in logs, histories and Referer headers. */
 export function refuseKeyInQuery(request: HttpRequest): void {
   for (const [name, value] of request.query) {
-    if (keyNames.test(name) || keyInText.test(value) || keyInText.test(name)) {
+    if (keyParameters.test(name) || keyInText.test(value) || keyInText.test(name)) {
       throw new AppError(
         'key_in_query',
         'A key must not be sent in the query string. Send it as X-API-Key, or in the body where the call takes it there; and replace it, since it may have been logged.',
@@ -25,7 +25,7 @@ export function refuseKeyInQuery(request: HttpRequest): void {
   }
 }
 
-/** The body's bytes. Throws `body_too_large`. */
+/** Reads the body. Throws `body_too_large`. */
 export async function readBytes(request: HttpRequest, maxBytes: number): Promise<Uint8Array> {
   const declared = Number(request.headers.get('content-length') ?? 0)
   const bytes = declared > maxBytes ? undefined : new Uint8Array(await request.arrayBuffer())
@@ -35,7 +35,7 @@ export async function readBytes(request: HttpRequest, maxBytes: number): Promise
   return bytes
 }
 
-/** The text of a body. Throws `malformed_json` for what is not UTF-8. */
+/** Decodes a body. Throws `malformed_json` for invalid UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
@@ -44,7 +44,7 @@ export function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** The JSON value of a body; no body at all is `{}`. Throws `unsupported_media_type` and `malformed_json`. */
+/** Parses a body; an empty one is `{}`. Throws `unsupported_media_type`, `malformed_json` and `invalid_request`. */
 export function parseJson(request: HttpRequest, text: string): unknown {
   if (text.length === 0) return {}
   const mediaType = (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
@@ -52,7 +52,7 @@ export function parseJson(request: HttpRequest, text: string): unknown {
     throw new AppError('unsupported_media_type', 'The body must be JSON: send Content-Type: application/json.')
   }
   const value = parse(text)
-  const detail = faultOfShape(value)
+  const detail = structuralError(value)
   if (detail !== undefined) throw invalidRequest([{ pointer: '#', detail }])
   return value
 }
@@ -65,11 +65,11 @@ function parse(text: string): unknown {
   }
 }
 
-// Twice what any contract allows: enough for a fault to be named by its own pointer, and far from a stack overflow.
+// Twice what any contract allows: an error still gets its own pointer, and no recursion overflows the stack.
 const DEPTH_MAX = 16
 
-/** What no contract allows anywhere. Level by level: a body of brackets alone would overflow the stack of a recursion. */
-function faultOfShape(value: unknown): string | undefined {
+/** What no contract allows anywhere. Walks breadth-first: recursion would overflow the stack on a body of brackets. */
+function structuralError(value: unknown): string | undefined {
   let level = [value]
   for (let depth = 0; level.length > 0; depth++) {
     const nodes = level.filter((node) => typeof node === 'object' && node !== null)
@@ -82,14 +82,14 @@ function faultOfShape(value: unknown): string | undefined {
 
 const ERRORS_MAX = 100
 
-/** All the faults of a request at once, as far as anyone would read on. */
+/** An `invalid_request` with the first 100 errors of a request. */
 export function invalidRequest(errors: readonly FieldError[]): AppError {
   return new AppError('invalid_request', 'The request does not match the contract.', {
     errors: errors.slice(0, ERRORS_MAX),
   })
 }
 
-/** One part of a request held against its contract; every fault is returned, none thrown. */
+/** Checks one part of a request against its contract. Returns all errors, throws none. */
 export function check<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
@@ -111,7 +111,7 @@ function toFieldErrors(issue: z.core.$ZodIssue, prefix: string): FieldError[] {
   return [{ pointer, detail: issue.message.replace(/^Invalid input: expected \w+, received undefined$/, 'is missing') }]
 }
 
-/** Escaped as RFC 6901, section 3, asks. The name of a field is the caller's: it may be long, and even a key. */
+/** Escapes as RFC 6901, section 3. Truncates and redacts: the caller chooses field names, and one may even be a key. */
 function toPointerPart(name: string): string {
   return redact(name.replaceAll('~', '~0').replaceAll('/', '~1')).slice(0, 128)
 }

@@ -9,7 +9,7 @@ import type { Metrics } from '../../runtime/metrics.ts'
 import { VERSION } from '../../runtime/version.ts'
 import type { Answer } from '../endpoint-spec.ts'
 
-/** Names what is not ready: a wrong setting (never its value), or what does not work (the why is in the log). */
+/** Names each wrong setting, never its value, and each failing dependency; the log has the cause. */
 export async function toReadinessAnswer(provide: () => Services, log: Log): Promise<Answer> {
   const composed = composeOrExplain(provide)
   if (Array.isArray(composed)) return { status: 503, body: misconfigured(composed) }
@@ -68,7 +68,7 @@ function composeOrExplain(provide: () => Services): Services | string[] {
   }
 }
 
-/** All that can be read; what cannot is named in the log. */
+/** Returns every metric that can be read, and logs each gauge that cannot. */
 export async function toMetricsAnswer(metrics: Pick<Metrics, 'read'>, log: Log): Promise<Answer> {
   const { text, contentType, failures } = await metrics.read()
   for (const { name, cause } of failures) {

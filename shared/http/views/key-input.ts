@@ -7,7 +7,7 @@ import { toRateLimits } from './keys.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
-/** What a generate request asks for, with the provider resolved. Throws what `resolveProvider` throws. */
+/** The input of generate, with the provider resolved. Throws what `resolveProvider` throws. */
 export function toNewKeyInput(
   body: GenerateKeyBody,
   caller: Caller,
@@ -44,13 +44,13 @@ function kindFields(body: GenerateKeyBody) {
   }
 }
 
-/** `*` is no provider: it needs the right over all of them, and escalation is refused later, with the reason. */
+/** Passes `*`, all providers, through: `refuseEscalation` checks it later and gives the reason. */
 function providerOf(body: GenerateKeyBody, caller: Caller): string {
   if (body.provider_id === '*') return '*'
   return resolveProvider(caller, body.provider_id, '#/provider_id').providerId
 }
 
-/** The changes that a patch asks for: what is absent is left out, and a `null` list is an empty one. */
+/** The changes of a patch. An absent field is left out; a `null` list becomes an empty one. */
 export function toKeyChanges(body: PatchKeyBody): KeyChanges {
   const changes = {
     name: body.name,

@@ -7,13 +7,13 @@ import { type Key, keyStatus, type RateLimit, type Revocation } from '../../doma
 import type { NewKey } from '../../operations/keys/generate-key.ts'
 import type { Answer } from '../endpoint-spec.ts'
 
-/** A key that is in use as the API shows it, with its last use as of the last roll-up. */
+/** The view of a stored key, with its last use as of the last roll-up. */
 export async function currentKeyView(services: Pick<Services, 'reports' | 'clock'>, key: Key): Promise<KeyView> {
   const lastUsed = await services.reports.lastUsed(oneProvider(key.providerId), [key.keyId])
   return toKeyView(key, services.clock.now(), lastUsed.get(key.keyId))
 }
 
-/** A key as the API shows it. `lastUsedAt` is ISO 8601, undefined for a key that nothing has used yet. */
+/** The view of a key. `lastUsedAt` is ISO 8601, or undefined for a key that was never used. */
 export function toKeyView(key: Key, now: Date, lastUsedAt: string | undefined): KeyView {
   const { revocation } = key
   return {
@@ -37,7 +37,7 @@ export function toKeyView(key: Key, now: Date, lastUsedAt: string | undefined): 
   }
 }
 
-/** What a holder may see of its own key. */
+/** The view of a key for its holder. */
 export function toPolicyView(key: Key, now: Date): OwnKeyView {
   return {
     key_id: key.keyId,
@@ -55,7 +55,7 @@ export function toPolicyView(key: Key, now: Date): OwnKeyView {
   }
 }
 
-/** The answer that carries a secret, this once: a replay of it shows null in its place. */
+/** The only answer that carries the secret; a replay has null in its place. */
 export function toNewKeyAnswer({ key, secret }: NewKey, now: Date): Answer {
   const view = toKeyView(key, now, undefined)
   return {
@@ -63,11 +63,11 @@ export function toNewKeyAnswer({ key, secret }: NewKey, now: Date): Answer {
     headers: { location: `/auth/keys/${key.keyId}` },
     body: { key: secret, ...view },
     replayBody: { key: null, ...view },
-    trace: traceKey(key),
+    logFields: keyLogFields(key),
   }
 }
 
-/** A key whose revocation waits for the store. */
+/** A key whose revocation is not yet in the store. */
 type PendingKey = Key & { readonly revocation: Revocation }
 
 export function toRevokePendingView(key: PendingKey): RevokePendingView {
@@ -80,7 +80,7 @@ export function toRevokePendingView(key: PendingKey): RevokePendingView {
   }
 }
 
-/** What its holder may see of it. */
+/** The same for the key's holder. */
 export function toOwnRevokePendingView({ keyId, revocation }: PendingKey): OwnRevokePendingView {
   return {
     key_id: keyId,
@@ -91,8 +91,8 @@ export function toOwnRevokePendingView({ keyId, revocation }: PendingKey): OwnRe
   }
 }
 
-/** What the log says of a call that made, changed or ended a key. */
-export function traceKey({ keyId, providerId, rotatedFrom }: Pick<Key, 'keyId' | 'providerId' | 'rotatedFrom'>) {
+/** Log fields of a call that created, changed or revoked a key. */
+export function keyLogFields({ keyId, providerId, rotatedFrom }: Pick<Key, 'keyId' | 'providerId' | 'rotatedFrom'>) {
   return { keyId, providerId, ...(rotatedFrom !== null && { rotatedFrom }) }
 }
 

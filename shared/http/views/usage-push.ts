@@ -7,17 +7,17 @@ import { check, invalidRequest, parseJson } from '../read-request.ts'
 const MAX_POINTER_LENGTH = 128
 const MAX_DETAIL_LENGTH = 200
 
-export interface PushReading {
-  /** As the query or the body names it. */
+export interface ParsedPush {
+  /** From the query or the body. */
   readonly batchId: string | undefined
   readonly items: readonly PushedItem[]
 }
 
 /**
- * Reads the events of a push: a JSON array, an object `{ batch_id, events }`, or NDJSON. A bad event, or a line that is
- * no JSON, is an item that says why; what is wrong with the body as a whole throws as for every other body.
+ * Parses the events of a push: a JSON array, an object `{ batch_id, events }`, or NDJSON. An invalid event, or a line
+ * that is not JSON, becomes a `rejected` item with its reason. Throws as for every other body where the whole is invalid.
  */
-export function readPushBody(request: HttpRequest, text: string, batchId: string | undefined): PushReading {
+export function readPushBody(request: HttpRequest, text: string, batchId: string | undefined): ParsedPush {
   const isLines = /^application\/(?:x-)?(?:ndjson|jsonl)\s*(?:;|$)/i.test(request.headers.get('content-type') ?? '')
   const values = isLines ? readLines(text) : undefined
   const body = check(PushBody, values ?? parseJson(request, text), '#')
@@ -29,9 +29,9 @@ export function readPushBody(request: HttpRequest, text: string, batchId: string
   return { batchId: named, items: events.map(readEvent) }
 }
 
-const malformed = Symbol('a line that is no JSON')
+const malformed = Symbol('a line that is not JSON')
 
-/** Empty lines at the end or in between are no events. */
+/** Skips empty lines. */
 function readLines(text: string): readonly unknown[] {
   return text
     .split('\n')

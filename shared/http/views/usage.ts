@@ -22,7 +22,7 @@ interface RangeQuery {
   readonly granularity?: RangeRequest['granularity'] | undefined
 }
 
-/** The range of time that a query asks for. */
+/** The time range of a query. */
 export function toRangeRequest({ from, to, granularity }: RangeQuery): RangeRequest {
   return { from: from ?? null, to: to ?? null, granularity: granularity ?? 'day' }
 }
@@ -58,13 +58,13 @@ export function toProviderUsageView(usage: ProviderUsage): ProviderUsageView {
   }
 }
 
-/** Where a pushed batch can be watched. An operator has to say whose it is. */
+/** The status URL of a pushed batch. An operator's names the provider. */
 export function pushStatusUrl(caller: Caller, { providerId }: OneProvider, batchId: string): string {
   const path = `/auth/keys/batch/usage/${batchId}`
   return caller.scope.kind === 'every' ? `${path}?provider_id=${providerId}` : path
 }
 
-/** What an Idempotency-Key keeps of the answer: a row does not hold 10,000 rejections, the status does. */
+/** The answer as stored for replays: a row cannot hold 10,000 rejections; the batch's status lists them all. */
 export function toPushReplayView(view: PushView): PushView {
   return { ...view, rejected: view.rejected.slice(0, REPLAYED_REJECTIONS) }
 }

@@ -10,7 +10,7 @@ import type { Meter } from '../../ports/meter.ts'
 import type { Answer } from '../endpoint-spec.ts'
 import { rateLimitHeaders, retryAfterSeconds } from '../rate-limit-headers.ts'
 
-/** What a validate request asks for. `Cache-Control: no-cache` reads the store. */
+/** The input of validate. `Cache-Control: no-cache` bypasses the cache. */
 export function toValidateInput(body: ValidateBody, request: HttpRequest, callerId: string): ValidateKeyInput {
   return {
     callerId,
@@ -28,7 +28,7 @@ export function toValidateInput(body: ValidateBody, request: HttpRequest, caller
   }
 }
 
-/** The answer of validate, with the key's and its provider's limits in headers that a gateway may pass on. */
+/** The answer of validate. A gateway may pass on its headers: the limits of the key and of its provider. */
 export function toValidationAnswer(
   validation: Validation,
   requestId: string,
@@ -46,7 +46,7 @@ export function toValidationAnswer(
   return { headers: { ...headers, 'retry-after': String(retryAfterSeconds(exceeded, now, random)) }, body }
 }
 
-/** The answer of validate. Limits show no remainder where an earlier check failed, since nobody asked then. */
+/** The body of validate. Limits have no remainder where an earlier check failed: they were not checked. */
 export function toValidationView(validation: Validation, requestId: string): ValidationView {
   if (!('verdict' in validation)) return { ...unknownKey, code: validation.code, request_id: requestId }
   const { key, verdict, cacheAgeMs, degraded } = validation
@@ -77,9 +77,9 @@ function revocationFields({ revocation, replacedBy }: Key) {
   return { revoked_reason: revocation?.reason ?? 'unspecified', replaced_by: replacedBy }
 }
 
-/** The key's own limits: those of its provider are the provider's business, and in the headers. */
-function limitFields(key: Key, standings: readonly LimitStanding[]) {
-  const own = standings.filter(({ limit }) => limit.level === 'key')
+/** The key's own limits; its provider's limits are in the headers only. */
+function limitFields(key: Key, states: readonly LimitStanding[]) {
+  const own = states.filter(({ limit }) => limit.level === 'key')
   const rateOf = (name: string) => own.find(({ limit }) => limit.check === 'rate_limits' && limit.name === name)
   const quota = own.find(({ limit }) => limit.check === 'quota')
   return {
@@ -126,10 +126,10 @@ const unknownKey: Omit<ValidationView, 'code' | 'request_id'> = {
 }
 
 type Counts = Pick<Meter, 'count'>
-type Noted = NonNullable<Answer['trace']>
+type LogFields = NonNullable<Answer['logFields']>
 
-/** Counts the verdict, and gives what the log says of it. */
-export function observeValidation(meter: Counts, validation: Validation): Noted {
+/** Counts the verdict in the metrics and returns its log fields. */
+export function observeValidation(meter: Counts, validation: Validation): LogFields {
   countVerdict(meter, validation)
   if (!('verdict' in validation)) return { verdict: validation.code }
   const { code, key, source, cacheAgeMs, degraded } = validation
@@ -137,8 +137,8 @@ export function observeValidation(meter: Counts, validation: Validation): Noted 
   return { verdict: code, keyId, providerId, source, cacheAgeMs: Math.round(cacheAgeMs), degraded }
 }
 
-/** The same for many at once: how many of them got which verdict. */
-export function observeValidations(meter: Counts, validations: readonly Validation[]): Noted {
+/** The same for a batch; the log fields have the number of each verdict. */
+export function observeValidations(meter: Counts, validations: readonly Validation[]): LogFields {
   const counts = new Map<string, number>()
   for (const validation of validations) {
     countVerdict(meter, validation)
