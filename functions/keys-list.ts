@@ -5,7 +5,7 @@ import { endpoint } from '../shared/http/endpoint.ts'
 import { toKeyView } from '../shared/http/views/keys.ts'
 import { listKeys } from '../shared/operations/keys/list-keys.ts'
 
-/** `GET /auth/keys`: a page of one provider's keys, newest first. A page may be short; a null `next_cursor` is the end. */
+/** `GET /auth/keys`: a page of one provider's keys, newest first. Pages may be short; null `next_cursor` is the end. */
 export const keysList = endpoint({
   name: 'keys-list',
   method: 'GET',

@@ -4,8 +4,8 @@ import { currentKeyView, keyLogFields, toRevokePendingView } from '../shared/htt
 import { revokeKey } from '../shared/operations/keys/revoke-key.ts'
 
 /**
- * `POST /auth/keys/{token_id}/revoke`: permanent and idempotent. 202 while the store is down: in force on this instance at
- * once, and everywhere once the store is back.
+ * `POST /auth/keys/{token_id}/revoke`: permanent and idempotent. 202 while the store is down: in force on this instance
+ * at once, and everywhere once the store is back.
  */
 export const keysRevoke = endpoint({
   name: 'keys-revoke',

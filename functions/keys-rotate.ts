@@ -4,7 +4,7 @@ import { endpoint } from '../shared/http/endpoint.ts'
 import { toNewKeyAnswer } from '../shared/http/views/keys.ts'
 import { rotateKey } from '../shared/operations/keys/rotate-key.ts'
 
-/** `POST /auth/keys/{token_id}/rotate`: a new key with the same policy; the old one stays valid for the grace period. */
+/** `POST /auth/keys/{token_id}/rotate`: a new key with the same policy; the old one is valid for the grace period. */
 export const keysRotate = endpoint({
   name: 'keys-rotate',
   method: 'POST',

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { AppError } from '../domain/errors.ts'
 
 /**
- * Returns an opaque, signed cursor of a position in a listing. `binding` is what the next call must repeat: the provider
+ * Returns an opaque signed cursor of a position in a listing. `binding` is what the next call must repeat: the provider
  * and the filters.
  */
 export function signCursor(key: Uint8Array, binding: string, position: string): string {

@@ -26,7 +26,7 @@ const emptyObject: EmptyObject = z.strictObject({})
 const DEFAULT_MAX_BODY_BYTES = 64 * 1024
 
 /**
- * Authenticates and authorizes the caller; returns undefined for a public call. Throws `unauthenticated` or `forbidden`.
+ * Authenticates and authorizes the caller; undefined for a public call. Throws `unauthenticated` or `forbidden`.
  * Throws `too_many_failures` for a credential from an address over its failure budget, without a lookup, unless the key
  * is cached here.
  */

@@ -17,8 +17,8 @@ interface IdempotentRun {
 }
 
 /**
- * Runs a call once per Idempotency-Key and caller. Stores only a successful answer, as `replayBody` where the answer has
- * a secret. A refusal releases the Idempotency-Key. Without the header the call just runs.
+ * Runs a call once per Idempotency-Key and caller. Stores only successful answers, as `replayBody` where one has a
+ * secret. A refusal releases the Idempotency-Key. Without the header the call just runs.
  */
 export async function runIdempotent(
   services: Services,

@@ -39,7 +39,7 @@ const registeredTypes: Partial<Record<ErrorCode, string>> = {
 /** Every error code; a test holds docs/errors.md against them. */
 export const errorCodes = Object.keys(statuses) as readonly ErrorCode[]
 
-/** The error that a caller may see. Hides any error that is not an `AppError` behind `internal`; the log has its cause. */
+/** The error that a caller may see. Any error but an `AppError` becomes `internal`; the log has its cause. */
 export function publicError(error: unknown): AppError {
   if (error instanceof AppError) return error
   return new AppError(

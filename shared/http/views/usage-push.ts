@@ -15,7 +15,7 @@ export interface ParsedPush {
 
 /**
  * Parses the events of a push: a JSON array, an object `{ batch_id, events }`, or NDJSON. An invalid event, or a line
- * that is not JSON, becomes a `rejected` item with its reason. Throws as for every other body where the whole is invalid.
+ * that is not JSON, becomes a `rejected` item with its reason. Throws as for any other body where the whole is invalid.
  */
 export function readPushBody(request: HttpRequest, text: string, batchId: string | undefined): ParsedPush {
   const isLines = /^application\/(?:x-)?(?:ndjson|jsonl)\s*(?:;|$)/i.test(request.headers.get('content-type') ?? '')
