@@ -5,13 +5,13 @@ import { adminKey, type FakeServices, fakeServices } from '../memory/fake-servic
 import { call } from '../requests/call.ts'
 import { makeKey, makeManager } from '../requests/callers.ts'
 import { type SampleWorld, sampleWorld } from '../requests/sample-calls.ts'
-import type { Cast } from './stand-ins.ts'
+import type { PlaceholderValues } from './placeholders.ts'
 
 const MAX_PER_CALLER = 6
 
-/** A small world, and what the stand-ins of a drawn request stand for in it. */
+/** A small world, with the values of the placeholders of a generated request. */
 export interface FuzzWorld extends SampleWorld {
-  readonly cast: Cast
+  readonly values: PlaceholderValues
 }
 
 export async function fuzzWorld(): Promise<FuzzWorld> {
@@ -25,7 +25,7 @@ export async function fuzzWorld(): Promise<FuzzWorld> {
   })
   const manager = await makeManager(services, 'acme', managementScopes)
   const stranger = await makeManager(services, 'zeta', managementScopes)
-  const cast = {
+  const values = {
     admin: adminKey,
     secret: held.secret,
     revokedSecret: revoked.secret,
@@ -35,10 +35,10 @@ export async function fuzzWorld(): Promise<FuzzWorld> {
     keyId: held.key.keyId,
     revokedKeyId: revoked.key.keyId,
   }
-  return { ...world, cast }
+  return { ...world, values }
 }
 
-/** With limits so low that a short sequence of requests meets them. */
+/** Fakes with limits that a short sequence of requests exceeds. */
 function strictServices(): FakeServices {
   const services = fakeServices()
   const { limiter, digests, clock, log } = services

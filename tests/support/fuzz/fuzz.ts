@@ -2,14 +2,14 @@ import fc from 'fast-check'
 import { brokenPromises } from '../contracts/reply-promises.ts'
 import type { Endpoint } from '../requests/call.ts'
 import { findSecrets } from '../runs/find-secrets.ts'
-import { drawRequest } from './draw-request.ts'
 import { type FuzzWorld, fuzzWorld } from './fuzz-world.ts'
-import { type Sent, sender } from './send-drawn.ts'
+import { generateRequest } from './generate-request.ts'
+import { type Sent, sender } from './send-generated.ts'
 
 export interface FuzzOptions {
-  /** The same for the same drawn requests; a new one where absent. */
+  /** The same seed generates the same requests. Default: a new seed. */
   readonly seed?: number
-  /** Sequences of requests, each sent into a world of its own. */
+  /** The number of sequences, each sent into a new world. */
   readonly sequences: number
 }
 
@@ -17,25 +17,25 @@ export interface FuzzReport {
   readonly seed: number
   /** Requests that reached an endpoint. */
   readonly requests: number
-  /** `<endpoint> <status>` to how many. */
+  /** The number of answers by `<endpoint> <status>`. */
   readonly answers: ReadonlyMap<string, number>
-  /** The one that took longest, and how long. */
+  /** The slowest answer and its duration. */
   readonly slowest: { readonly answer: string; readonly durationMs: number }
-  /** The shortest sequence found whose last request was answered badly, and in what way. */
+  /** The shortest failing sequence found, and the broken promises of its last answer. */
   readonly failure: string | undefined
 }
 
 const SEQUENCE_LENGTH = 80
 
-/** Sends sequences of drawn requests and holds every reply against what every reply promises. Stops at the first bad one. */
+/** Sends sequences of generated requests and checks the promises of every reply. Stops at the first failure. */
 export async function fuzz(endpoints: readonly Endpoint[], options: FuzzOptions): Promise<FuzzReport> {
   const send = sender(endpoints)
   const answers = new Map<string, number>()
   let slowest = { answer: '', durationMs: 0 }
-  const drawn = fc.array(fc.oneof(...endpoints.map(drawRequest)), {
+  const sequence = fc.array(fc.oneof(...endpoints.map(generateRequest)), {
     ...{ minLength: 1, maxLength: SEQUENCE_LENGTH, size: 'max' },
   })
-  const property = fc.asyncProperty(drawn, async (requests) => {
+  const property = fc.asyncProperty(sequence, async (requests) => {
     const world = await fuzzWorld()
     for (const request of requests) {
       const startedAtMs = performance.now()
@@ -45,7 +45,7 @@ export async function fuzz(endpoints: readonly Endpoint[], options: FuzzOptions)
       const answer = `${sent.endpoint.name} ${sent.answered.status}`
       answers.set(answer, (answers.get(answer) ?? 0) + 1)
       if (durationMs > slowest.durationMs) slowest = { answer, durationMs }
-      hold(world, sent, answer)
+      expectPromisesKept(world, sent, answer)
     }
   })
   const run = await fc.check(property, {
@@ -62,8 +62,8 @@ export async function fuzz(endpoints: readonly Endpoint[], options: FuzzOptions)
   }
 }
 
-/** Throws what is wrong with the answer. */
-function hold(world: FuzzWorld, { endpoint, answered }: Sent, answer: string): void {
+/** Throws every broken promise of the answer. */
+function expectPromisesKept(world: FuzzWorld, { endpoint, answered }: Sent, answer: string): void {
   const shown = `${JSON.stringify(answered.headers)}${answered.text}`
   const faults = [
     ...(answered.status >= 500 ? ['a fault of ours'] : []),
@@ -75,8 +75,8 @@ function hold(world: FuzzWorld, { endpoint, answered }: Sent, answer: string): v
   throw new Error(`${answer}: ${faults.join('; ')}\nreply ${shown.slice(0, 2000)}\nlog ${logged.slice(0, 2000)}`)
 }
 
-/** The admin key is no key of ours by its form, and must come back nowhere either. */
-function secretsOf({ cast }: FuzzWorld): ReadonlyMap<string, string> {
-  const { keyId, revokedKeyId, ...secrets } = cast
+/** Includes the admin key, which has another format and must not appear in a reply either. */
+function secretsOf({ values }: FuzzWorld): ReadonlyMap<string, string> {
+  const { keyId, revokedKeyId, ...secrets } = values
   return new Map(Object.entries(secrets))
 }

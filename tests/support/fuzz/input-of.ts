@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import * as z from 'zod'
-import { standIns } from './stand-ins.ts'
+import { placeholders } from './placeholders.ts'
 
 type Schema = z.core.JSONSchema.BaseSchema
 
-/** Values that a contract lets in, for the most part: what refinements ask besides is left to luck. */
+/** Values that mostly match a contract; refinements are not modelled. */
 export function inputOf(contract: z.ZodType): fc.Arbitrary<unknown> {
   return fromSchema(z.toJSONSchema(contract, { io: 'input', unrepresentable: 'any' }))
 }
@@ -16,12 +16,17 @@ const now = new Date('2026-11-22T16:00:00Z').getTime()
 const nearby = fc.integer({ min: -40, max: 40 }).map((days) => new Date(now + days * 86_400_000).toISOString())
 const later = fc.integer({ min: 1, max: 4000 }).map((hours) => new Date(now + hours * 3_600_000).toISOString())
 
-/** By the name of the field: what lets a request through to where its other fields matter. */
-const known: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
-  key: fc.constantFrom(standIns.secret, standIns.revokedSecret, standIns.limitedSecret, standIns.managerSecret),
-  key_id: fc.constant(standIns.keyId),
-  token_id: fc.constantFrom(standIns.keyId, standIns.revokedKeyId),
-  replaced_by: fc.constant(standIns.keyId),
+/** Valid values by field name, so that requests pass the first checks and the other fields matter. */
+const byField: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  key: fc.constantFrom(
+    placeholders.secret,
+    placeholders.revokedSecret,
+    placeholders.limitedSecret,
+    placeholders.managerSecret,
+  ),
+  key_id: fc.constant(placeholders.keyId),
+  token_id: fc.constantFrom(placeholders.keyId, placeholders.revokedKeyId),
+  replaced_by: fc.constant(placeholders.keyId),
   provider_id: fc.constantFrom('acme', 'acme', 'acme', 'acme', 'zeta', '*'),
   batch_id: fc.constantFrom('batch-0001', 'batch-0002'),
   name: fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/),
@@ -31,7 +36,7 @@ const known: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   at: nearby,
   not_before: fc.constant(null),
   expires_at: fc.oneof(later, fc.constant(null)),
-  // Left out, for the most part: one excludes expires_at, the other is nothing that can be made up.
+  // Mostly left out: the first excludes expires_at, the second cannot be made up.
   expires_in_days: fc.constant(undefined),
   cursor: fc.constant(undefined),
   client_ip: fc.oneof(fc.ipV4(), fc.ipV6(), fc.constantFrom('10.1.2.3', '10.1.2.3:80', '::ffff:10.1.2.3')),
@@ -40,9 +45,11 @@ const known: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
 
 function fromSchema(schema: Schema | boolean | undefined, name = ''): fc.Arbitrary<unknown> {
   if (typeof schema !== 'object') return ANY_JSON
-  const drawn = byKind(schema)
-  const sample = known[name]
-  return sample === undefined ? drawn : fc.oneof({ weight: 3, arbitrary: sample }, { weight: 1, arbitrary: drawn })
+  const generated = byKind(schema)
+  const sample = byField[name]
+  return sample === undefined
+    ? generated
+    : fc.oneof({ weight: 3, arbitrary: sample }, { weight: 1, arbitrary: generated })
 }
 
 function byKind(schema: Schema): fc.Arbitrary<unknown> {

@@ -6,26 +6,26 @@ import type { AppFunction } from '../../../local/runtime/core.ts'
 import type { Log } from '../../../shared/ports/runtime.ts'
 import type { Answered } from '../contracts/reply-promises.ts'
 import type { Endpoint } from '../requests/call.ts'
-import type { DrawnRequest } from './draw-request.ts'
 import type { FuzzWorld } from './fuzz-world.ts'
-import { castInto } from './stand-ins.ts'
+import type { GeneratedRequest } from './generate-request.ts'
+import { fillPlaceholders } from './placeholders.ts'
 
-/** Which endpoint a request reached, and what came back. */
+/** The endpoint that a request reached, and its answer. */
 export interface Sent {
   readonly endpoint: Endpoint
   readonly answered: Answered
 }
 
-/** Sends a drawn request into a world; undefined where the host itself would answer: no route, or no such target. */
-type Send = (world: FuzzWorld, request: DrawnRequest) => Promise<Sent | undefined>
+/** Sends a request into a world; undefined where the host itself would answer: no route, or an invalid target. */
+type Send = (world: FuzzWorld, request: GeneratedRequest) => Promise<Sent | undefined>
 
-/** By the local host's own reading and routing of a request, without its sockets. */
+/** Parses and routes requests like the local host, without sockets. */
 export function sender(endpoints: readonly Endpoint[]): Send {
   const byName = new Map(endpoints.map((endpoint) => [endpoint.name, endpoint]))
   const routes = compileRoutes(endpoints.map(toFunction), '')
-  return async ({ services, cast }, drawn) => {
-    const request = requestTo(routes, { ...drawn, target: castInto(drawn.target, cast) }, (text) =>
-      castInto(text, cast),
+  return async ({ services, values }, generated) => {
+    const request = requestTo(routes, { ...generated, target: fillPlaceholders(generated.target, values) }, (text) =>
+      fillPlaceholders(text, values),
     )
     const endpoint = request && byName.get(request.name)
     if (request === undefined || endpoint === undefined) return undefined
@@ -38,25 +38,25 @@ export function sender(endpoints: readonly Endpoint[]): Send {
   }
 }
 
-function requestTo(routes: readonly Route[], drawn: DrawnRequest, cast: (text: string) => string) {
-  const target = parseTarget(drawn.target)
-  const found = target && findRoute(routes, drawn.method, target.parts)
+function requestTo(routes: readonly Route[], generated: GeneratedRequest, fill: (text: string) => string) {
+  const target = parseTarget(generated.target)
+  const found = target && findRoute(routes, generated.method, target.parts)
   if (target === undefined || found === undefined) return undefined
   const incoming = {
-    method: drawn.method,
-    url: drawn.target,
+    method: generated.method,
+    url: generated.target,
     headers: { host: 'localhost' },
     socket: { remoteAddress: '127.0.0.1' },
-    rawHeaders: drawn.headers.flatMap(([name, value]) => [name, cast(value)]),
+    rawHeaders: generated.headers.flatMap(([name, value]) => [name, fill(value)]),
   }
-  // The body of a GET is dropped by @azure/functions before anything of ours sees it.
-  const body = drawn.method === 'GET' || !drawn.body ? undefined : toBytes(cast(drawn.body))
+  // @azure/functions drops the body of a GET.
+  const body = generated.method === 'GET' || !generated.body ? undefined : toBytes(fill(generated.body))
   const rpc = toRpcHttpRequest(incoming as unknown as IncomingMessage, target.query, found.params, body)
-  // The constructor takes what the host sends; its declaration tells less.
+  // The constructor takes the host's message; its declared type is narrower.
   return { name: found.route.fn.name, request: new HttpRequest(rpc as ConstructorParameters<typeof HttpRequest>[0]) }
 }
 
-/** UTF-8, but U+DC80 to U+DCFF alone are the bytes 0x80 to 0xFF. */
+/** Encodes UTF-8; a lone U+DC80 to U+DCFF becomes the byte 0x80 to 0xFF. */
 function toBytes(text: string): Buffer {
   const parts = text.split(/([\udc80-\udcff])(?<![\ud800-\udbff].)/)
   return Buffer.concat(

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
-import { standIns } from './stand-ins.ts'
+import { placeholders } from './placeholders.ts'
 
-/** Makes something wrong out of a JSON value, or of its text. Pure: the same value is spoilt in the same way. */
-export type Spoil = (value: unknown) => unknown
+/** Mutates a JSON value into a mostly invalid one. Pure: the same value gives the same result. */
+export type Mutation = (value: unknown) => unknown
 
 const longText = fc.constantFrom(100, 1000, 70_000).map((length) => 'x'.repeat(length))
 const deep = fc.constantFrom(9, 17, 100).map((levels) => nested(levels))
@@ -29,14 +29,14 @@ const oddTexts = [
   'permas_live_',
 ]
 const secrets = fc.constantFrom(
-  standIns.secret,
-  `prefix ${standIns.secret}`,
-  `${standIns.managerSecret}\n`,
-  `${standIns.revokedSecret}.`,
+  placeholders.secret,
+  `prefix ${placeholders.secret}`,
+  `${placeholders.managerSecret}\n`,
+  `${placeholders.revokedSecret}.`,
 )
 const oddNumbers = [0, -0, -1, 1.5, 1e21, 1e308, -1e308, 2 ** 53, 2 ** 31, Number.MIN_VALUE]
 
-/** Anything that is hardly ever right where it lands. */
+/** A value that is rarely valid in any field. */
 const oddValue: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom<unknown>(null, true, false, [], {}, [[]], [null], ...oddNumbers, ...oddTexts),
   fc.jsonValue({ maxDepth: 2, stringUnit: 'grapheme' }),
@@ -51,34 +51,43 @@ export const oddText: fc.Arbitrary<string> = fc.oneof(
   fc.constant('y'.repeat(300)),
   secrets,
 )
-const oddName = fc.constantFrom('__proto__', 'constructor', 'toString', '', '0', standIns.secret, 'is_admin', 'digest')
+const oddName = fc.constantFrom(
+  '__proto__',
+  'constructor',
+  'toString',
+  '',
+  '0',
+  placeholders.secret,
+  'is_admin',
+  'digest',
+)
 
-/** One change at a random place of a value: put something else there, take it away, add a field, repeat an item. */
-export const spoilValue: fc.Arbitrary<Spoil> = fc.oneof(
+/** One mutation at a random place of a value: replaces it, removes it, adds a field, or repeats an item. */
+export const mutateValue: fc.Arbitrary<Mutation> = fc.oneof(
   fc.tuple(fc.nat(), oddValue).map(
-    ([at, odd]): Spoil =>
+    ([at, odd]): Mutation =>
       (value) =>
         changeAt(value, at, () => odd),
   ),
   fc.nat().map(
-    (at): Spoil =>
+    (at): Mutation =>
       (value) =>
         changeAt(value, at, () => undefined),
   ),
   fc.tuple(fc.nat(), oddName, oddValue).map(
-    ([at, name, odd]): Spoil =>
+    ([at, name, odd]): Mutation =>
       (value) =>
         addField(value, at, name, odd),
   ),
   fc.tuple(fc.nat(), fc.constantFrom(2, 60, 200)).map(
-    ([at, times]): Spoil =>
+    ([at, times]): Mutation =>
       (value) =>
         repeatAt(value, at, times),
   ),
 )
 
-/** One change of a text that mostly leaves no JSON, or JSON that says a thing twice. */
-export const spoilText: fc.Arbitrary<(text: string) => string> = fc.oneof(
+/** One mutation of a text that mostly leaves invalid JSON, or JSON with a duplicate field. */
+export const mutateText: fc.Arbitrary<(text: string) => string> = fc.oneof(
   fc.nat().map((at) => (text: string) => text.slice(0, at % (text.length + 1))),
   fc.tuple(fc.nat(), fc.constantFrom('\u0000', '\udcff', '\udcc0\udc80', '\\', '"', '}', '\ufeff', '1e9999', '//')).map(
     ([at, added]) =>
@@ -100,7 +109,7 @@ function pathsOf(value: unknown, path: Path = []): Path[] {
   return [path, ...entries.flatMap(([name, inner]) => pathsOf(inner, [...path, name]))]
 }
 
-/** The value with what `change` makes of the part at the path with that number; `undefined` takes it away. */
+/** Applies `change` to the part at the path of that index; `undefined` removes it. */
 function changeAt(value: unknown, at: number, change: (part: unknown) => unknown): unknown {
   const paths = pathsOf(value)
   return changePath(value, paths[at % paths.length] ?? [], change)
@@ -116,7 +125,7 @@ function changePath(value: unknown, [name, ...rest]: Path, change: (part: unknow
 function addField(value: unknown, at: number, name: string, added: unknown): unknown {
   return changeAt(value, at, (part) => {
     if (typeof part !== 'object' || part === null || Array.isArray(part)) return added
-    // Not by assignment: that would set the prototype instead of making a field of that name.
+    // Assignment would set the prototype instead of adding a field `__proto__`.
     return Object.fromEntries([...Object.entries(part), [name, added]])
   })
 }

@@ -3,20 +3,20 @@ import * as z from 'zod'
 import { PushBody, PushedEventBody } from '../../../shared/contracts/usage.ts'
 import type { Endpoint } from '../requests/call.ts'
 import { inputOf } from './input-of.ts'
-import { oddText, spoilText, spoilValue } from './spoil.ts'
-import { standIns } from './stand-ins.ts'
+import { mutateText, mutateValue, oddText } from './mutate.ts'
+import { placeholders } from './placeholders.ts'
 
-/** A request as it would go over the wire, with stand-ins in it. */
-export interface DrawnRequest {
+/** A request on the wire, with placeholders. */
+export interface GeneratedRequest {
   readonly method: string
-  /** Path and query, escaped as they are sent. */
+  /** Path and query, escaped. */
   readonly target: string
   readonly headers: readonly (readonly [name: string, value: string])[]
-  /** Absent for none. A lone surrogate from U+DC80 to U+DCFF is a byte from 0x80 to 0xFF that is no UTF-8. */
+  /** undefined for no body. A lone surrogate from U+DC80 to U+DCFF is a byte from 0x80 to 0xFF: invalid UTF-8. */
   readonly body: string | undefined
 }
 
-/** Of the endpoints that read their bodies themselves, what these hold when they are JSON. */
+/** The JSON bodies of endpoints that parse their bodies themselves. */
 const rawBodies: Readonly<Record<string, z.ZodType>> = {
   'usage-push': z.strictObject({
     batch_id: PushBody.out.shape.batch_id,
@@ -24,29 +24,29 @@ const rawBodies: Readonly<Record<string, z.ZodType>> = {
   }),
 }
 
-/** That arbitrary so often, and the usual one else. */
+/** `arbitrary` in that percentage of cases, else the usual one. */
 function rarely<T>(percent: number, arbitrary: fc.Arbitrary<T>, usual: fc.Arbitrary<T>): fc.Arbitrary<T> {
   return fc.oneof({ weight: 100 - percent, arbitrary: usual }, { weight: percent, arbitrary })
 }
 
-/** One to `maxLength` of them so often, and none else. */
+/** One to `maxLength` items in that percentage of cases, else none. */
 function few<T>(percent: number, arbitrary: fc.Arbitrary<T>, maxLength: number): fc.Arbitrary<T[]> {
   return rarely(percent, fc.array(arbitrary, { minLength: 1, maxLength }), fc.constant([]))
 }
 
-/** A request to this endpoint: half of them as its contract asks, as far as that tells, the others spoilt somewhere. */
-export function drawRequest(endpoint: Endpoint): fc.Arbitrary<DrawnRequest> {
+/** A request to this endpoint: about half match its contract, the others are mutated. */
+export function generateRequest(endpoint: Endpoint): fc.Arbitrary<GeneratedRequest> {
   return fc.record({
     method: rarely(2, fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE'), fc.constant(endpoint.method)),
-    target: fc.tuple(drawPath(endpoint), drawQuery(endpoint)).map(([path, query]) => path + query),
-    headers: drawHeaders(endpoint),
-    body: drawBody(endpoint),
+    target: fc.tuple(generatePath(endpoint), generateQuery(endpoint)).map(([path, query]) => path + query),
+    headers: generateHeaders(endpoint),
+    body: generateBody(endpoint),
   })
 }
 
-function drawHeaders(endpoint: Endpoint): fc.Arbitrary<DrawnRequest['headers']> {
+function generateHeaders(endpoint: Endpoint): fc.Arbitrary<GeneratedRequest['headers']> {
   const headers = fc.tuple(
-    drawCredential(endpoint),
+    generateCredential(endpoint),
     rarely(5, contentTypes, fc.constant('application/json')).map((type) => ['content-type', type] as const),
     few(25, oddHeader, 3),
   )
@@ -58,33 +58,37 @@ const contentTypes = fc.oneof(
   fc.constantFrom('multipart/form-data', 'application/jsonl;', 'APPLICATION/JSON', '+json', ';'),
 )
 
-function drawCredential({ access }: Endpoint): fc.Arbitrary<DrawnRequest['headers']> {
+function generateCredential({ access }: Endpoint): fc.Arbitrary<GeneratedRequest['headers']> {
   const ofHolder = access === 'holder' || access === 'possessor'
   const usual = ofHolder
-    ? fc.constantFrom(standIns.secret, standIns.secret, standIns.revokedSecret)
-    : fc.constantFrom(standIns.admin, standIns.admin, standIns.managerSecret, standIns.strangerSecret)
+    ? fc.constantFrom(placeholders.secret, placeholders.secret, placeholders.revokedSecret)
+    : fc.constantFrom(placeholders.admin, placeholders.admin, placeholders.managerSecret, placeholders.strangerSecret)
   const asKey = usual.map((key) => [['x-api-key', key] as const])
   const asToken = usual.map((key) => [['authorization', `Bearer ${key}`] as const])
-  return fc.oneof({ weight: 16, arbitrary: asKey }, { weight: 4, arbitrary: asToken }, { weight: 1, arbitrary: odd })
+  return fc.oneof(
+    { weight: 16, arbitrary: asKey },
+    { weight: 4, arbitrary: asToken },
+    { weight: 1, arbitrary: oddCredential },
+  )
 }
 
-const odd: fc.Arbitrary<DrawnRequest['headers']> = fc.constantFrom(
+const oddCredential: fc.Arbitrary<GeneratedRequest['headers']> = fc.constantFrom(
   [],
   [['x-api-key', '']],
-  [['x-api-key', `${standIns.admin}x`]],
-  [['authorization', `Basic ${standIns.admin}`]],
+  [['x-api-key', `${placeholders.admin}x`]],
+  [['authorization', `Basic ${placeholders.admin}`]],
   [['authorization', 'Bearer eyJhbGciOiJub25lIn0.e30.']],
   [
-    ['x-api-key', standIns.admin],
-    ['x-api-key', standIns.secret],
+    ['x-api-key', placeholders.admin],
+    ['x-api-key', placeholders.secret],
   ],
   [
-    ['x-api-key', standIns.admin],
-    ['authorization', `Bearer ${standIns.managerSecret}`],
+    ['x-api-key', placeholders.admin],
+    ['authorization', `Bearer ${placeholders.managerSecret}`],
   ],
 )
 
-/** What the parser of HTTP lets through in a header. */
+/** Header values that the HTTP parser accepts. */
 const headerText = oddText.map((text) => text.replaceAll(/[^\t\x20-\x7e\x80-\xff]/g, '').trim())
 const oddHeader = fc.oneof(
   fc.tuple(
@@ -94,8 +98,8 @@ const oddHeader = fc.oneof(
   fc.constantFrom<readonly [string, string]>(
     ['cache-control', 'no-cache'],
     ['idempotency-key', 'the-same-one'],
-    ['idempotency-key', standIns.secret],
-    ['x-request-id', standIns.secret],
+    ['idempotency-key', placeholders.secret],
+    ['x-request-id', placeholders.secret],
     ['x-request-id', 'request-of-mine'],
     ['x-forwarded-for', '1.2.3.4, 999.1.1.1, [::1]:80,,'],
     ['x-forwarded-for', '1.2.3.4,'.repeat(500)],
@@ -112,9 +116,9 @@ const oddPathPart = fc.oneof(
   oddText.map((text) => encodeURIComponent(text.toWellFormed())),
 )
 
-function drawPath({ route, params }: Endpoint): fc.Arbitrary<string> {
+function generatePath({ route, params }: Endpoint): fc.Arbitrary<string> {
   if (!(params instanceof z.ZodType)) return fc.constant(`/${route}`)
-  const usual = inputOf(params).map((drawn) => fill(route, (name) => encode(Object(drawn)[name])))
+  const usual = inputOf(params).map((generated) => fill(route, (name) => encode(Object(generated)[name])))
   return rarely(
     15,
     oddPathPart.map((part) => fill(route, () => part)),
@@ -126,22 +130,22 @@ function fill(route: string, partOf: (name: string) => string): string {
   return `/${route.replaceAll(/\{(\w+)[^}]*\}/g, (_, name: string) => partOf(name))}`
 }
 
-/** All but the sign of a stand-in, which has to be found again. */
+/** Escapes everything but the `@` of placeholders, which are replaced later. */
 function encode(value: unknown): string {
   return encodeURIComponent(String(value).toWellFormed()).replaceAll('%40', '@')
 }
 
 const oddQuery = fc.oneof(
   fc.constantFrom('&&', '=', '%', '%ff', 'limit=1&limit=2', 'Limit=5&limit=7', '__proto__=1', 'a[]=1', '+', '%00=%00'),
-  fc.constantFrom(`key=${standIns.secret}`, `note=${standIns.secret}`, `${standIns.secret}`, 'token='),
+  fc.constantFrom(`key=${placeholders.secret}`, `note=${placeholders.secret}`, `${placeholders.secret}`, 'token='),
   fc.constantFrom('limit=1e3', 'limit=0x10', 'limit=', 'cursor=AAAA', 'cursor=e30', 'from=2026-02-30', 'to=0001-01-01'),
   fc.tuple(oddText, oddText).map(([name, value]) => `${encode(name)}=${encode(value)}`),
 )
 
-function drawQuery({ query }: Endpoint): fc.Arbitrary<string> {
+function generateQuery({ query }: Endpoint): fc.Arbitrary<string> {
   const declared = query instanceof z.ZodType ? inputOf(query) : fc.constant({})
-  const usual = declared.map((drawn) =>
-    Object.entries(Object(drawn))
+  const usual = declared.map((generated) =>
+    Object.entries(Object(generated))
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => `${name}=${encode(value)}`),
   )
@@ -152,15 +156,17 @@ function drawQuery({ query }: Endpoint): fc.Arbitrary<string> {
   })
 }
 
-function drawBody({ name, method, body, rawBody }: Endpoint): fc.Arbitrary<string | undefined> {
+function generateBody({ name, method, body, rawBody }: Endpoint): fc.Arbitrary<string | undefined> {
   const contract = rawBody === true ? rawBodies[name] : body
   if (method === 'GET') return fc.constant(undefined)
-  if (!(contract instanceof z.ZodType)) throw new Error(`What ${name} reads is not known.`)
+  if (!(contract instanceof z.ZodType)) throw new Error(`The body of ${name} is unknown.`)
   const value = fc
-    .tuple(inputOf(contract), few(45, spoilValue, 3))
-    .map(([drawn, spoils]) => spoils.reduce((spoilt, spoil) => spoil(spoilt), drawn))
+    .tuple(inputOf(contract), few(45, mutateValue, 3))
+    .map(([generated, mutations]) => mutations.reduce((mutated, mutate) => mutate(mutated), generated))
   const text = fc
-    .tuple(value, few(10, spoilText, 2))
-    .map(([drawn, spoils]) => spoils.reduce((spoilt, spoil) => spoil(spoilt), JSON.stringify(drawn) ?? ''))
+    .tuple(value, few(10, mutateText, 2))
+    .map(([generated, mutations]) =>
+      mutations.reduce((mutated, mutate) => mutate(mutated), JSON.stringify(generated) ?? ''),
+    )
   return rarely(4, fc.constantFrom(undefined, '', ' ', 'null', '[]', '"'), text)
 }
