@@ -24,7 +24,7 @@ beforeEach(async () => {
   manager = await makeKey(services, { ...bound, environment: null, ipRestrictions: ['192.0.2.0/24', '2001:db8::/32'] })
 })
 
-/** As Azure's front end would pass it on: the peer at the end, behind what the caller wrote. */
+/** As Azure's front end forwards a request: the peer's address comes last, after what the caller wrote. */
 const from = (forwarded: string | null, endpoint: Endpoint, options: CallOptions) =>
   call(endpoint, services, {
     ...options,
@@ -35,13 +35,13 @@ describe('a management key that is bound to addresses', () => {
   const list = async (forwarded: string | null) =>
     (await from(forwarded, keysList, { key: manager.secret, query: { provider_id: 'acme' } })).status
 
-  test('opens what it may from these addresses, in any form', async () => {
+  test('is accepted from these addresses, in any form', async () => {
     for (const address of [office, '192.0.2.255', '::ffff:192.0.2.7', '[2001:db8::7]:443', '2001:DB8:0::7']) {
       expect([address, await list(address)]).toEqual([address, 200])
     }
   })
 
-  test('opens nothing from any other, nor where no address is to be trusted', async () => {
+  test('is refused from any other address, and where no address can be trusted', async () => {
     for (const address of [
       elsewhere,
       '192.0.3.7',
@@ -60,13 +60,13 @@ describe('a management key that is bound to addresses', () => {
     expect([await list(office), await list(`${office}, 10.0.0.1`)]).toEqual([401, 200])
   })
 
-  test('is refused as an unknown key is, byte for byte', async () => {
+  test('is refused like an unknown key, byte for byte', async () => {
     const refused = await from(elsewhere, keysList, { key: manager.secret })
     const unknown = await from(elsewhere, keysList, { key: 'wrong' })
     expect([refused.status, refused.headers, refused.text]).toEqual([401, unknown.headers, unknown.text])
   })
 
-  test('is neither opened nor closed by anything that a caller writes before its own address', async () => {
+  test('is neither accepted nor refused because of entries that a caller forges before its own address', async () => {
     const text = fc.string({ unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)) })
     const address = fc.oneof(fc.constantFrom('192.0.2.7', '198.51.100.7', '', 'unknown', '::1'), fc.ipV4(), fc.ipV6())
     const forged = fc.oneof(
@@ -81,7 +81,7 @@ describe('a management key that is bound to addresses', () => {
     )
   })
 
-  test('can be given its rules when it is made and later, and they are checked', async () => {
+  test('takes its rules at generation and by patch, and they are validated', async () => {
     const json = { ...bound, provider_id: 'acme', ip_restrictions: ['192.0.2.7'] }
     const made = await call(keysGenerate, services, { json })
     expect([made.status, made.body.ip_restrictions]).toEqual([201, ['192.0.2.7']])
@@ -94,7 +94,7 @@ describe('a management key that is bound to addresses', () => {
     expect([faulty.status, faulty.body.errors[0].pointer]).toEqual([400, '#/ip_restrictions/0'])
   })
 
-  test('cannot make, change or rotate one that opens the same from more addresses, its own rules least of all', async () => {
+  test('cannot make, change or rotate a key with the same scopes from more addresses, nor widen its own rules', async () => {
     const send = async (endpoint: Endpoint, options: CallOptions) =>
       (await from(office, endpoint, { key: manager.secret, ...options })).status
     const generate = (ip_restrictions?: readonly string[]) =>
@@ -112,7 +112,7 @@ describe('a management key that is bound to addresses', () => {
 })
 
 describe('a key that is bound to addresses', () => {
-  test('tells its holder about itself from these alone, and is ended from anywhere', async () => {
+  test('shows itself to its holder from these alone, and can be revoked from anywhere', async () => {
     const { secret } = await makeKey(services, { ipRestrictions: ['192.0.2.0/24'] })
     const me = async (forwarded: string | null) => (await from(forwarded, keysMe, { key: secret })).status
     expect([await me(office), await me(elsewhere), await me(null)]).toEqual([200, 401, 401])
@@ -120,7 +120,7 @@ describe('a key that is bound to addresses', () => {
     expect(await me(office)).toBe(401)
   })
 
-  test('is judged by the client_ip of the validate call, in any form, and never by who asks', async () => {
+  test('is judged by the client_ip of the validate call, in any form, and never by the caller’s own address', async () => {
     const { secret } = await makeKey(services, { ipRestrictions: ['192.0.2.0/24'] })
     const codeFor = async (client_ip: string | null) =>
       (await from(office, keysValidate, { json: { key: secret, client_ip } })).body.code
@@ -140,7 +140,7 @@ describe('a key that is bound to addresses', () => {
     for (const address of refused) expect([address, await codeFor(address)]).toEqual([address, 'IP_NOT_ALLOWED'])
   })
 
-  test('is counted under one form of the client’s address, and under none where it is no address', async () => {
+  test('is counted under the canonical client address, and under none where it is not an address', async () => {
     const { secret } = await makeKey(services)
     const use = (client_ip: string) => call(keysValidate, services, { json: { key: secret, client_ip } })
     for (const address of ['192.0.2.7:80', '::ffff:192.0.2.7']) await use(address)

@@ -14,7 +14,7 @@ beforeEach(async () => {
 
 const send = (endpoint: Endpoint, change: CallOptions) => sendSample(world, endpoint, change)
 
-test('every endpoint that changes or judges something takes a body', async () => {
+test('every endpoint that changes or validates something takes a body', async () => {
   const names = (await loadEndpoints()).filter(({ method }) => method !== 'GET').map(({ name }) => name)
   expect(endpoints.map(({ name }) => name)).toEqual(names)
 })
@@ -22,7 +22,7 @@ test('every endpoint that changes or judges something takes a body', async () =>
 describe.each(endpoints.map((endpoint) => [endpoint.name, endpoint] as const))('the body of %s', (_, endpoint) => {
   const tooLarge = (endpoint.maxBodyBytes ?? 64 * 1024) + 1
 
-  test('400 malformed_json for a body that is no JSON', async () => {
+  test('400 malformed_json for a body that is not JSON', async () => {
     for (const body of ['{', 'null,', '{"a":}', '\u0000', '{"name":"a\u0000b"}']) {
       expect((await send(endpoint, { body })).body.code).toBe('malformed_json')
     }
@@ -33,20 +33,20 @@ describe.each(endpoints.map((endpoint) => [endpoint.name, endpoint] as const))('
     expect([status, body.code]).toEqual([400, 'malformed_json'])
   })
 
-  test('400 invalid_request names a field that it does not know', async () => {
+  test('400 invalid_request names an unknown field', async () => {
     const json = { ...Object(sampleCalls[endpoint.name]?.(world.held).json), surprise: 1 }
     const { status, body } = await send(endpoint, { json })
     expect([status, body.code]).toEqual([400, 'invalid_request'])
     expect(body.errors).toEqual([{ pointer: '#/surprise', detail: 'is not a field of this request' }])
   })
 
-  test('400 for JSON that is no object', async () => {
+  test('400 for JSON that is not an object', async () => {
     for (const body of ['null', '1', '"text"', 'true', '[]']) {
       expect((await send(endpoint, { body })).body.code).toBe('invalid_request')
     }
   })
 
-  test('413 body_too_large for one byte more than it takes', async () => {
+  test('413 body_too_large for one byte above the limit', async () => {
     const { status, body } = await send(endpoint, { body: 'x'.repeat(tooLarge) })
     expect([status, body.code]).toEqual([413, 'body_too_large'])
   })
@@ -58,7 +58,7 @@ describe.each(endpoints.map((endpoint) => [endpoint.name, endpoint] as const))('
     }
   })
 
-  test('400 for a body that is nested deeply, or that names a field __proto__', async () => {
+  test('400 for a deeply nested body, or a field __proto__', async () => {
     const deep = (levels: number) => `${'{"metadata":'.repeat(levels)}[]${'}'.repeat(levels)}`
     for (const body of [deep(20), deep(4000), '['.repeat(30_000), '{"__proto__":{"kind":"management"}}']) {
       expect((await send(endpoint, { body })).status).toBe(400)
@@ -68,7 +68,7 @@ describe.each(endpoints.map((endpoint) => [endpoint.name, endpoint] as const))('
     ])
   })
 
-  test('never 5xx for any JSON at all', async () => {
+  test('never 5xx for any JSON', async () => {
     const json = Object(sampleCalls[endpoint.name]?.(world.held).json)
     const anyField = fc.constantFrom(...Object.keys(json), 'metadata', 'scopes', 'expires_at', 'ip_restrictions', 'key')
     const anyValue = fc.oneof(
@@ -85,7 +85,7 @@ describe.each(endpoints.map((endpoint) => [endpoint.name, endpoint] as const))('
     )
   })
 
-  test('400 for an Idempotency-Key that is none', async () => {
+  test('400 for an invalid Idempotency-Key', async () => {
     if (endpoint.idempotent === undefined) return
     for (const key of ['', 'x'.repeat(256), 'ü']) {
       const { status, body } = await send(endpoint, { headers: { 'idempotency-key': key } })

@@ -19,8 +19,8 @@ const isPublic = ({ access }: Endpoint) => access === 'public'
 const isForHolders = ({ access }: Endpoint) => access === 'holder' || access === 'possessor'
 const isForOperators = ({ access }: Endpoint) => typeof access === 'object'
 const isManaged = (endpoint: Endpoint) => !isPublic(endpoint) && !isForHolders(endpoint)
-/** An outage is seen by the metrics. */
-const asksStores = (endpoint: Endpoint) => !isPublic(endpoint) && endpoint.name !== 'metrics'
+/** `metrics` reads no store: it must answer in an outage. */
+const readsStores = (endpoint: Endpoint) => !isPublic(endpoint) && endpoint.name !== 'metrics'
 const scopeOf = ({ access }: Endpoint) =>
   managementScopes.find((scope) => scope === (typeof access === 'object' ? access.operator : access))
 
@@ -39,32 +39,32 @@ describe('the files of functions/', () => {
     expect(file.declared.map((declared) => declared.name)).toEqual([name])
   })
 
-  test('have endpoints with a reply contract and a sample each, and these speak of no endpoint that is gone', () => {
+  test('have endpoints with a reply contract and a sample call each, and none is left of a removed endpoint', () => {
     const names = endpoints.map(({ name }) => name).toSorted()
     expect(names.length).toBeGreaterThan(15)
     expect(Object.keys(replyContracts).toSorted()).toEqual(names)
     expect(Object.keys(sampleCalls).toSorted()).toEqual(names)
   })
 
-  test('have endpoints that honour an Idempotency-Key wherever they change something', () => {
+  test('honour an Idempotency-Key in every endpoint that changes something', () => {
     const changing = endpoints.filter(({ method, name }) => method !== 'GET' && !name.endsWith('validate'))
     expect(changing.filter(({ idempotent }) => idempotent === undefined)).toEqual([])
   })
 })
 
 describe.each(named(() => true))('%s', (_, endpoint) => {
-  test('2xx answers what its contract says to whoever may call', async () => {
+  test('2xx with its reply contract for an authorized caller', async () => {
     expect((await send(endpoint)).status).toBeLessThan(300)
   })
 
-  test('echoes a well-formed X-Request-Id, and makes one otherwise', async () => {
+  test('echoes a well-formed X-Request-Id, and generates one otherwise', async () => {
     const echoed = await send(endpoint, { headers: { 'x-request-id': 'my-request-42' } })
     expect(echoed.headers['x-request-id']).toBe('my-request-42')
     const made = await send(endpoint, { headers: { 'x-request-id': 'no good' } })
     expect(made.headers['x-request-id']).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/)
   })
 
-  test('400 invalid_request names a query parameter that it does not know', async () => {
+  test('400 invalid_request names an unknown query parameter', async () => {
     const { status, body } = await send(endpoint, { query: { surprise: '1' } })
     expect([status, body.code]).toEqual([400, 'invalid_request'])
     expect(body.errors).toContainEqual({ pointer: '/surprise', detail: 'is not a field of this request' })
@@ -82,13 +82,13 @@ describe.each(named(() => true))('%s', (_, endpoint) => {
 })
 
 describe.each(named(isPublic))('%s, which is public,', (_, endpoint) => {
-  test('200 needs no credential, and does not mind a wrong one', async () => {
+  test('200 without a credential, and with a wrong one', async () => {
     for (const key of [null, 'wrong']) expect((await send(endpoint, { key })).status).toBe(200)
   })
 })
 
 describe.each(named((endpoint) => !isPublic(endpoint)))('%s, which is not public,', (_, endpoint) => {
-  test('401 is one and the same answer to every wrong credential and to none', async () => {
+  test('401 is the same answer to every wrong credential and to none', async () => {
     const replies = []
     for (const options of await wrongCredentials(endpoint, services)) {
       const headers = { 'x-request-id': 'the-same-id', ...options.headers }
@@ -100,27 +100,27 @@ describe.each(named((endpoint) => !isPublic(endpoint)))('%s, which is not public
     expect(replies.length).toBeGreaterThan(10)
   })
 
-  test('401 comes before everything that a body could say', async () => {
+  test('401 comes before any check of the body', async () => {
     if (endpoint.method === 'GET') return
     for (const body of ['{', `{"surprise":1}`, 'x'.repeat(5_000_000)]) {
       expect((await send(endpoint, { key: 'wrong', body })).status).toBe(401)
     }
   })
 
-  test.each(['Bearer', 'bearer ', 'BEARER'])('takes its credential as a token too: %s', async (scheme) => {
+  test.each(['Bearer', 'bearer ', 'BEARER'])('also takes its credential as a bearer token: %s', async (scheme) => {
     const { key = adminKey } = sampleCalls[endpoint.name]?.(world.held) ?? {}
     const headers = { authorization: `${scheme} ${key} ` }
     expect((await send(endpoint, { key: null, headers })).status).toBeLessThan(300)
   })
 
-  test('503 misconfigured says so and nothing else when a setting is wrong', async () => {
+  test('503 misconfigured, without further detail, when a setting is wrong', async () => {
     const { status, headers, body, text } = await send(endpoint, { broken: new Error('KEY_PEPPERS=abc is wrong') })
     expect([status, body.code, headers['retry-after']]).toEqual([503, 'misconfigured', '5'])
     expect(text).not.toContain('abc')
   })
 })
 
-describe.each(named(asksStores))('%s, which asks a store,', (_, endpoint) => {
+describe.each(named(readsStores))('%s, which reads a store,', (_, endpoint) => {
   test('503 when the store does not answer, with Retry-After and never a 401 or a verdict', async () => {
     services = failingServices(services, new AppError('store_unavailable', 'The tables do not answer.'))
     const { status, headers, body } = await send(endpoint)
@@ -128,7 +128,7 @@ describe.each(named(asksStores))('%s, which asks a store,', (_, endpoint) => {
     expect(Number(headers['retry-after'])).toBeGreaterThan(0)
   })
 
-  test('500 internal tells nothing of a fault of ours, and logs it', async () => {
+  test('500 internal hides the cause of an internal error, and logs it', async () => {
     services = failingServices(services, new TypeError('cannot read AccountKey=Zm9v'))
     const { status, body, text, logged } = await send(endpoint)
     expect([status, body.code]).toEqual([500, 'internal'])
@@ -155,7 +155,7 @@ describe.each(named(isManaged))('%s, which needs a scope,', (_, endpoint) => {
     expect((await send(endpoint, { key: secret })).status).toBeLessThan(300)
   })
 
-  test('2xx to a management key of the provider itself, and 403 where it is for operators', async () => {
+  test('2xx to a management key of the provider itself, 403 on endpoints for operators', async () => {
     const { secret } = await makeManager(services, 'acme', managementScopes)
     const { status } = await send(endpoint, { key: secret })
     if (isForOperators(endpoint)) expect(status).toBe(403)

@@ -22,7 +22,7 @@ const list: CallOptions = { query: { provider_id: 'acme' } }
 
 describe('the limit per caller and endpoint', () => {
   test.each(endpoints.filter(isLimited).map((endpoint) => [endpoint.name, endpoint] as const))(
-    'holds %s: 429 rate_limited, with what is left shown at every answer',
+    'limits %s: 429 rate_limited, with the remainder in every answer',
     async (_, endpoint) => {
       const world = await sampleWorld()
       const services = limited(1, world.services)
@@ -42,7 +42,7 @@ describe('the limit per caller and endpoint', () => {
   )
 
   test.each(endpoints.filter((endpoint) => !isLimited(endpoint)).map((endpoint) => [endpoint.name, endpoint] as const))(
-    'leaves %s alone',
+    'exempts %s',
     async (_, endpoint) => {
       const world = await sampleWorld()
       const services = limited(1, world.services)
@@ -54,7 +54,7 @@ describe('the limit per caller and endpoint', () => {
     },
   )
 
-  test('is every caller’s own, and every endpoint’s', async () => {
+  test('is counted per caller and per endpoint', async () => {
     const services = limited(1)
     const one = await makeManager(services, 'acme', ['keys:read'])
     const other = await makeManager(services, 'acme', ['keys:read'])
@@ -65,7 +65,7 @@ describe('the limit per caller and endpoint', () => {
     expect((await call(keysGet, services, { params: { token_id: key.keyId }, key: one.secret })).status).toBe(200)
   })
 
-  test('comes before the contract is looked at, and after the caller is known', async () => {
+  test('comes after authentication and before the contract is checked', async () => {
     const services = limited(1)
     const { secret } = await makeManager(services, 'acme', ['keys:write'])
     expect((await call(keysList, services, { query: { surprise: '1' } })).status).toBe(400)
@@ -73,7 +73,7 @@ describe('the limit per caller and endpoint', () => {
     for (let times = 0; times < 3; times++) expect((await call(keysList, services, { key: secret })).status).toBe(403)
   })
 
-  test('is over when the window is', async () => {
+  test('ends with its window', async () => {
     const services = limited(1)
     expect((await call(keysList, services, list)).status).toBe(200)
     const { status, headers } = await call(keysList, services, list)
@@ -82,7 +82,7 @@ describe('the limit per caller and endpoint', () => {
     expect((await call(keysList, services, list)).status).toBe(200)
   })
 
-  test('goes by fixed windows where the settings say so', async () => {
+  test('uses fixed windows where configured', async () => {
     const services = fakeServices()
     const fixed = { ...services, managementLimit: { limit: 5, windowSeconds: 10, strategy: 'fixed_window' as const } }
     await services.time.advance(4000)
@@ -98,14 +98,14 @@ describe('wrong credentials from one address', () => {
     const budgets = { perCaller: 1000, perAddress: 3 }
     return { ...services, failures: failureLimits({ limiter, hashIp: digests.ofAddress, clock, log }, budgets) }
   }
-  const spend = async (services: FakeServices, address: string) => {
+  const exhaust = async (services: FakeServices, address: string) => {
     for (let times = 0; times < 4; times++) {
       await call(keysMe, services, { key: 'wrong', headers: from(address) })
       await rest()
     }
   }
 
-  test('are 401 until there are too many of them, and then 429 too_many_failures', async () => {
+  test('are 401 until the failure budget is exhausted, and then 429 too_many_failures', async () => {
     const services = bounded()
     const statuses = []
     for (let times = 0; times < 6; times++) {
@@ -122,28 +122,28 @@ describe('wrong credentials from one address', () => {
     expect((await call(keysMe, services, { key: 'wrong', headers: from('192.0.2.2') })).status).toBe(401)
   })
 
-  test('lock nobody out who is known here, and cost no look-up', async () => {
+  test('do not lock out callers cached here, and cost no lookup', async () => {
     const services = bounded()
-    const { secret: known } = await makeManager(services, 'acme', ['keys:read'])
-    const { secret: unseen } = await makeManager(services, 'acme', ['keys:read'])
-    await call(keysList, services, { key: known })
-    await spend(services, '192.0.2.1')
+    const { secret: cached } = await makeManager(services, 'acme', ['keys:read'])
+    const { secret: uncached } = await makeManager(services, 'acme', ['keys:read'])
+    await call(keysList, services, { key: cached })
+    await exhaust(services, '192.0.2.1')
     await services.time.advance(20_000)
     const headers = from('192.0.2.1')
-    expect((await call(keysList, services, { key: known, headers })).status).toBe(200)
+    expect((await call(keysList, services, { key: cached, headers })).status).toBe(200)
     expect((await call(keysList, services, { ...list, headers })).status).toBe(200)
     services.keys.findByDigest = () => Promise.reject(new Error('looked up'))
-    expect((await call(keysList, services, { key: unseen, headers })).status).toBe(429)
+    expect((await call(keysList, services, { key: uncached, headers })).status).toBe(429)
   })
 
-  test('are forgotten when they are a minute old', async () => {
+  test('leave the failure budget after a minute', async () => {
     const services = bounded()
-    await spend(services, '192.0.2.1')
+    await exhaust(services, '192.0.2.1')
     await services.time.advance(70_000)
     expect((await call(keysMe, services, { key: 'wrong', headers: from('192.0.2.1') })).status).toBe(401)
   })
 
-  test('are not bounded where there is no address to hold them against', async () => {
+  test('are not limited where no address is known', async () => {
     const services = bounded()
     for (let times = 0; times < 10; times++) expect((await call(keysMe, services, { key: 'wrong' })).status).toBe(401)
   })

@@ -17,7 +17,7 @@ beforeEach(() => {
 describe('a management key', () => {
   const wider = { kind: 'management', name: 'Wider', scopes: ['keys:write', 'keys:read'] }
 
-  test('cannot create one with a scope that it lacks itself, or over more providers', async () => {
+  test('cannot create a key with a scope that it lacks, or over more providers', async () => {
     const { secret } = await makeManager(services, 'acme', ['keys:write'])
     const generate = async (change: object) => {
       const { status, body } = await call(keysGenerate, services, { key: secret, json: { ...wider, ...change } })
@@ -29,7 +29,7 @@ describe('a management key', () => {
     expect((await generate({ scopes: ['keys:write'] }))[0]).toBe(201)
   })
 
-  test('cannot give one more than it has itself by patching it, nor touch one that has more', async () => {
+  test('cannot patch a key to more scopes than its own, nor patch a key that has more', async () => {
     const { secret } = await makeManager(services, 'acme', ['keys:write'])
     const narrow = (await makeManager(services, 'acme', ['keys:write'])).key.keyId
     const wide = (await makeManager(services, 'acme', managementScopes)).key.keyId
@@ -41,7 +41,7 @@ describe('a management key', () => {
     expect(await patch(narrow, { name: 'Mine' })).toBe(200)
   })
 
-  test('cannot come by the secret of one that has more, by rotating it', async () => {
+  test('cannot gain the secret of a key that has more by rotating it', async () => {
     const { secret } = await makeManager(services, 'acme', ['keys:write'])
     const wide = (await makeManager(services, 'acme', managementScopes)).key
     const rotate = (keyId: string) => call(keysRotate, services, { key: secret, params: { token_id: keyId }, json: {} })
@@ -53,7 +53,7 @@ describe('a management key', () => {
     expect((await rotate(equal.keyId)).status).toBe(201)
   })
 
-  test('of one provider does not see those over all providers', async () => {
+  test('of one provider does not see keys over all providers', async () => {
     const { secret } = await makeManager(services, 'acme', managementScopes)
     const over = (await makeManager(services, '*', ['keys:read'])).key
     expect((await call(keysRotate, services, { key: secret, params: { token_id: over.keyId }, json: {} })).status).toBe(
@@ -61,17 +61,17 @@ describe('a management key', () => {
     )
   })
 
-  test('cannot be given a rule that nothing holds, nor a scope that does not exist, by anyone', async () => {
+  test('cannot be given an unenforced rule or an unknown scope, by any caller', async () => {
     const { key } = await makeManager(services, 'acme', ['keys:write'])
-    const faultsOf = async (json: object) => {
+    const errorsOf = async (json: object) => {
       const { status, body } = await call(keysPatch, services, { params: { token_id: key.keyId }, json })
       return [status, ...(body.errors ?? []).map(({ pointer }: { pointer: string }) => pointer)]
     }
     const limit = { name: 'burst', limit: 1, window_seconds: 1 }
-    expect(await faultsOf({ rate_limits: [limit] })).toEqual([400, '#/rate_limits'])
-    expect(await faultsOf({ quota: { limit: 1, period: 'day' } })).toEqual([400, '#/quota'])
-    expect(await faultsOf({ scopes: ['keys:read', '*', 'orders:read'] })).toEqual([400, '#/scopes/1', '#/scopes/2'])
-    expect(await faultsOf({ scopes: null })).toEqual([400, '#/scopes'])
+    expect(await errorsOf({ rate_limits: [limit] })).toEqual([400, '#/rate_limits'])
+    expect(await errorsOf({ quota: { limit: 1, period: 'day' } })).toEqual([400, '#/quota'])
+    expect(await errorsOf({ scopes: ['keys:read', '*', 'orders:read'] })).toEqual([400, '#/scopes/1', '#/scopes/2'])
+    expect(await errorsOf({ scopes: null })).toEqual([400, '#/scopes'])
     expect((await services.keys.findById(everyProvider, key.keyId))?.value).toEqual(key)
   })
 })

@@ -51,7 +51,7 @@ const send = (endpoint: Endpoint, token: string, options: CallOptions = {}) =>
 const withRoles = (...roles: string[]) => mint({ payload: { roles } })
 
 describe('a token of Entra ID', () => {
-  test('opens what its roles say, and the key that it makes tells who made it', async () => {
+  test('grants its roles, and a key that it makes has its id as created_by', async () => {
     const token = withRoles('keys:write', 'provider:acme')
     const made = await send(keysGenerate, token, { json: newKey })
     expect([made.status, made.body.provider_id, made.body.created_by]).toEqual([
@@ -67,7 +67,7 @@ describe('a token of Entra ID', () => {
     ])
   })
 
-  test('of one provider sees another’s keys as missing, and is no operator', async () => {
+  test('of one provider gets 404 for another’s keys, and is no operator', async () => {
     const { key } = await makeKey(services, { providerId: 'zeta' })
     const token = withRoles('keys:read', 'keys:write', 'usage:read', 'provider:acme')
     const params = { token_id: key.keyId }
@@ -78,14 +78,14 @@ describe('a token of Entra ID', () => {
     expect((await send(usageReconciliation, withRoles('operator'))).status).toBe(200)
   })
 
-  test('without the role of an operator or of exactly one provider is forbidden everything, and told why', async () => {
+  test('without the role of an operator or of exactly one provider is forbidden everything, with the reason', async () => {
     for (const roles of [[], ['keys:read'], ['keys:read', 'provider:acme', 'provider:zeta']]) {
       const { status, body } = await send(keysList, withRoles(...roles))
       expect([status, body.detail]).toEqual([403, expect.stringContaining('provider:<id>')])
     }
   })
 
-  test('of a disabled provider is refused, as its keys are', async () => {
+  test('of a disabled provider is refused, like its keys', async () => {
     const quotas = { requestsPerDay: null, requestsPerMonth: null, maxKeys: null, keysPerHour: null }
     const settings = { name: null, status: 'disabled', failMode: 'open', rateLimits: [], quotas } as const
     await putProvider(services, oneProvider('acme'), settings, 'admin')
@@ -93,30 +93,30 @@ describe('a token of Entra ID', () => {
     expect((await send(keysList, withRoles('keys:read', 'provider:zeta'))).status).toBe(200)
   })
 
-  test('cannot make a management key that may do more than itself', async () => {
+  test('cannot make a management key with more rights than its own', async () => {
     const token = withRoles('keys:write', 'provider:acme')
     const wider = { kind: 'management', name: 'Wider', scopes: ['keys:write', 'keys:read'] }
     expect((await send(keysGenerate, token, { json: wider })).status).toBe(403)
     expect((await send(keysGenerate, token, { json: { ...wider, scopes: ['keys:write'] } })).status).toBe(201)
   })
 
-  test('is no key: neither as X-API-Key, nor of a holder', async () => {
+  test('is not accepted as X-API-Key, nor as a holder’s key', async () => {
     expect((await call(keysList, services, { key: genuine })).status).toBe(401)
     expect((await send(keysList, genuine, { headers: { 'x-api-key': genuine } })).status).toBe(401)
     expect((await send(keysList, genuine, { headers: { 'x-api-key': adminKey } })).status).toBe(401)
     expect((await send(keysMe, genuine)).status).toBe(401)
   })
 
-  test('is refused where Entra ID is not set up', async () => {
+  test('is refused where Entra ID is not configured', async () => {
     services = { ...services, tokens: undefined }
     expect((await send(keysList, genuine)).status).toBe(401)
   })
 
-  test('that is forged gets the one answer of every wrong credential, and none is let in', async () => {
+  test('that is forged gets the same 401 as every wrong credential', async () => {
     const headers = { 'x-request-id': 'the-same-id' }
     const expected = await call(keysList, services, { key: 'wrong', headers })
     for (const [name, forge] of Object.entries(forged)) {
-      // Not every forged text can be sent as a header at all.
+      // Some forged tokens cannot be sent in a header.
       const token = forge()
       if (/[^!-~]/.test(token) || token.length > 16_384) continue
       const { status, text } = await send(keysList, token, { headers })
@@ -124,7 +124,7 @@ describe('a token of Entra ID', () => {
     }
   })
 
-  test('is answered 503 with Retry-After, never 401, while nobody can say what its key is; keys go on working', async () => {
+  test('is answered 503 with Retry-After, never 401, while its signing key cannot be looked up; API keys keep working', async () => {
     server.published.delete(tenant)
     const { status, headers, body } = await send(keysList, genuine)
     expect([status, body.code, headers['retry-after']]).toEqual([503, 'identity_unavailable', '5'])
@@ -133,7 +133,7 @@ describe('a token of Entra ID', () => {
     expect((await call(healthReady, services, { key: null })).status).toBe(200)
   })
 
-  test('is in no log', async () => {
+  test('is never logged', async () => {
     const { logged } = await send(keysGenerate, withRoles('operator'), { json: { ...newKey, provider_id: 'acme' } })
     expect(JSON.stringify(logged)).not.toMatch(/eyJ/)
     expect(JSON.stringify(logged)).toContain(`entra:${tenant}:${objectId}`)

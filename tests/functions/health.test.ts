@@ -5,7 +5,7 @@ import { ConfigError } from '../../shared/runtime/config.ts'
 import { fakeServices } from '../support/memory/fake-services.ts'
 import { call } from '../support/requests/call.ts'
 
-test('GET /health 200 while the process answers, though a setting is wrong and nothing else answers', async () => {
+test('GET /health 200 while the process runs, even with a wrong setting and no dependency', async () => {
   const { status, body } = await call(health, fakeServices(), {
     key: null,
     broken: new ConfigError('ADMIN_KEY is missing'),
@@ -14,7 +14,7 @@ test('GET /health 200 while the process answers, though a setting is wrong and n
 })
 
 describe('GET /health/ready', () => {
-  test('200 when every dependency answers, with how the instance is', async () => {
+  test('200 when every dependency answers, with the instance’s state', async () => {
     const { status, body } = await call(healthReady, fakeServices(), { key: null })
     expect(status).toBe(200)
     expect(body).toMatchObject({
@@ -33,7 +33,7 @@ describe('GET /health/ready', () => {
     })
   })
 
-  test('503 names the dependency that does not answer; why is in the log alone', async () => {
+  test('503 names the failing dependency; only the log has the cause', async () => {
     const depth = () => Promise.reject(new Error('connect ECONNREFUSED 10.0.0.4'))
     const services = fakeServices(({ queue }) => ({ queue: { ...queue, depth } }))
     const { status, body, text, logged } = await call(healthReady, services, { key: null })
@@ -43,7 +43,7 @@ describe('GET /health/ready', () => {
     expect(logged[0]?.fields).toEqual({ dependency: 'queue', cause: 'Error: connect ECONNREFUSED 10.0.0.4' })
   })
 
-  test('503 where the services cannot be composed for another reason, without that reason', async () => {
+  test('503 where composing the services fails otherwise, without the cause', async () => {
     const broken = new TypeError('secret')
     const { status, body, text } = await call(healthReady, fakeServices(), { key: null, broken })
     expect([status, body.code]).toEqual([503, 'misconfigured'])

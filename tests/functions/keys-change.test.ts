@@ -30,14 +30,14 @@ const codeOf = async (key: string) =>
   (await call(keysValidate, services, { json: { key, client_ip: '192.0.2.1' } })).body.code
 
 describe('GET /auth/keys/{token_id}', () => {
-  test('200 shows the key, and nothing that its secret could be told from', async () => {
+  test('200 shows the key, and nothing that reveals its secret', async () => {
     const { status, body, text } = await get()
     expect([status, body.key_id, body.hint]).toEqual([200, held.key.keyId, held.key.hint])
     expect(text).not.toMatch(/digest|pepper/i)
     expect(text).not.toContain(held.key.digest)
   })
 
-  test('404 for a key that is missing, 400 for what is no key id', async () => {
+  test('404 for an unknown key, 400 for a malformed key id', async () => {
     const status = async (tokenId: string) => (await call(keysGet, services, { params: { token_id: tokenId } })).status
     expect(await status('01K99999999999999999999999')).toBe(404)
     for (const tokenId of [
@@ -53,7 +53,7 @@ describe('GET /auth/keys/{token_id}', () => {
 })
 
 describe('PATCH /auth/keys/{token_id}', () => {
-  test('200 changes what is there, leaves what is absent, and is seen by validate at once', async () => {
+  test('200 changes the given fields, leaves absent ones, and validate sees it at once', async () => {
     expect(await codeOf(held.secret)).toBe('VALID')
     const { status, body } = await patch({ enabled: false, name: ' New ' })
     expect([status, body.enabled, body.name, body.status, body.owner_id]).toEqual([
@@ -73,13 +73,13 @@ describe('PATCH /auth/keys/{token_id}', () => {
     expect(body).toMatchObject({ ...nulls, scopes: [], ip_restrictions: [], rate_limits: [] })
   })
 
-  test('400 for null where nothing can be cleared, and for a patch of nothing', async () => {
+  test('400 for null in a field that cannot be cleared, and for an empty patch', async () => {
     for (const json of [{ name: null }, { enabled: null }, { enabled: 'yes' }, {}]) {
       expect((await patch(json)).status).toBe(400)
     }
   })
 
-  test('409 key_revoked for a revoked key, whatever would change', async () => {
+  test('409 key_revoked for any change of a revoked key', async () => {
     await revoke({})
     for (const json of [{ enabled: true }, { name: 'x' }, { expires_at: null }]) {
       const { status, body } = await patch(json)
@@ -90,7 +90,7 @@ describe('PATCH /auth/keys/{token_id}', () => {
 })
 
 describe('POST /auth/keys/{token_id}/revoke', () => {
-  test('200 ends the key for good: who, why, when and what instead', async () => {
+  test('200 is permanent: the key shows who, why, when and its replacement', async () => {
     const replacement = (await makeKey(services)).key.keyId
     const { secret, key } = await makeManager(services, 'acme', ['keys:revoke'])
     const json = { reason: 'compromised', text: 'on a forum', replaced_by: replacement }
@@ -106,7 +106,7 @@ describe('POST /auth/keys/{token_id}/revoke', () => {
     })
   })
 
-  test('200 again changes nothing and answers the same', async () => {
+  test('200 again: idempotent, with the same answer', async () => {
     const first = await revoke({ reason: 'policy' })
     await services.time.advance(5000)
     expect((await revoke({ reason: 'compromised', text: 'later' })).body).toEqual(first.body)
@@ -116,7 +116,7 @@ describe('POST /auth/keys/{token_id}/revoke', () => {
     expect((await revoke()).body.revoked_reason).toBe('unspecified')
   })
 
-  test('is seen by validate at once, with the reason and what replaces the key', async () => {
+  test('is seen by validate at once, with the reason and the replacement', async () => {
     expect(await codeOf(held.secret)).toBe('VALID')
     const replacement = (await makeKey(services)).key.keyId
     await revoke({ reason: 'superseded', replaced_by: replacement })
@@ -128,14 +128,14 @@ describe('POST /auth/keys/{token_id}/revoke', () => {
 })
 
 describe('POST /auth/keys/{token_id}/rotate', () => {
-  test('201 returns a new key, once; without grace the old one ends at once', async () => {
+  test('201 returns a new key, once; without grace the old one is invalid at once', async () => {
     const { status, headers, body } = await rotate({})
     expect([status, headers.location, body.rotated_from]).toEqual([201, `/auth/keys/${body.key_id}`, held.key.keyId])
     expect([await codeOf(body.key), await codeOf(held.secret)]).toEqual(['VALID', 'REVOKED'])
     expect((await get()).body).toMatchObject({ replaced_by: body.key_id, revoked_reason: 'rotated' })
   })
 
-  test('201 with grace lets both keys live, until the grace is over', async () => {
+  test('201 with grace keeps both keys valid until the grace period ends', async () => {
     const { body } = await rotate({ grace_period_seconds: 60 })
     expect([await codeOf(body.key), await codeOf(held.secret)]).toEqual(['VALID', 'VALID'])
     expect((await get()).body).toMatchObject({ status: 'in_grace', grace_until: '2026-11-22T16:01:00.000Z' })
@@ -143,14 +143,14 @@ describe('POST /auth/keys/{token_id}/rotate', () => {
     expect([await codeOf(body.key), await codeOf(held.secret)]).toEqual(['VALID', 'EXPIRED'])
   })
 
-  test('409 for one that has a successor, and for a revoked one', async () => {
+  test('409 for a key that has a successor, and for a revoked key', async () => {
     await rotate({ grace_period_seconds: 60 })
     expect((await rotate({})).body.code).toBe('key_already_rotated')
     await revoke({})
     expect((await rotate({})).status).toBe(409)
   })
 
-  test('400 for a grace that is none, or longer than 30 days', async () => {
+  test('400 for an invalid grace period, or one above 30 days', async () => {
     for (const seconds of [-1, 1.5, 2_592_001, '60', null]) {
       expect((await rotate({ grace_period_seconds: seconds })).status).toBe(400)
     }

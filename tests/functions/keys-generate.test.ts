@@ -21,7 +21,7 @@ const faultsOf = async (change: object) => {
 }
 
 describe('POST /auth/keys/generate', () => {
-  test('201 returns the key once, and its address', async () => {
+  test('201 returns the key once, and its URL', async () => {
     const services = fakeServices()
     const { status, headers, body } = await generate(minimal, services)
     expect(status).toBe(201)
@@ -33,7 +33,7 @@ describe('POST /auth/keys/generate', () => {
     expect(again.text).not.toContain(key.slice('permas_live_'.length, -10))
   })
 
-  test('201 keeps everything that it is given, with times in UTC', async () => {
+  test('201 stores every given field, with times in UTC', async () => {
     const { body } = await generate(complete)
     expect(body).toMatchObject({
       ...complete,
@@ -54,7 +54,7 @@ describe('POST /auth/keys/generate', () => {
     expect(body.key).toMatch(/^permas_mgmt_/)
   })
 
-  test('400 names every fault at once', async () => {
+  test('400 names every error at once', async () => {
     const { status, body } = await generate({
       ...{
         provider_id: 'Not Good',
@@ -104,7 +104,7 @@ describe('POST /auth/keys/generate', () => {
     expect(await faultsOf({ [field]: items(most + 1) })).toEqual([400, pointer])
   })
 
-  test('takes metadata of 4 KiB and 8 levels, and no more', async () => {
+  test('accepts metadata of up to 4 KiB and 8 levels', async () => {
     const nested = (levels: number): object => (levels === 1 ? {} : { a: nested(levels - 1) })
     const sized = (bytes: number) => ({ a: 'x'.repeat(bytes - '{"a":""}'.length) })
     expect(await faultsOf({ metadata: nested(8) })).toEqual([201])
@@ -114,7 +114,7 @@ describe('POST /auth/keys/generate', () => {
     expect(await faultsOf({ metadata: { a: '雪'.repeat(1400) } })).toEqual([400, '#/metadata'])
   })
 
-  test('400 for two ways to say when it ends, two limits of one name, and an address rule that is none', async () => {
+  test('400 for two forms of expiry, two limits of one name, and an invalid address rule', async () => {
     expect(await faultsOf({ expires_in_days: 1, expires_at: '2027-01-01T00:00:00Z' })).toEqual([
       400,
       '#/expires_in_days',
@@ -124,7 +124,7 @@ describe('POST /auth/keys/generate', () => {
     expect(await faultsOf({ ip_restrictions: ['192.0.2.0/24', '192.0.2.1/24'] })).toEqual([400, '#/ip_restrictions/1'])
   })
 
-  test('400 for a management key with rules that nothing would hold', async () => {
+  test('400 for a management key with rules that are not enforced', async () => {
     const management = { kind: 'management', environment: undefined, scopes: ['keys:read'] }
     expect(await faultsOf({ ...management, quota: null })).toEqual([400, '#/quota'])
     expect(await faultsOf({ ...management, rate_limits: [] })).toEqual([400, '#/rate_limits'])
@@ -132,7 +132,7 @@ describe('POST /auth/keys/generate', () => {
     expect(await faultsOf({ ...management, scopes: [] })).toEqual([400, '#/scopes'])
   })
 
-  test('makes no key where it refuses', async () => {
+  test('creates no key on a refusal', async () => {
     const services = fakeServices()
     await generate({ ...minimal, scopes: ['a b'] }, services)
     await generate({ ...minimal, expires_at: '2020-01-01T00:00:00Z' }, services)

@@ -30,7 +30,7 @@ describe('GET /auth/keys', () => {
     expect(names).toEqual([6, 5, 4, 3, 2, 1, 0].map((index) => `Key ${index}`))
   })
 
-  test('200 shows a provider’s manager its own keys, named or not', async () => {
+  test('200 shows a provider’s manager its own keys, with or without provider_id', async () => {
     const { secret } = await makeManager(services, 'acme', ['keys:read'])
     const own = await call(keysList, services, { key: secret, query: { name: 'key' } })
     const named = await call(keysList, services, { key: secret, query: { name: 'key', provider_id: 'acme' } })
@@ -52,7 +52,7 @@ describe('GET /auth/keys', () => {
     expect(body.items[0].last_used_at).toBeNull()
   })
 
-  test('400 invalid_cursor for one that was changed, cut, or made under other filters or for another provider', async () => {
+  test('400 invalid_cursor for a cursor that was altered, cut, or made with other filters or for another provider', async () => {
     const { next_cursor: cursor } = (await list({ limit: '2', owner_id: 'ann' })).body
     const changed = cursor.slice(0, -1) + (cursor.endsWith('A') ? 'B' : 'A')
     const wrong = [

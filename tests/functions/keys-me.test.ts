@@ -24,13 +24,13 @@ const about = (endpoint: Endpoint, json: object) =>
   call(endpoint, services, { params: { token_id: held.key.keyId }, json })
 
 describe('GET /auth/keys/me', () => {
-  test('200 shows a holder what its key may do, and nothing that is the provider’s own', async () => {
+  test('200 shows a holder its key’s policy, and nothing internal to the provider', async () => {
     const { status, body, text } = await me()
     expect([status, body.key_id, body.scopes, body.status]).toEqual([200, held.key.keyId, ['a'], 'active'])
     expect(text).not.toMatch(/ann|internal|plan|acme/)
   })
 
-  test('401 is one and the same, byte for byte, for a key that is malformed, unknown, or dead in any way', async () => {
+  test('401 is the same, byte for byte, for a key that is malformed, unknown, or inactive in any way', async () => {
     const replies = [await me('hello'), await me(generateSecret('live', randomBytes))]
     await about(keysPatch, { enabled: false })
     replies.push(await me())
@@ -53,7 +53,7 @@ describe('GET /auth/keys/me', () => {
 })
 
 describe('POST /auth/keys/me/revoke', () => {
-  test('200 lets whoever holds a key end it', async () => {
+  test('200 lets a holder revoke its key', async () => {
     const { status, body } = await call(keysMeRevoke, services, { key: held.secret, json: { reason: 'compromised' } })
     expect([status, body.status]).toEqual([200, 'revoked'])
     expect((await me()).status).toBe(401)
@@ -61,7 +61,7 @@ describe('POST /auth/keys/me/revoke', () => {
     expect(key).toMatchObject({ revoked_reason: 'compromised', revoked_by: held.key.keyId })
   })
 
-  test('200 again, and for a key that is expired or disabled: possession is enough', async () => {
+  test('200 again, and for an expired or disabled key: possession is enough', async () => {
     await about(keysPatch, { enabled: false })
     const first = await call(keysMeRevoke, services, { key: held.secret })
     const second = await call(keysMeRevoke, services, { key: held.secret, json: { reason: 'policy' } })

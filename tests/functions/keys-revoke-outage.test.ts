@@ -10,29 +10,29 @@ import { call } from '../support/requests/call.ts'
 import { type HeldKey, makeKey, makeManager } from '../support/requests/callers.ts'
 
 let down: boolean
-/** The store of the Idempotency-Keys answers, whatever the others do. */
-let remembers: boolean
+/** Whether the idempotency store answers while the other stores are down. */
+let idempotencyIsUp: boolean
 let services: FakeServices
-let known: HeldKey
+let cached: HeldKey
 
 beforeEach(async () => {
   down = false
-  remembers = false
+  idempotencyIsUp = false
   services = fakeServices(({ keys, providers, idempotency }) => ({
     keys: unlessDown(keys),
     providers: unlessDown(providers),
-    idempotency: unlessDown(idempotency, () => remembers),
+    idempotency: unlessDown(idempotency, () => idempotencyIsUp),
   }))
-  known = await makeKey(services)
-  expect(await codeOf(known)).toBe('VALID')
+  cached = await makeKey(services)
+  expect(await codeOf(cached)).toBe('VALID')
 })
 
-function unlessDown<Port extends object>(port: Port, always = () => false): Port {
+function unlessDown<Port extends object>(port: Port, isExempt = () => false): Port {
   return new Proxy(port, {
     get: (target, name) => {
       const method = Reflect.get(target, name) as (...args: readonly unknown[]) => unknown
       return (...args: readonly unknown[]) =>
-        down && !always() ? Promise.reject(outage()) : method.apply(target, [...args])
+        down && !isExempt() ? Promise.reject(outage()) : method.apply(target, [...args])
     },
   })
 }
@@ -47,73 +47,75 @@ const revocationOf = async ({ key }: HeldKey) => {
 }
 
 describe('POST /auth/keys/{token_id}/revoke while the store is down', () => {
-  test('202 for a key that is known here: dead here at once, and everywhere once the store is back', async () => {
+  test('202 for a key cached here: in force here at once, and everywhere once the store is back', async () => {
     const at = services.clock.now().toISOString()
     const replacedBy = '01K00000000000000000000099'
     down = true
-    const { status, body } = await revoke(known.key.keyId, { json: { reason: 'compromised', replaced_by: replacedBy } })
+    const { status, body } = await revoke(cached.key.keyId, {
+      json: { reason: 'compromised', replaced_by: replacedBy },
+    })
     expect(status).toBe(202)
     expect(body).toEqual({
-      ...{ key_id: known.key.keyId, provider_id: 'acme', status: 'pending', revoked_at: at },
+      ...{ key_id: cached.key.keyId, provider_id: 'acme', status: 'pending', revoked_at: at },
       ...{ revoked_reason: 'compromised', revoked_text: null, revoked_by: 'admin', replaced_by: replacedBy },
     })
-    expect(await codeOf(known)).toBe('REVOKED')
+    expect(await codeOf(cached)).toBe('REVOKED')
     expect(services.localSpool.state()?.pendingRevocations).toBe(1)
 
     await services.time.advance(60_000)
     down = false
     await services.time.advance(5000)
-    expect(await revocationOf(known)).toEqual([at, 'admin', 'compromised', replacedBy])
+    expect(await revocationOf(cached)).toEqual([at, 'admin', 'compromised', replacedBy])
     expect(services.localSpool.state()?.pendingRevocations).toBe(0)
   })
 
   test('202 again for the same key, with the first revocation', async () => {
     down = true
-    const first = await revoke(known.key.keyId)
+    const first = await revoke(cached.key.keyId)
     await services.time.advance(1000)
-    const second = await revoke(known.key.keyId, { json: { reason: 'policy' } })
+    const second = await revoke(cached.key.keyId, { json: { reason: 'policy' } })
     expect([second.status, second.body]).toEqual([202, first.body])
   })
 
-  test('the revocation that the store has already is the one that stands', async () => {
+  test('a revocation that the store already has prevails', async () => {
     down = true
-    await revoke(known.key.keyId)
+    await revoke(cached.key.keyId)
     down = false
-    const found = await services.keys.findById(everyProvider, known.key.keyId)
+    const found = await services.keys.findById(everyProvider, cached.key.keyId)
     if (found === undefined) throw new Error('it is there')
     const elsewhere = { at: new Date('2026-11-22T15:00:00.000Z'), by: 'other', reason: 'policy', text: null } as const
     await services.keys.replace({ ...found.value, revocation: elsewhere }, found.version)
     await services.time.advance(60_000)
-    expect(await revocationOf(known)).toEqual([elsewhere.at.toISOString(), 'other', 'policy', null])
+    expect(await revocationOf(cached)).toEqual([elsewhere.at.toISOString(), 'other', 'policy', null])
   })
 
-  test('503 for a key that nobody here knows, and for another provider’s alike', async () => {
+  test('503 for a key that is not cached here, and the same for another provider’s key', async () => {
     const unknown = await makeKey(services)
     const stranger = await makeManager(services, 'other', ['keys:revoke'])
     const key = stranger.secret
-    expect((await revoke(known.key.keyId, { key })).status).toBe(404)
+    expect((await revoke(cached.key.keyId, { key })).status).toBe(404)
     down = true
-    const [missing, foreign] = [await revoke(unknown.key.keyId, { key }), await revoke(known.key.keyId, { key })]
+    const [missing, foreign] = [await revoke(unknown.key.keyId, { key }), await revoke(cached.key.keyId, { key })]
     expect([missing.status, foreign.status]).toEqual([503, 503])
     expect(foreign.body.detail).toBe(missing.body.detail)
     down = false
-    expect(await codeOf(known)).toBe('VALID')
+    expect(await codeOf(cached)).toBe('VALID')
   })
 
   test.each([false, true])(
-    '202 with an Idempotency-Key, and the final word under the same one afterwards',
-    async (looksUp) => {
+    '202 with an Idempotency-Key, and the final answer under the same one afterwards',
+    async (isUp) => {
       const headers = { 'idempotency-key': 'once' }
-      remembers = looksUp
+      idempotencyIsUp = isUp
       down = true
-      expect((await revoke(known.key.keyId, { headers })).status).toBe(202)
+      expect((await revoke(cached.key.keyId, { headers })).status).toBe(202)
       down = false
       await services.time.advance(60_000)
-      expect((await revoke(known.key.keyId, { headers })).body.status).toBe('revoked')
+      expect((await revoke(cached.key.keyId, { headers })).body.status).toBe('revoked')
     },
   )
 
-  test('503 where it cannot be kept, and the key is dead here all the same', async () => {
+  test('503 where the disk fails, and the key is still revoked here', async () => {
     const pendingRevocations = {
       put: () => {
         throw new Error('The disk failed.')
@@ -121,18 +123,18 @@ describe('POST /auth/keys/{token_id}/revoke while the store is down', () => {
     }
     services = { ...services, pendingRevocations }
     down = true
-    expect((await revoke(known.key.keyId)).status).toBe(503)
-    expect(await codeOf(known)).toBe('REVOKED')
+    expect((await revoke(cached.key.keyId)).status).toBe(503)
+    expect(await codeOf(cached)).toBe('REVOKED')
   })
 })
 
-test('POST /auth/keys/me/revoke while the store is down: 202, and nothing that the holder may not see', async () => {
+test('POST /auth/keys/me/revoke while the store is down: 202, without fields that the holder may not see', async () => {
   down = true
-  const { status, body } = await call(keysMeRevoke, services, { key: known.secret, json: {} })
+  const { status, body } = await call(keysMeRevoke, services, { key: cached.secret, json: {} })
   expect(status).toBe(202)
   expect(Object.keys(body).sort()).toEqual(['key_id', 'revoked_at', 'revoked_reason', 'revoked_text', 'status'])
-  expect(await codeOf(known)).toBe('REVOKED')
+  expect(await codeOf(cached)).toBe('REVOKED')
   down = false
   await services.time.advance(60_000)
-  expect((await revocationOf(known))[1]).toBe(known.key.keyId)
+  expect((await revocationOf(cached))[1]).toBe(cached.key.keyId)
 })

@@ -25,7 +25,7 @@ const setProvider = (json: object) =>
 const resultsOf = (body: { checks: { result: string }[] }) => body.checks.slice(-2).map(({ result }) => result)
 
 describe('the limits of a key', () => {
-  test('200 VALID shows what is left of each, in the body and in the RateLimit fields', async () => {
+  test('200 VALID shows each remainder, in the body and in the RateLimit fields', async () => {
     held = await limitedBy([burst], { limit: 100, period: 'day' })
     const { body, headers } = await call(keysValidate, services, { json: { key: held.secret } })
     expect(body).toMatchObject({
@@ -44,7 +44,7 @@ describe('the limits of a key', () => {
     expect(Object.keys(headers).filter((name) => name.startsWith('ratelimit'))).toEqual([])
   })
 
-  test('200 RATE_LIMITED says by which limit, and when to come back, also as Retry-After', async () => {
+  test('200 RATE_LIMITED names the limit and when to retry, also as Retry-After', async () => {
     held = await limitedBy([burst])
     for (let uses = 0; uses < 2; uses++) expect((await validate()).code).toBe('VALID')
     const { status, body, headers } = await call(keysValidate, services, { json: { key: held.secret } })
@@ -56,7 +56,7 @@ describe('the limits of a key', () => {
     expect((await validate()).code).toBe('VALID')
   })
 
-  test('200 QUOTA_EXCEEDED says whose quota it is, and when it begins anew', async () => {
+  test('200 QUOTA_EXCEEDED names the quota’s level and when it resets', async () => {
     held = await limitedBy([], { limit: 1, period: 'month' })
     expect(await validate()).toMatchObject({ code: 'VALID', warnings: ['NEVER_EXPIRES', 'QUOTA_80'] })
     const body = await validate()
@@ -68,7 +68,7 @@ describe('the limits of a key', () => {
     expect(resultsOf(body)).toEqual(['passed', 'failed'])
   })
 
-  test('a refused use takes nothing of the other limits, whichever of them refuses', async () => {
+  test('a refused use takes nothing from the other limits, whichever refuses', async () => {
     held = await limitedBy([{ ...burst, limit: 1 }], { limit: 9, period: 'day' })
     await validate()
     for (let uses = 0; uses < 3; uses++) expect((await validate()).code).toBe('RATE_LIMITED')
@@ -79,7 +79,7 @@ describe('the limits of a key', () => {
     expect((await validate({ cost: 0 })).rate_limits[0].remaining).toBe(8)
   })
 
-  test('a use that an earlier check refuses takes nothing, and shows no remainder since nobody asked', async () => {
+  test('a use refused by an earlier check takes nothing, and shows no remainder: limits were not checked', async () => {
     held = await limitedBy([burst])
     const refused = await validate({ environment: 'test' })
     expect(refused).toMatchObject({ rate_limits: [{ name: 'burst', limit: 2, remaining: null, reset_at: null }] })
@@ -87,7 +87,7 @@ describe('the limits of a key', () => {
     for (let uses = 0; uses < 2; uses++) expect((await validate()).code).toBe('VALID')
   })
 
-  test('a cost takes that much, a dry run and a cost of 0 take nothing', async () => {
+  test('a use takes its cost; a dry run and a cost of 0 take nothing', async () => {
     held = await limitedBy([{ ...burst, limit: 10 }])
     expect((await validate({ cost: 7 })).rate_limits[0].remaining).toBe(3)
     for (let uses = 0; uses < 3; uses++) expect((await validate({ dry_run: true, cost: 3 })).code).toBe('VALID')
@@ -98,14 +98,14 @@ describe('the limits of a key', () => {
     expect((await validate({ cost: 0 })).code).toBe('VALID')
   })
 
-  test('a dry run asks the limits also behind an earlier failure', async () => {
+  test('a dry run checks the limits also after an earlier failure', async () => {
     held = await limitedBy([{ ...burst, limit: 1 }])
     await validate()
     const body = await validate({ dry_run: true, environment: 'test' })
     expect([body.code, ...resultsOf(body)]).toEqual(['ENVIRONMENT_MISMATCH', 'failed', 'passed'])
   })
 
-  test('a limited use is counted as what it was', async () => {
+  test('a limited use is counted with its outcome', async () => {
     held = await limitedBy([{ ...burst, limit: 1 }])
     await validate()
     await validate()
@@ -116,7 +116,7 @@ describe('the limits of a key', () => {
     ])
   })
 
-  test('are every key’s own', async () => {
+  test('are counted per key', async () => {
     const other = await limitedBy([{ ...burst, limit: 1 }])
     held = await limitedBy([{ ...burst, limit: 1 }])
     await validate()
@@ -126,7 +126,7 @@ describe('the limits of a key', () => {
 })
 
 describe('the limits of a provider', () => {
-  test('bound all its keys together: RATE_LIMITED names the level', async () => {
+  test('limit all its keys together: RATE_LIMITED names the level', async () => {
     await setProvider({ rate_limits: [{ name: 'all', limit: 2, window_seconds: 60 }] })
     const other = await makeKey(services)
     expect((await validate()).code).toBe('VALID')
@@ -143,14 +143,14 @@ describe('the limits of a provider', () => {
   test.each([
     ['requests_per_day', '2026-11-23T00:00:00.000Z'],
     ['requests_per_month', '2026-12-01T00:00:00.000Z'],
-  ])('bound its requests: %s', async (quota, resetsAt) => {
+  ])('limit its requests: %s', async (quota, resetsAt) => {
     await setProvider({ quotas: { [quota]: 1 } })
     expect((await validate()).code).toBe('VALID')
     expect(await validate()).toMatchObject({ code: 'QUOTA_EXCEEDED', quota_level: 'provider', resets_at: resetsAt })
   })
 })
 
-test('a batch holds each of its requests to the limits', async () => {
+test('a batch checks each of its requests against the limits', async () => {
   held = await limitedBy([burst])
   const requests = [1, 2, 3].map(() => ({ key: held.secret }))
   const { body } = await call(keysBatchValidate, services, { json: { requests } })

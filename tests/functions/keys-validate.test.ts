@@ -18,7 +18,7 @@ const validate = async (json: object = {}, headers = {}) =>
   (await call(keysValidate, services, { json: { key: held.secret, ...json }, headers })).body
 
 describe('POST /auth/keys/validate', () => {
-  test('200 VALID says whose key it is and what it may do', async () => {
+  test('200 VALID shows the key’s owner and policy', async () => {
     expect(await validate({ scopes: ['orders:read'] })).toMatchObject({
       ...{
         valid: true,
@@ -33,12 +33,12 @@ describe('POST /auth/keys/validate', () => {
     })
   })
 
-  test('200 whatever the verdict, and what is not known of a key is null', async () => {
+  test('200 with any verdict; unknown fields of the key are null', async () => {
     const { status, body } = await call(keysValidate, services, { json: { key: 'hello' } })
     expect([status, body.valid, body.code, body.key_id, body.checks]).toEqual([200, false, 'MALFORMED', null, []])
   })
 
-  test('200 INSUFFICIENT_SCOPE names what is missing', async () => {
+  test('200 INSUFFICIENT_SCOPE names the missing scopes', async () => {
     expect(await validate({ scopes: ['users:read', 'orders:read'], any_scopes: ['a', 'b'] })).toMatchObject({
       ...{ valid: false, code: 'INSUFFICIENT_SCOPE', missing_scopes: ['users:read', 'a', 'b'] },
     })
@@ -50,7 +50,7 @@ describe('POST /auth/keys/validate', () => {
     expect(await validate()).toMatchObject({ valid: false, code: 'PROVIDER_DISABLED' })
   })
 
-  test('runs every check in a dry run and counts nothing; without one it counts each use, refused ones too', async () => {
+  test('a dry run runs every check and counts nothing; otherwise each use is counted, refused ones too', async () => {
     const dry = await validate({ dry_run: true, environment: 'test', scopes: ['x'] })
     const failed = dry.checks.filter(({ result }: { result: string }) => result === 'failed')
     expect(failed.map(({ check }: { check: string }) => check)).toEqual(['environment', 'scopes'])
@@ -60,7 +60,7 @@ describe('POST /auth/keys/validate', () => {
     expect(services.queue.held()).toHaveLength(1)
   })
 
-  test('with Cache-Control: no-cache reads the store, whatever this instance remembers', async () => {
+  test('Cache-Control: no-cache bypasses the cache and reads the store', async () => {
     await validate()
     await services.time.advance(3000)
     expect((await validate()).cache_age_ms).toBe(3000)
@@ -72,10 +72,10 @@ describe('POST /auth/keys/validate', () => {
   test.each([
     ['no key', { key: undefined }, '#/key'],
     ['a key of more than 1,024 characters', { key: 'x'.repeat(1025) }, '#/key'],
-    ['a method that is none', { method: 'get' }, '#/method'],
-    ['a cost that is none', { cost: -1 }, '#/cost'],
+    ['an invalid method', { method: 'get' }, '#/method'],
+    ['an invalid cost', { cost: -1 }, '#/cost'],
     ['too many tags', { tags: Array.from({ length: 11 }, () => 'a') }, '#/tags'],
-    ['an environment that is none', { environment: 'prod' }, '#/environment'],
+    ['an invalid environment', { environment: 'prod' }, '#/environment'],
   ])('400 for %s', async (_, json, pointer) => {
     expect((await validate(json)).errors.map((error: { pointer: string }) => error.pointer)).toEqual([pointer])
   })
@@ -84,7 +84,7 @@ describe('POST /auth/keys/validate', () => {
 describe('POST /auth/keys/batch/validate', () => {
   const batch = (requests: unknown) => call(keysBatchValidate, services, { json: { requests } })
 
-  test('200 answers each request in its place, as if it had come alone, and counts each', async () => {
+  test('200 answers each request in order, like a single one, and counts each', async () => {
     const { body } = await batch([{ key: held.secret }, { key: 'x' }, { key: held.secret, environment: 'test' }])
     const alone = await validate({ cost: 0 })
     expect(body.results.map(({ code }: { code: string }) => code)).toEqual([
@@ -107,7 +107,7 @@ describe('POST /auth/keys/batch/validate', () => {
     expect((await batch([])).status).toBe(400)
   })
 
-  test('400 names the request that is wrong, and judges none', async () => {
+  test('400 names the invalid request, and validates none', async () => {
     const { status, body } = await batch([{ key: held.secret }, { key: 5 }])
     expect([status, body.errors[0].pointer]).toEqual([400, '#/requests/1/key'])
     expect(services.queue.held()).toEqual([])

@@ -1,7 +1,7 @@
 /**
- * What went wrong in other services of this kind, each as a test: Better Auth CVE-2025-61928 (a user id in the body
- * switched authorization off, and clients could set permissions and limits), Grav CVE-2026-64852 (any user could mint
- * keys for others) and CVE-2026-62231 (the scopes of keys were stored and never enforced).
+ * Regression tests for vulnerabilities of similar services: Better Auth CVE-2025-61928 (a user id in the body switched
+ * authorization off, and clients could set permissions and limits), Grav CVE-2026-64852 (any user could mint keys for
+ * others) and CVE-2026-62231 (the scopes of keys were stored and never enforced).
  */
 import { beforeEach, describe, expect, test } from 'vitest'
 import { keysGenerate } from '../../functions/keys-generate.ts'
@@ -26,7 +26,7 @@ beforeEach(() => {
 })
 
 describe('a provider or a user in the body (Better Auth, CVE-2025-61928)', () => {
-  test('never widens what a caller may do: not without a credential, and not with one of another provider', async () => {
+  test('never widens a caller’s rights: not without a credential, and not with another provider’s', async () => {
     const { secret } = await makeManager(services, 'zeta', managementScopes)
     const json = { ...newKey, provider_id: 'acme' }
     expect((await call(keysGenerate, services, { key: null, json })).status).toBe(401)
@@ -34,12 +34,12 @@ describe('a provider or a user in the body (Better Auth, CVE-2025-61928)', () =>
     expect((await call(keysList, services, { query: { provider_id: 'acme' } })).body.items).toEqual([])
   })
 
-  test('is not needed by a provider’s own manager: its keys are its own', async () => {
+  test('is optional for a provider’s own manager: its keys belong to its provider', async () => {
     const { secret } = await makeManager(services, 'zeta', ['keys:write'])
     expect((await call(keysGenerate, services, { key: secret, json: newKey })).body.provider_id).toBe('zeta')
   })
 
-  test('is no stand-in for another caller: created_by is who presented the credential', async () => {
+  test('does not impersonate another caller: created_by is the authenticated caller', async () => {
     const { key, secret } = await makeManager(services, 'zeta', ['keys:write'])
     expect((await call(keysGenerate, services, { key: secret, json: newKey })).body.created_by).toBe(key.keyId)
     const forged = await call(keysGenerate, services, { key: secret, json: { ...newKey, created_by: 'admin' } })
@@ -108,7 +108,7 @@ describe('mass assignment (Better Auth, CVE-2025-61928)', () => {
     },
   )
 
-  test('of a limit’s own state is refused: what is left of it is not the caller’s to say', async () => {
+  test('of a limit’s state is refused: a caller cannot set its remainder', async () => {
     const limit = { name: 'burst', limit: 1, window_seconds: 1, remaining: 1_000_000 }
     const json = { ...newKey, provider_id: 'acme', rate_limits: [limit], quota: { limit: 1, period: 'day', used: 0 } }
     expect((await call(keysGenerate, services, { json })).body.errors).toEqual([
@@ -118,7 +118,7 @@ describe('mass assignment (Better Auth, CVE-2025-61928)', () => {
   })
 })
 
-describe('minting a key for somebody else (Grav, CVE-2026-64852)', () => {
+describe('minting a key for another user (Grav, CVE-2026-64852)', () => {
   const mint = async (key: string | null, json: object) => {
     const { status, text } = await call(keysGenerate, services, { key, json: { ...newKey, owner_id: 'ann', ...json } })
     expect(text).not.toMatch(/permas_/)
@@ -126,7 +126,7 @@ describe('minting a key for somebody else (Grav, CVE-2026-64852)', () => {
   }
   const minted = async () => (await call(keysList, services, { query: { provider_id: 'acme', owner_id: 'ann' } })).body
 
-  test('is for nobody who merely has a key: not its holder, not a manager without the scope, not one of another provider', async () => {
+  test('takes more than a key: refused for a holder, a manager without the scope, and another provider’s manager', async () => {
     const reader = await makeManager(
       services,
       'acme',
@@ -140,7 +140,7 @@ describe('minting a key for somebody else (Grav, CVE-2026-64852)', () => {
     expect((await minted()).items).toEqual([])
   })
 
-  test('is not to be had by taking over one of theirs: rotating it gives no secret to anybody else', async () => {
+  test('is not possible by rotating one of their keys: no other caller gets its secret', async () => {
     const { key } = await makeKey(services, { ownerId: 'ann' })
     const bobs = await makeKey(services, { ownerId: 'bob' })
     const stranger = await makeManager(services, 'zeta', managementScopes)
@@ -154,7 +154,7 @@ describe('minting a key for somebody else (Grav, CVE-2026-64852)', () => {
 })
 
 describe('the scopes of a key (Grav, CVE-2026-62231)', () => {
-  test('of this API are enforced at every endpoint: a key without any opens none', async () => {
+  test('of this API are enforced at every endpoint: a key without scopes is refused by all', async () => {
     const world = await sampleWorld(services)
     const { secret } = await makeManager(services, '*', [])
     const managed = (await loadEndpoints()).filter(
@@ -177,12 +177,12 @@ describe('the scopes of a key (Grav, CVE-2026-62231)', () => {
     expect(await codeFor(['*'])).toBe('INSUFFICIENT_SCOPE')
   })
 
-  test('of a provider’s own API open nothing here, whatever they are called', async () => {
+  test('of a provider’s own API grant nothing here, whatever their names', async () => {
     const { secret } = await makeKey(services, { scopes: ['*', ...managementScopes] })
     expect((await call(keysList, services, { key: secret, query: { provider_id: 'acme' } })).status).toBe(401)
   })
 
-  test('are no pattern here: a management key with a star would still open nothing', async () => {
+  test('are not patterns here: a management key with a star is still refused', async () => {
     const { secret } = await makeKey(services, {
       kind: 'management',
       environment: null,

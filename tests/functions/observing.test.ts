@@ -23,7 +23,7 @@ beforeEach(async () => {
 const samples = (name: string, ...labels: readonly string[]) => readMetric(services.metrics, name, ...labels)
 
 describe('GET /metrics', () => {
-  test('shows the requests that were answered, by function, method and status, and how long each took', async () => {
+  test('shows requests by function, method and status, and their duration', async () => {
     await call(keysGet, services, { params: { token_id: held.key.keyId } })
     await call(keysGet, services, { params: { token_id: '01K99999999999999999999999' } })
     await call(keysGet, services, { key: 'wrong', params: { token_id: held.key.keyId } })
@@ -38,7 +38,7 @@ describe('GET /metrics', () => {
     expect(text).toContain('auth_api_authentication_failures_total{reason="unauthenticated",worker="tests"} 1\n')
   })
 
-  test('shows verdicts by code, those of a batch too', async () => {
+  test('shows verdicts by code, a batch’s included', async () => {
     await call(keysValidate, services, { json: { key: held.secret } })
     const requests = [{ key: held.secret }, { key: held.secret, scopes: ['orders:write'] }, { key: 'none' }]
     await call(keysBatchValidate, services, { json: { requests } })
@@ -47,7 +47,7 @@ describe('GET /metrics', () => {
     expect(await samples('auth_api_verdicts_total', 'code="MALFORMED"')).toEqual([1])
   })
 
-  test('is there while a queue does not answer, without its depth; why is in the log', async () => {
+  test('answers while a queue is down, without its depth; the log has the cause', async () => {
     const depth = () => Promise.reject(new Error('connect ECONNREFUSED 10.0.0.4'))
     services = fakeServices(({ queue }) => ({ queue: { ...queue, depth } }))
     const { status, text, logged } = await call(metrics, services)
@@ -59,7 +59,7 @@ describe('GET /metrics', () => {
     })
   })
 
-  test('shows what the worker takes of its machine', async () => {
+  test('shows the worker’s resource usage', async () => {
     await samples('auth_api_event_loop_busy_ratio')
     for (const endMs = performance.now() + 5; performance.now() < endMs; ) JSON.parse('[1]')
     const [busy = 0] = await samples('auth_api_event_loop_busy_ratio')
@@ -86,7 +86,7 @@ describe('the log line of a request', () => {
     return logged.find(({ message }) => message === 'request')
   }
 
-  test('says what was called, by whom, and what became of it', async () => {
+  test('has the function, the caller and the outcome', async () => {
     const line = await lineOf(keysGet, services, {
       params: { token_id: '01K99999999999999999999999' },
       headers: { 'x-request-id': 'my-request-42' },
@@ -101,7 +101,7 @@ describe('the log line of a request', () => {
     })
   })
 
-  test('of validate says the verdict, about which key, and how old the knowledge was; not what was asked', async () => {
+  test('of validate has the verdict, the key and the entry’s age, but nothing of the request', async () => {
     const json = { key: held.secret, endpoint: '/orders', client_ip: '192.0.2.7' }
     const line = await lineOf(keysValidate, services, { json })
     expect(line?.fields).toMatchObject({
@@ -115,7 +115,7 @@ describe('the log line of a request', () => {
     })
   })
 
-  test('of a change names the key, so that the log tells who changed what', async () => {
+  test('of a change names the key: the log shows who changed what', async () => {
     const params = { token_id: held.key.keyId }
     const known = { caller: 'admin', providerId: 'acme' }
     const rotated = await lineOf(keysRotate, services, { params, json: { grace_period_seconds: 60 } })
@@ -126,13 +126,13 @@ describe('the log line of a request', () => {
     expect(revoked?.fields).toMatchObject({ ...known, keyId: held.key.keyId })
   })
 
-  test('of a batch says how many got which verdict', async () => {
+  test('of a batch has the number of each verdict', async () => {
     const requests = [{ key: held.secret }, { key: held.secret }, { key: 'none' }]
     const line = await lineOf(keysBatchValidate, services, { json: { requests } })
     expect(line?.fields).toMatchObject({ validations: 3, verdicts: 'VALID=2 MALFORMED=1', degraded: false })
   })
 
-  test('is there for a public endpoint, though nothing is composed', async () => {
+  test('is written for a public endpoint, though nothing is composed', async () => {
     const line = await lineOf(health, services, { key: null, broken: new Error('no settings') })
     expect(line?.fields).toMatchObject({ function: 'health', status: 200, caller: 'anonymous' })
   })

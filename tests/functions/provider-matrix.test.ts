@@ -9,7 +9,7 @@ import { loadEndpoints } from '../support/requests/all-functions.ts'
 import { type CallOptions, call, type Endpoint } from '../support/requests/call.ts'
 import { type HeldKey, makeKey, makeManager } from '../support/requests/callers.ts'
 import {
-  type Fate,
+  type Expected,
   holderCallers,
   type MatrixCaller,
   matrixCallers,
@@ -20,23 +20,23 @@ import { sampleCalls, sampleWorld, stateOf } from '../support/requests/sample-ca
 const endpoints = await loadEndpoints()
 const missingId = '01K99999999999999999999999'
 
-/** A provider `acme` with a key and a batch, and somebody who is about to call. */
-interface Stage {
+/** A provider `acme` with a key and a batch, and the credentials of a caller. */
+interface Scenario {
   readonly services: FakeServices
   /** Of `acme`. */
   readonly theirs: HeldKey
   readonly presented: CallOptions
-  /** What there was before the call. */
+  /** The stored state of `acme` before the call. */
   readonly before: unknown
 }
 
-async function setStage(endpoint: Endpoint, caller: MatrixCaller): Promise<Stage> {
+async function setUp(endpoint: Endpoint, caller: MatrixCaller): Promise<Scenario> {
   const { services, held: theirs } = await sampleWorld({ ...fakeServices(), tokens: matrixTokens })
   const presented = await caller.present(services, isForHolders(endpoint) ? 'keys:read' : scopeOf(endpoint))
   return { services, theirs, presented, before: await stateOf(services, theirs) }
 }
 
-/** How each endpoint names a resource: that of `acme`, or one that nobody has. */
+/** How each endpoint names a resource: one of `acme`, or a missing one. */
 interface Names {
   readonly keyId: string
   readonly secret: string
@@ -76,7 +76,7 @@ const namings: Readonly<Record<string, readonly Naming[]>> = {
   ],
 }
 
-/** Calls that are refused for their contents too, or that name no provider: these tell no more than the others. */
+/** Calls that are also invalid, or that name no provider: they leak no more than the others. */
 const furtherNamings: Readonly<Record<string, readonly Naming[]>> = {
   'keys-list': [({ providerId }) => ({ query: { provider_id: providerId, cursor: 'AAAA' } })],
   'keys-patch': [
@@ -102,45 +102,46 @@ const scopeOf = ({ access }: Endpoint) => {
   return scope
 }
 
-interface Said {
+interface Reply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly text: string
 }
 
-async function ask({ services, presented }: Stage, endpoint: Endpoint, options: CallOptions): Promise<Said> {
+async function ask({ services, presented }: Scenario, endpoint: Endpoint, options: CallOptions): Promise<Reply> {
   const headers = { ...options.headers, ...presented.headers, 'x-request-id': 'the-same-id' }
   const { status, headers: answered, text } = await call(endpoint, services, { ...options, ...presented, headers })
   return { status, headers: answered, text }
 }
 
 /**
- * Asks about what is there, and on another stage that is alike about what is not: the answers are the same, tell nothing,
- * and leave everything as it was. Returns the answer.
+ * Calls about an existing resource and, in an identical scenario, about a missing one. Expects the same answer, without
+ * leak or effect. Returns the answer.
  */
-async function askSealed(endpoint: Endpoint, caller: MatrixCaller, naming: Naming): Promise<Said> {
-  const [stage, alike] = [await setStage(endpoint, caller), await setStage(endpoint, caller)]
-  const existing = await ask(stage, endpoint, naming(theirNames(stage)))
-  expect(await ask(alike, endpoint, naming(noNames(stage.theirs.secret)))).toEqual(existing)
-  expectNoLeak(existing, stage)
-  expect(await stateOf(stage.services, stage.theirs)).toEqual(stage.before)
+async function probe(endpoint: Endpoint, caller: MatrixCaller, naming: Naming): Promise<Reply> {
+  const [scenario, twin] = [await setUp(endpoint, caller), await setUp(endpoint, caller)]
+  const existing = await ask(scenario, endpoint, naming(theirNames(scenario)))
+  expect(await ask(twin, endpoint, naming(absentNames(scenario.theirs.secret)))).toEqual(existing)
+  expectNoLeak(existing, scenario)
+  expect(await stateOf(scenario.services, scenario.theirs)).toEqual(scenario.before)
   return existing
 }
 
-const theirNames = ({ theirs: { key, secret } }: Stage): Names => {
+const theirNames = ({ theirs: { key, secret } }: Scenario): Names => {
   return { keyId: key.keyId, secret, providerId: 'acme', batchId: 'batch-0001' }
 }
-/** The secret is that of another stage: nobody's in the one that is asked. */
-const noNames = (secret: string): Names => ({ keyId: missingId, secret, providerId: 'nobody', batchId: 'batch-0002' })
+/** The secret is another scenario's: unknown in the one under test. */
+const absentNames = (secret: string): Names => ({ keyId: missingId, secret, providerId: 'none', batchId: 'batch-0002' })
 
-const callersWith = (fate: Fate) => Object.entries(matrixCallers).filter(([, caller]) => caller.fate === fate)
+const callersWith = (expected: Expected) =>
+  Object.entries(matrixCallers).filter(([, caller]) => caller.expected === expected)
 
-/** Whether a reply says that the resource is not there: for a key to be validated that is a verdict. */
-function saysMissing({ status, text }: Said): boolean {
+/** Whether a reply says that the resource does not exist; for validate that is a verdict. */
+function saysMissing({ status, text }: Reply): boolean {
   return status === 404 || (status === 200 && /"code":"NOT_FOUND"/.test(text) && !/"valid":true/.test(text))
 }
 
-test('every route is in the matrix: by a way to name a resource, for operators, for holders, or public', () => {
+test('every route is in the matrix: it names a resource, or is for operators, for holders, or public', () => {
   const named = endpoints.filter((one) => !isPublic(one) && !isForHolders(one) && !isForOperators(one))
   expect(named.map(({ name }) => name).toSorted()).toEqual(Object.keys(namings).toSorted())
   expect(
@@ -164,26 +165,26 @@ describe.each(Object.keys(namings))('%s, about a resource of acme,', (name) => {
 
   test.each(callersWith('allowed'))('is answered to %s', async (_, caller) => {
     for (const naming of ways) {
-      const stage = await setStage(endpoint, caller)
-      const said = await ask(stage, endpoint, naming(theirNames(stage)))
-      expect([said.status < 300, saysMissing(said)]).toEqual([true, false])
+      const scenario = await setUp(endpoint, caller)
+      const reply = await ask(scenario, endpoint, naming(theirNames(scenario)))
+      expect([reply.status < 300, saysMissing(reply)]).toEqual([true, false])
     }
   })
 
-  test.each(callersWith('missing'))('has nothing to say to %s but that there is none', async (_, caller) => {
-    for (const naming of ways) expect(await askSealed(endpoint, caller, naming)).toSatisfy(saysMissing)
+  test.each(callersWith('missing'))('is indistinguishable from a missing one to %s', async (_, caller) => {
+    for (const naming of ways) expect(await probe(endpoint, caller, naming)).toSatisfy(saysMissing)
   })
 
   test.each([...callersWith('forbidden'), ...callersWith('unauthenticated')])('refuses %s', async (_, caller) => {
-    const expected = caller.fate === 'forbidden' ? 403 : 401
-    for (const naming of ways) expect((await askSealed(endpoint, caller, naming)).status).toBe(expected)
+    const expected = caller.expected === 'forbidden' ? 403 : 401
+    for (const naming of ways) expect((await probe(endpoint, caller, naming)).status).toBe(expected)
   })
 
   test.each((furtherNamings[name] ?? []).map((naming, index) => [index + 1, naming] as const))(
-    'in a way that is refused anyhow (%i): nothing tells whether it is there',
+    'in a call that is invalid anyway (%i): does not reveal whether it exists',
     async (_, naming) => {
       for (const [, caller] of [...callersWith('missing'), ...callersWith('forbidden')]) {
-        await askSealed(endpoint, caller, naming)
+        await probe(endpoint, caller, naming)
       }
     },
   )
@@ -193,11 +194,11 @@ describe.each(endpoints.filter(isForOperators).map((endpoint) => [endpoint.name,
   '%s, which is for operators,',
   (name, endpoint) => {
     test.each(Object.entries(matrixCallers))('asked by %s', async (_, caller) => {
-      const stage = await setStage(endpoint, caller)
-      const said = await ask(stage, endpoint, sampleCalls[name]?.(stage.theirs) ?? {})
-      if (caller.operator === true) expect(said.status).toBe(200)
-      else expect(said.status).toBe(caller.fate === 'unauthenticated' ? 401 : 403)
-      if (caller.operator !== true) expectNoLeak(said, stage)
+      const scenario = await setUp(endpoint, caller)
+      const reply = await ask(scenario, endpoint, sampleCalls[name]?.(scenario.theirs) ?? {})
+      if (caller.operator === true) expect(reply.status).toBe(200)
+      else expect(reply.status).toBe(caller.expected === 'unauthenticated' ? 401 : 403)
+      if (caller.operator !== true) expectNoLeak(reply, scenario)
     })
   },
 )
@@ -206,11 +207,11 @@ describe.each(endpoints.filter(isForHolders).map((endpoint) => [endpoint.name, e
   '%s, which is for holders,',
   (_, endpoint) => {
     test.each(Object.entries(holderCallers))('asked by %s', async (_caller, caller) => {
-      const stage = await setStage(endpoint, caller)
-      const said = await ask(stage, endpoint, endpoint.method === 'GET' ? {} : { json: {} })
-      const mayCall = caller.fate === 'allowed' || (caller.dead === true && endpoint.access === 'possessor')
-      expect([said.status, said.text.includes(stage.theirs.key.keyId)]).toEqual([mayCall ? 200 : 401, false])
-      const { services, theirs } = stage
+      const scenario = await setUp(endpoint, caller)
+      const reply = await ask(scenario, endpoint, endpoint.method === 'GET' ? {} : { json: {} })
+      const mayCall = caller.expected === 'allowed' || (caller.inactive === true && endpoint.access === 'possessor')
+      expect([reply.status, reply.text.includes(scenario.theirs.key.keyId)]).toEqual([mayCall ? 200 : 401, false])
+      const { services, theirs } = scenario
       expect((await services.keys.findById(everyProvider, theirs.key.keyId))?.value).toEqual(theirs.key)
     })
   },
@@ -219,7 +220,7 @@ describe.each(endpoints.filter(isForHolders).map((endpoint) => [endpoint.name, e
 describe('another provider’s key', () => {
   const strangerOf = async (services: FakeServices) => (await makeManager(services, 'zeta', managementScopes)).secret
 
-  test('is in no listing, and no cursor of theirs leads to it', async () => {
+  test('is in no listing, and no cursor of its provider is accepted', async () => {
     const { services } = await sampleWorld()
     const stranger = await strangerOf(services)
     await makeKey(services)
@@ -230,7 +231,7 @@ describe('another provider’s key', () => {
     expect([status, body.code]).toEqual([400, 'invalid_cursor'])
   })
 
-  test('gets no use counted by a push or a validation of somebody else', async () => {
+  test('counts no use from another caller’s push or validation', async () => {
     const { services, held: theirs } = await sampleWorld()
     const stranger = await strangerOf(services)
     const before = services.queue.held()
@@ -243,7 +244,7 @@ describe('another provider’s key', () => {
   })
 })
 
-function expectNoLeak({ headers, text }: Said, { theirs: { key } }: Stage): void {
-  const said = JSON.stringify(headers) + text
-  for (const known of [key.keyId, key.name, key.digest, 'Acme']) expect(said).not.toContain(known)
+function expectNoLeak({ headers, text }: Reply, { theirs: { key } }: Scenario): void {
+  const reply = JSON.stringify(headers) + text
+  for (const known of [key.keyId, key.name, key.digest, 'Acme']) expect(reply).not.toContain(known)
 }

@@ -16,7 +16,7 @@ const put = (json?: object) => call(providersPut, services, { params, ...(json &
 const get = () => call(providersGet, services, { params })
 
 describe('PUT and GET /auth/providers/{provider_id}', () => {
-  test('404 until it is put, 201 then, and 200 from then on', async () => {
+  test('404 before the first put, which is 201; 200 afterwards', async () => {
     expect((await get()).body.code).toBe('provider_not_found')
     const { status, body } = await put({ name: 'Acme' })
     expect(status).toBe(201)
@@ -24,7 +24,7 @@ describe('PUT and GET /auth/providers/{provider_id}', () => {
     expect((await put({ name: 'Acme 2' })).status).toBe(200)
   })
 
-  test('what is absent takes its default: a put replaces the whole', async () => {
+  test('an absent field takes its default: a put replaces all settings', async () => {
     const rate_limits = [{ name: 'all', limit: 10, window_seconds: 60, strategy: 'fixed_window' }]
     const quotas = { requests_per_day: 1, requests_per_month: 2, max_keys: 3, keys_per_hour: 4 }
     const full = { name: 'Acme', status: 'disabled', fail_mode: 'closed', rate_limits, quotas }
@@ -35,7 +35,7 @@ describe('PUT and GET /auth/providers/{provider_id}', () => {
     })
   })
 
-  test('says who changed it last, and when', async () => {
+  test('shows who changed it last, and when', async () => {
     await put({})
     await services.time.advance(1000)
     const { key, secret } = await makeManager(services, 'acme', ['providers:write'])
@@ -55,8 +55,11 @@ describe('PUT and GET /auth/providers/{provider_id}', () => {
     expect((await put(json)).body.errors).toMatchObject([{ pointer }])
   })
 
-  test.each(['*', 'ACME', 'a b', '..', 'x'.repeat(64)])('400 for %s, which is no provider id', async (providerId) => {
-    const { status, body } = await call(providersPut, services, { params: { provider_id: providerId }, json: {} })
-    expect([status, body.errors[0].pointer]).toEqual([400, '/provider_id'])
-  })
+  test.each(['*', 'ACME', 'a b', '..', 'x'.repeat(64)])(
+    '400 for %s, which is not a provider id',
+    async (providerId) => {
+      const { status, body } = await call(providersPut, services, { params: { provider_id: providerId }, json: {} })
+      expect([status, body.errors[0].pointer]).toEqual([400, '/provider_id'])
+    },
+  )
 })

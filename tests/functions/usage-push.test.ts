@@ -31,7 +31,7 @@ async function usesCounted(): Promise<number> {
 }
 
 describe('POST /auth/keys/batch/usage', () => {
-  test('202 takes an array, an object and NDJSON, and says where to look', async () => {
+  test('202 for an array, an object and NDJSON, with the status URL', async () => {
     const event = {
       key_id: keyId,
       at: '2026-11-22T10:00:00Z',
@@ -58,7 +58,7 @@ describe('POST /auth/keys/batch/usage', () => {
     expect(await usesCounted()).toBe(8)
   })
 
-  test('202 lists each bad event with its place and the reason, and counts the good ones', async () => {
+  test('202 lists each invalid event with its index and reason, and counts the valid ones', async () => {
     const reply = await push(
       lines(
         { key_id: keyId },
@@ -90,7 +90,7 @@ describe('POST /auth/keys/batch/usage', () => {
     expect(await usesCounted()).toBe(1)
   })
 
-  test('202 counts a batch once that is sent again, under its id or under the same Idempotency-Key', async () => {
+  test('202 counts a retried batch once, under its id or the same Idempotency-Key', async () => {
     const event = { key_id: keyId, id: 'e-1' }
     const byId = { json: { batch_id: 'orders-1', events: [event, event] } }
     const [first, second] = [await push(byId), await push(byId)]
@@ -102,14 +102,14 @@ describe('POST /auth/keys/batch/usage', () => {
     expect(await usesCounted()).toBe(2)
   })
 
-  test('409 for other events under a batch_id that is taken', async () => {
+  test('409 for other events under a used batch_id', async () => {
     await push({ json: { batch_id: 'orders-1', events: [{ key_id: keyId }] } })
     const reply = await push({ json: { batch_id: 'orders-1', events: [{ key_id: keyId, count: 2 }] } })
     expect([reply.status, reply.body.code]).toEqual([409, 'batch_id_reused'])
     expect(await usesCounted()).toBe(1)
   })
 
-  test('400 for what is wrong with the batch as a whole', async () => {
+  test('400 for a batch that is invalid as a whole', async () => {
     const event = { key_id: keyId }
     const wrong: CallOptions[] = [
       { json: [] },
@@ -134,7 +134,7 @@ describe('POST /auth/keys/batch/usage', () => {
     expect((await push({ body: 'a,b', headers: { 'content-type': 'text/csv' } })).status).toBe(415)
   })
 
-  test('an operator names the provider, and finds the status under the URL that it was given', async () => {
+  test('an operator names the provider, and its status URL does too', async () => {
     const json = { batch_id: 'orders-1', events: [{ key_id: keyId }] }
     expect((await call(usagePush, services, { json })).status).toBe(400)
     const reply = await call(usagePush, services, { json, query: { provider_id: 'acme' } })
@@ -143,7 +143,7 @@ describe('POST /auth/keys/batch/usage', () => {
 })
 
 describe('GET /auth/keys/batch/usage/{batch_id}', () => {
-  test('200 goes from queued to completed, where applied is what was accepted', async () => {
+  test('200 goes from queued to completed, where applied equals accepted', async () => {
     await push({ json: { batch_id: 'orders-1', events: [{ key_id: keyId, count: 3 }, { key_id: 'bad' }] } })
     expect((await statusOf('orders-1')).body).toMatchObject({ status: 'queued', accepted: 3, applied: 0 })
     await services.consumer.drain()
@@ -159,7 +159,7 @@ describe('GET /auth/keys/batch/usage/{batch_id}', () => {
     })
   })
 
-  test('404 is the same, byte for byte, for another provider’s batch and for none', async () => {
+  test('404 is the same, byte for byte, for another provider’s batch and an unknown one', async () => {
     await push({ json: { batch_id: 'orders-1', events: [{ key_id: keyId }] } })
     const stranger = (await makeManager(services, 'globex', ['usage:write'])).secret
     const headers = { 'x-request-id': 'the-same-one' }

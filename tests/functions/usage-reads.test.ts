@@ -28,7 +28,7 @@ describe('GET /auth/keys/{token_id}/usage', () => {
   const read = (options: CallOptions = {}) =>
     call(keysUsage, services, { params: { token_id: key.key.keyId }, ...options })
 
-  test('200 shows each validation that was counted, by outcome, status, endpoint and hour', async () => {
+  test('200 shows the counted validations by outcome, status, endpoint and hour', async () => {
     const { status, body } = await read({ query: { from: '2026-11-22', granularity: 'hour' } })
     expect(status).toBe(200)
     expect(body).toMatchObject({
@@ -47,7 +47,7 @@ describe('GET /auth/keys/{token_id}/usage', () => {
     expect(body.buckets[0]).toEqual({ start: '2026-11-22T00:00:00.000Z', total: 0, denied: 0 })
   })
 
-  test('200 tells of uses after the key was revoked: how many, and when, from where and of what the last one was', async () => {
+  test('200 shows uses after the revocation: their count, and the last one’s time, address and endpoint', async () => {
     expect((await read()).body.uses_after_revocation).toBeNull()
     await call(keysRevoke, services, { params: { token_id: key.key.keyId }, json: {} })
     const use = (json: object) => call(keysValidate, services, { json: { key: key.secret, ...json } })
@@ -66,7 +66,7 @@ describe('GET /auth/keys/{token_id}/usage', () => {
     })
   })
 
-  test('200 keeps of a client address that is none nothing, and of other uses no address at all', async () => {
+  test('200 stores no invalid client address, and no address of other uses', async () => {
     const use = (client_ip: string) => call(keysValidate, services, { json: { key: key.secret, client_ip } })
     await use('192.0.2.99')
     await call(keysRevoke, services, { params: { token_id: key.key.keyId }, json: {} })
@@ -77,7 +77,7 @@ describe('GET /auth/keys/{token_id}/usage', () => {
     expect(text).not.toContain('192.0.2.99')
   })
 
-  test('400 names every wrong field of the query, and says what an hourly range may be', async () => {
+  test('400 names every invalid field of the query, and the bound of an hourly range', async () => {
     const wrong = await read({ query: { from: 'yesterday', to: '2026-13-01', granularity: 'week', color: 'red' } })
     expect(wrong.status).toBe(400)
     expect(pointersOf(wrong.body)).toEqual(['/from', '/to', '/granularity', '/color'])
@@ -86,7 +86,7 @@ describe('GET /auth/keys/{token_id}/usage', () => {
     expect(long.body.errors[0].detail).toContain('31 days')
   })
 
-  test('404 is the same, byte for byte, for another provider’s key and for none', async () => {
+  test('404 is the same, byte for byte, for another provider’s key and an unknown one', async () => {
     const stranger = (await makeManager(services, 'globex', ['usage:read'])).secret
     const headers = { 'x-request-id': 'the-same-one' }
     const theirs = await read({ key: stranger, headers })
@@ -100,7 +100,7 @@ describe('GET /auth/usage', () => {
   const read = (query: Record<string, string>, options: CallOptions = {}) =>
     call(usageList, services, { query, ...options })
 
-  test('200 shows what the roll-up has copied, in groups', async () => {
+  test('200 shows the copied usage, in groups', async () => {
     const before = await read({ provider_id: 'acme' })
     expect(before.body).toMatchObject({ totals: { total: 0 }, groups: null, other: null })
     await usageRollUp.run(
@@ -122,13 +122,13 @@ describe('GET /auth/usage', () => {
     ])
   })
 
-  test('a manager of one provider need not name it, and sees no other', async () => {
+  test('a manager of one provider need not name it, and cannot read another’s', async () => {
     const { secret } = await makeManager(services, 'acme', ['usage:read'])
     expect((await read({}, { key: secret })).body).toMatchObject({ provider_id: 'acme' })
     expect((await read({ provider_id: 'globex' }, { key: secret })).status).toBe(404)
   })
 
-  test('400 asks an operator which provider is meant', async () => {
+  test('400 tells an operator to name a provider', async () => {
     const { status, body } = await read({})
     expect([status, ...(pointersOf(body) ?? [])]).toEqual([400, '/provider_id'])
   })

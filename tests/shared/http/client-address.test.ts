@@ -11,14 +11,14 @@ const frontDoor: ClientIpSource = { kind: 'frontdoor', id: profile }
 const behind = (source: ClientIpSource, ...forwarded: string[]) =>
   clientAddress(new Headers(forwarded.map((value) => ['x-forwarded-for', value])), source)
 
-/** What a proxy may write: with a port or without, in either form. */
+/** An entry as a proxy may write it: with or without a port, IPv4 or IPv6. */
 const entry = fc.oneof(
   fc.ipV4(),
   fc.ipV6().map((address) => `[${address}]`),
   fc.tuple(fc.ipV4(), fc.nat({ max: 65_535 })).map(([address, port]) => `${address}:${port}`),
   fc.tuple(fc.ipV6(), fc.nat({ max: 65_535 })).map(([address, port]) => `[${address}]:${port}`),
 )
-/** What a caller may send of its own: headers take visible ASCII and blanks. */
+/** Entries that a caller may forge: headers take printable ASCII. */
 const forged = fc.oneof(
   fc.array(fc.oneof(entry, fc.constantFrom('', ' ', 'unknown', '127.0.0.1', '::1')), { maxLength: 50 }).map(joined),
   fc.string({ unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)), maxLength: 200 }),
@@ -29,7 +29,7 @@ function joined(entries: readonly string[]): string {
 }
 
 describe('an address behind proxies', () => {
-  test('is the same whatever the caller wrote before: no forged prefix changes it', () => {
+  test('is not changed by any prefix that a caller forges', () => {
     const proxies = fc.array(entry, { minLength: 1, maxLength: 20 })
     fc.assert(
       fc.property(proxies, forged, fc.boolean(), (real, prefix, twoHeaders) => {
@@ -52,7 +52,7 @@ describe('an address behind proxies', () => {
     ['the second from the right behind two proxies', hops(2), ['203.0.113.9, 192.0.2.7, 10.0.0.1:80'], '192.0.2.7'],
     ['counted over two headers', hops(3), ['203.0.113.9, 192.0.2.7', '10.0.0.1, 10.0.0.2'], '192.0.2.7'],
     ['the same behind one proxy as directly', hops(1), ['203.0.113.9, 192.0.2.7'], '192.0.2.7'],
-    ['none where fewer proxies wrote than are trusted', hops(3), ['192.0.2.7, 10.0.0.1'], null],
+    ['none where there are fewer entries than trusted proxies', hops(3), ['192.0.2.7, 10.0.0.1'], null],
     ['none where a trusted proxy wrote no address', hops(2), ['192.0.2.7, unknown'], null],
     ['none where a trusted entry is empty', hops(2), ['192.0.2.7,, 10.0.0.1'], null],
     ['none at the end of a list that ends with a comma', direct, ['192.0.2.7,'], null],
@@ -67,7 +67,7 @@ describe('an address behind proxies', () => {
     expect(behind(source, ...forwarded)).toBe(expected)
   })
 
-  test('is not taken from the headers that only a caller would send', () => {
+  test('is not taken from headers that only a caller would send', () => {
     const headers = new Headers(
       ['client-ip', 'x-client-ip', 'x-real-ip', 'forwarded', 'x-azure-clientip', 'x-azure-socketip'].map((name) => [
         name,
@@ -83,7 +83,7 @@ describe('an address behind Front Door', () => {
   const sent = (headers: Record<string, string>) => clientAddress(new Headers(headers), frontDoor)
   const socket = { 'x-azure-socketip': '192.0.2.7' }
 
-  test('is that of the connection to Front Door, and only where the profile is ours', () => {
+  test('is the peer of the connection to Front Door, and only for our own profile', () => {
     expect(sent({ ...socket, 'x-azure-fdid': profile })).toBe('192.0.2.7')
     expect(sent({ ...socket, 'x-azure-fdid': profile.toUpperCase() })).toBe('192.0.2.7')
     for (const id of ['', profile.replace('0', '1'), `${profile}, ${profile}`, `${profile}0`]) {
@@ -92,7 +92,7 @@ describe('an address behind Front Door', () => {
     expect(sent(socket)).toBeNull()
   })
 
-  test('is not what the caller says of itself', () => {
+  test('is not what the caller claims', () => {
     const forged = { 'x-forwarded-for': '203.0.113.9', 'x-azure-clientip': '203.0.113.9' }
     expect(sent({ ...socket, ...forged, 'x-azure-fdid': profile })).toBe('192.0.2.7')
     expect(sent({ ...forged, 'x-azure-fdid': profile })).toBeNull()

@@ -25,7 +25,7 @@ const countKeys = async () =>
   ).length
 
 describe('a call under an Idempotency-Key', () => {
-  test('is answered again with the first answer, without the secret, and says so; nothing is done twice', async () => {
+  test('is replayed with the first answer, without the secret, and marked as such; nothing runs twice', async () => {
     const first = await generate()
     await services.time.advance(23 * 3_600_000)
     const replay = await generate()
@@ -35,15 +35,15 @@ describe('a call under an Idempotency-Key', () => {
     expect(await countKeys()).toBe(1)
   })
 
-  test('holds no secret where it is kept', async () => {
+  test('is stored without its secret', async () => {
     const { body } = await generate()
-    const kept = JSON.stringify(await Promise.all([services.idempotency.find('admin', await digestOf('order 42'))]))
-    expect(kept).toContain(body.key_id)
-    expect(kept).not.toContain(body.key.slice('permas_live_'.length, -10))
-    expect(kept).not.toContain('order 42')
+    const stored = JSON.stringify(await Promise.all([services.idempotency.find('admin', await digestOf('order 42'))]))
+    expect(stored).toContain(body.key_id)
+    expect(stored).not.toContain(body.key.slice('permas_live_'.length, -10))
+    expect(stored).not.toContain('order 42')
   })
 
-  test('is a new one after 24 h', async () => {
+  test('is new after 24 h', async () => {
     const first = await generate()
     await services.time.advance(24 * 3_600_000)
     expect((await generate()).body.key_id).not.toBe(first.body.key_id)
@@ -60,7 +60,7 @@ describe('a call under an Idempotency-Key', () => {
     expect([patched.status, patched.body.code]).toEqual([409, 'idempotency_key_reused'])
   })
 
-  test('409 idempotency_in_progress, with Retry-After, while the first is under way', async () => {
+  test('409 idempotency_in_progress, with Retry-After, while the first is in progress', async () => {
     const gate = Promise.withResolvers<void>()
     services = fakeServices(({ keys }) => ({
       keys: {
@@ -83,7 +83,7 @@ describe('a call under an Idempotency-Key', () => {
     expect((await generate()).headers['idempotency-replayed']).toBe('true')
   })
 
-  test('belongs to its caller: the same key of another one is another call', async () => {
+  test('is scoped to its caller: another caller’s same key is another call', async () => {
     const mine = await generate()
     const { secret } = await makeManager(services, 'acme', ['keys:write'])
     const theirs = await generate({ key: secret })
@@ -93,14 +93,14 @@ describe('a call under an Idempotency-Key', () => {
 })
 
 describe('a call that was refused', () => {
-  test('leaves its Idempotency-Key free: mended, it may be sent under the same one', async () => {
+  test('releases its Idempotency-Key: corrected, it may be sent under the same one', async () => {
     expect((await generate({ json: { ...json, expires_at: '2020-01-01T00:00:00Z' } })).status).toBe(400)
     expect((await generate()).status).toBe(201)
   })
 })
 
-describe('a call that broke in the middle', () => {
-  test('is taken over under the same key, and makes no second key', async () => {
+describe('a call that failed midway', () => {
+  test('is resumed under the same Idempotency-Key, and creates no second key', async () => {
     const { create } = services.keys
     services.keys.create = async (key) => {
       await create(key)
@@ -114,7 +114,7 @@ describe('a call that broke in the middle', () => {
     expect((await generate()).body).toEqual(second.body)
   })
 
-  test('before anything was made is simply done by the second try, which has the secret', async () => {
+  test('before any effect runs in full on the retry, which has the secret', async () => {
     const { create } = services.keys
     services.keys.create = down
     expect((await generate()).status).toBe(503)
@@ -123,7 +123,7 @@ describe('a call that broke in the middle', () => {
     expect(await countKeys()).toBe(1)
   })
 
-  test('of a rotation is finished by the second try: one successor, and no third key', async () => {
+  test('of a rotation is completed by the retry: one successor, and no third key', async () => {
     const { key } = await makeKey(services)
     const rotate = () => call(keysRotate, services, { params: { token_id: key.keyId }, json: {}, headers })
     const { replace } = services.keys
@@ -136,7 +136,7 @@ describe('a call that broke in the middle', () => {
   })
 })
 
-test('a secret that was made reaches its caller also when the answer cannot be kept for a replay', async () => {
+test('a generated secret reaches its caller even when the answer cannot be stored for a replay', async () => {
   const { replace } = services.idempotency
   services.idempotency.replace = down
   const { status, body, logged } = await generate()
@@ -152,7 +152,7 @@ test('a secret that was made reaches its caller also when the answer cannot be k
   expect(await countKeys()).toBe(1)
 })
 
-test('without an Idempotency-Key every call is its own', async () => {
+test('without an Idempotency-Key every call runs', async () => {
   const [one, two] = [await generate({ headers: {} }), await generate({ headers: {} })]
   expect(one.body.key_id).not.toBe(two.body.key_id)
 })

@@ -26,7 +26,7 @@ describe('a problem', () => {
     expect(response.headers).toMatchObject({ 'content-type': 'application/problem+json' })
   })
 
-  test('names every wrong field', () => {
+  test('names every invalid field', () => {
     const errors = [{ pointer: '#/name', detail: 'is missing' }]
     expect(read(new AppError('invalid_request', 'No.', { errors })).errors).toEqual(errors)
     expect(read(new AppError('invalid_request', 'No.'))).not.toHaveProperty('errors')
@@ -40,7 +40,7 @@ describe('a problem', () => {
     expect(read(new AppError('conflict', 'No.'))).not.toHaveProperty('violated-policies')
   })
 
-  test('that may pass says when to try again; the others do not', () => {
+  test('that is transient has Retry-After; others do not', () => {
     const retryAfter = (error: AppError) =>
       new Headers(toProblem(error, 'r').headers as Record<string, string>).get('retry-after')
     expect(retryAfter(new AppError('store_unavailable', 'x', { retryAfterSeconds: 7 }))).toBe('7')
@@ -49,13 +49,13 @@ describe('a problem', () => {
     expect(retryAfter(new AppError('key_not_found', 'x'))).toBeNull()
   })
 
-  test('of a missing credential says which one would do', () => {
+  test('of a missing credential names the scheme', () => {
     expect(toProblem(new AppError('unauthenticated', 'x'), 'r').headers).toMatchObject({
       'www-authenticate': 'Bearer realm="auth-api"',
     })
   })
 
-  test('tells nothing of an error that was not meant for the caller, nor of the cause of one that was', () => {
+  test('hides an internal error, and the cause of a public one', () => {
     const cause = new Error('AccountKey=abc at 10.0.0.4')
     for (const thrown of [cause, new AppError('store_unavailable', 'Later.', { cause }), 'a string', null, undefined]) {
       const text = String(toProblem(publicError(thrown), 'r').body)

@@ -12,7 +12,7 @@ const stateOf = (window: LimitWindow, remaining: number, resetInMs: number): Lim
 const minute = { kind: 'sliding', seconds: 60 } as const
 
 describe('the RateLimit fields', () => {
-  test('name each policy with its quota and window, and what is left with the seconds until more is there', () => {
+  test('name each policy with its quota and window, and its remainder with the seconds until the reset', () => {
     const shown = [
       { policy: 'burst', state: stateOf(minute, 12, 29_001) },
       { policy: 'provider.quota.requests_per_day', state: stateOf({ kind: 'day' }, 0, 28_800_000) },
@@ -25,7 +25,7 @@ describe('the RateLimit fields', () => {
     })
   })
 
-  test('are absent where there is no limit, and never negative', () => {
+  test('are absent without a limit, and never negative', () => {
     expect(rateLimitHeaders([], now)).toEqual({})
     expect(rateLimitHeaders([{ policy: 'a', state: stateOf(minute, -3, -1000) }], now).ratelimit).toBe('"a";r=0;t=0')
   })
@@ -38,20 +38,20 @@ describe('Retry-After', () => {
       id: () => '',
     })
 
-  test('is whole seconds, 1 or more, and never earlier than what RateLimit says', () => {
+  test('is whole seconds, at least 1, and never earlier than RateLimit says', () => {
     expect(seconds(0, 0)).toBe(1)
     expect(seconds(1, 0)).toBe(1)
     expect(seconds(1001, 0)).toBe(2)
     expect(seconds(1000, 0, 30_000)).toBe(30)
   })
 
-  test('is spread over up to a twentieth of the window, later and never earlier', () => {
+  test('has jitter of up to a twentieth of the window, later and never earlier', () => {
     fc.assert(
       fc.property(fc.nat(255), fc.nat(60_000), (byte, retryAfterMs) => {
         const earliest = Math.max(1, Math.ceil(retryAfterMs / 1000))
-        const spread = seconds(retryAfterMs, byte)
-        expect(spread).toBeGreaterThanOrEqual(earliest)
-        expect(spread).toBeLessThanOrEqual(earliest + 3)
+        const jittered = seconds(retryAfterMs, byte)
+        expect(jittered).toBeGreaterThanOrEqual(earliest)
+        expect(jittered).toBeLessThanOrEqual(earliest + 3)
       }),
     )
     expect(seconds(1000, 255)).toBeGreaterThan(seconds(1000, 0))

@@ -38,11 +38,11 @@ describe('a request id', () => {
     'ünïcödé-id',
     '<script>alert(1)',
     '',
-  ])('the id %j is not, and a ULID takes its place', (id) =>
+  ])('the id %j is replaced by a ULID', (id) =>
     expect(readRequestId(withHeaders({ 'x-request-id': id }))).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/),
   )
 
-  test('requests without an id get one each', () => {
+  test('each request without an id gets its own', () => {
     expect(readRequestId(withHeaders({}))).not.toBe(readRequestId(withHeaders({})))
   })
 })
@@ -58,7 +58,7 @@ describe('a query string', () => {
   })
 
   test.each(['', 'group_by=key', 'name=permas', 'cursor=tokens', 'owner_id=key'])(
-    'without one is let through: %s',
+    'without one is accepted: %s',
     (query) => {
       expect(() => refuseKeyInQuery(withQuery(query))).not.toThrow()
     },
@@ -66,13 +66,13 @@ describe('a query string', () => {
 })
 
 describe('a body', () => {
-  test('may have exactly as many bytes as are allowed, and not one more', async () => {
+  test('may have exactly the allowed bytes, and not one more', async () => {
     expect(await readBytes(post('x'.repeat(10)), 10)).toHaveLength(10)
     await expect(readBytes(post('x'.repeat(11)), 10)).rejects.toMatchObject({ code: 'body_too_large' })
     await expect(readBytes(post('€€€€'), 11)).rejects.toMatchObject({ code: 'body_too_large' })
   })
 
-  test('is not even read where its Content-Length says too much, and is measured whatever that says', async () => {
+  test('is not read where its Content-Length is too large, and is measured where that is too small', async () => {
     const announced = post('x', { 'content-length': '11' })
     await expect(readBytes(announced, 10)).rejects.toMatchObject({ code: 'body_too_large' })
     expect(announced.bodyUsed).toBe(false)
@@ -80,14 +80,14 @@ describe('a body', () => {
     await expect(readBytes(understated, 10)).rejects.toMatchObject({ code: 'body_too_large' })
   })
 
-  test('that is not UTF-8 is refused, whatever bytes it has', () => {
+  test('that is not UTF-8 is refused', () => {
     for (const bytes of [[0xff], [0xc3], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80]]) {
       expect(() => decodeUtf8(Uint8Array.from(bytes))).toThrow(code('malformed_json'))
     }
     expect(decodeUtf8(Buffer.from('\ufeff{"ü":"🗝"}'))).toBe('{"ü":"🗝"}')
   })
 
-  test('is JSON of any kind, and nothing at all stands for {}', () => {
+  test('is any JSON, and an empty one is {}', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 5 }), (text) => {
         fc.pre(!text.includes('__proto__'))
@@ -112,7 +112,7 @@ describe('a body', () => {
   )
 
   test.each(['{', '{"a":1,}', "{'a':1}", 'undefined', '{"a":NaN}', '{}{}', '\u0000', '{"a":"\u0000"}', ' '])(
-    'that is no JSON is refused: %j',
+    'that is not JSON is refused: %j',
     (text) => expect(() => parseJson(post(text), text)).toThrow(code('malformed_json')),
   )
 
@@ -135,7 +135,7 @@ describe('a body', () => {
 describe('a check', () => {
   const contract = z.strictObject({ 'a/b': z.array(z.strictObject({ '~c': z.string() })) })
 
-  test('names every fault at once, by an RFC 6901 pointer', () => {
+  test('names every error at once, by an RFC 6901 pointer', () => {
     expect(check(contract, { 'a/b': [{ '~c': 'good' }, { '~c': 1, 'x/y': 0 }, {}], more: 1 }, '#').errors).toEqual([
       { pointer: '#/a~1b/1/~0c', detail: 'Invalid input: expected string, received number' },
       { pointer: '#/a~1b/1/x~1y', detail: 'is not a field of this request' },
@@ -144,14 +144,14 @@ describe('a check', () => {
     ])
   })
 
-  test('bounds what it says of a request that is wrong all over, and quotes no long name', () => {
+  test('returns at most 100 errors, and truncates long names', () => {
     const wrong = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`${index}`.padEnd(5000, 'x'), 1]))
     const error = invalidRequest(check(contract, wrong, '#').errors)
     expect(error.errors).toHaveLength(100)
     expect(JSON.stringify(error.errors).length).toBeLessThan(20_000)
   })
 
-  test('gives the value that its contract makes of it', () => {
+  test('returns the value as parsed by its contract', () => {
     expect(check(z.object({ a: z.coerce.number() }), { a: '5' }, '')).toEqual({ data: { a: 5 }, errors: [] })
   })
 })

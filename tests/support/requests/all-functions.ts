@@ -7,7 +7,7 @@ interface DeclaredFunction {
 }
 
 export interface FunctionFile {
-  /** Without its ending. */
+  /** Without its extension. */
   readonly file: string
   /** What its exports declare. */
   readonly declared: readonly DeclaredFunction[]
@@ -15,7 +15,7 @@ export interface FunctionFile {
 
 const folder = join(import.meta.dirname, '../../../functions')
 
-/** Every file of `functions/`, loaded, with what it declares. */
+/** Loads every file of `functions/` and returns its declarations. */
 export async function loadFunctions(): Promise<readonly FunctionFile[]> {
   const files = readdirSync(folder).sort()
   return Promise.all(
@@ -26,7 +26,7 @@ export async function loadFunctions(): Promise<readonly FunctionFile[]> {
   )
 }
 
-/** Those of them that HTTP calls. */
+/** The same for HTTP functions only. */
 export async function loadEndpoints(): Promise<readonly Endpoint[]> {
   return (await loadFunctions()).flatMap(({ declared }) => declared.filter(isEndpoint))
 }

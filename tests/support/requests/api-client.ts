@@ -1,6 +1,6 @@
 import type * as z from 'zod'
 
-/** One call as it went over the wire. */
+/** One call and its reply on the wire. */
 export interface Exchange {
   readonly call: string
   readonly status: number
@@ -12,7 +12,7 @@ export interface Reply {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  /** The body, held against its contract. Throws what does not match, with the body. */
+  /** Parses the body by its contract. Throws the mismatch, with the body. */
   as<Schema extends z.ZodType>(schema: Schema): z.output<Schema>
 }
 
@@ -20,13 +20,13 @@ export interface CallOptions {
   /** Sent as `X-API-Key`. */
   readonly credential?: string
   readonly body?: unknown
-  /** A body that is sent as it is, as JSON. */
+  /** A body sent verbatim as JSON. */
   readonly rawBody?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
 }
 
-/** Sends `METHOD /path` to a host. What comes back is added to `transcript`. Rejects when there is no reply. */
+/** Sends `METHOD /path` to a host and appends the exchange to `transcript`. Rejects when there is no reply. */
 export async function callApi(
   baseUrl: string,
   call: `${string} /${string}`,

@@ -5,7 +5,7 @@ import type { Log } from '../../../shared/ports/runtime.ts'
 import { brokenPromises } from '../contracts/reply-promises.ts'
 import { adminKey } from '../memory/fake-services.ts'
 
-/** What `endpoint()` returns, as far as a test needs it. */
+/** The part of `endpoint()`'s result that tests use. */
 export interface Endpoint {
   readonly name: string
   readonly method: string
@@ -21,16 +21,16 @@ export interface Endpoint {
 }
 
 export interface CallOptions {
-  /** The credential, as `X-API-Key`; the admin key where absent, none where null. */
+  /** Sent as `X-API-Key`. Default: the admin key; null sends none. */
   readonly key?: string | null
   readonly params?: Readonly<Record<string, string>>
   readonly query?: Readonly<Record<string, string>>
   /** Sent as JSON. */
   readonly json?: unknown
-  /** Sent as it is, in place of `json`. */
+  /** Sent verbatim, in place of `json`. */
   readonly body?: string | Uint8Array
   readonly headers?: Readonly<Record<string, string>>
-  /** The services could not be composed. */
+  /** The error that composing the services throws. */
   readonly broken?: Error
 }
 
@@ -38,7 +38,7 @@ export interface Reply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly text: string
-  // biome-ignore lint/suspicious/noExplicitAny: a reply was held against its contract before a test reads it.
+  // biome-ignore lint/suspicious/noExplicitAny: a reply is checked against its contract before a test reads it.
   readonly body: any
   readonly logged: readonly LogLine[]
 }
@@ -50,8 +50,8 @@ export interface LogLine {
 }
 
 /**
- * Calls an endpoint as the host would, and holds whatever comes back against what every reply promises: its contract or
- * a problem, the request id, no caching, no secret but where one is made, and none in the log.
+ * Calls an endpoint as the host would. Throws where the reply breaks a promise of every reply: its contract or a
+ * problem, the request id, no caching, a secret only where one is generated, and none in the log.
  */
 export async function call(endpoint: Endpoint, services: Services, options: CallOptions = {}): Promise<Reply> {
   const logged: LogLine[] = []

@@ -9,7 +9,7 @@ export interface HeldKey {
   readonly secret: string
 }
 
-/** Makes an API key of the provider `acme`, or whatever `change` says. */
+/** Generates an API key of the provider `acme`, with the fields of `change`. */
 export async function makeKey(services: Services, change: Partial<GenerateKeyInput> = {}): Promise<HeldKey> {
   const { key, secret } = await generateKey(services, {
     keyId: services.random.id(),
@@ -35,7 +35,7 @@ export async function makeKey(services: Services, change: Partial<GenerateKeyInp
   return { key, secret }
 }
 
-/** Makes a management key over one provider, or over all of them (`*`). */
+/** Generates a management key over one provider, or over all (`*`). */
 export function makeManager(
   services: Services,
   providerId: string,

@@ -4,10 +4,9 @@ import type { Route } from '../../../local/http/router.ts'
 export type Overlap = { method: string; functions: [string, string]; templates: [string, string] }
 
 /**
- * The pairs of functions that could answer one and the same request. An empty result is a proof that there is none,
- * whatever the functions are called: two templates count as overlapping unless they cannot match one path, because
- * their lengths differ, or at some place two literals differ, a literal breaks the other's constraint, or the lengths
- * that the constraints of two parameters allow exclude each other.
+ * Returns the pairs of functions that could answer the same request. An empty result proves that there is none,
+ * whatever the functions' names. Two templates overlap unless no path can match both: their lengths differ, or at some segment
+ * two literals differ, a literal breaks the other's constraint, or two parameters' constraints allow no common length.
  */
 export function findOverlaps(routes: readonly Route[]): Overlap[] {
   return routes.flatMap((a, index) =>
@@ -31,7 +30,7 @@ function templatesOverlap(a: Route, b: Route): boolean {
   return variants(a.segments).some((left) => variants(b.segments).some((right) => sequencesOverlap(left, right)))
 }
 
-/** The segments with and without those at the end that a path may leave out. */
+/** The segments, with and without optional ones at the end. */
 function variants(segments: readonly Segment[]): (readonly Segment[])[] {
   const last = segments.at(-1)
   const canEndHere = last !== undefined && last.kind !== 'literal' && (last.optional || last.defaultValue !== undefined)

@@ -24,12 +24,12 @@ import {
 const [genuineHeader = '', genuinePayload = '', genuineSignature = ''] = genuine.split('.')
 const attackersCopy = { ...attackersKey, kid: key.kid }
 
-/** Signed by the genuine key: only the claims are wrong. */
+/** Signed by the genuine key; only the claims are wrong. */
 const claiming = (payload: object) => mint({ payload })
 const lacking = (claim: string) => mint({ payload: { [claim]: undefined } })
-/** Signed by the genuine key: only the header is wrong. */
+/** Signed by the genuine key; only the header is wrong. */
 const heading = (header: object) => mint({ header })
-/** The header names the algorithm, and the signature is one of that algorithm. */
+/** The header names the algorithm, and the signature uses it. */
 const signedAs = (alg: string, signWith: (input: Buffer) => Buffer, header: object = {}) =>
   mint({ header: { alg, ...header }, signWith })
 const hmac = (hash: string, secret: string | Buffer) => (input: Buffer) =>
@@ -43,8 +43,8 @@ const flipped = (signature: string) => {
   bytes[0] = (bytes[0] ?? 0) ^ 1
   return bytes.toString('base64url')
 }
-/** The last character holds four bits that say nothing: the same bytes, spelled in another way. */
-const respelled = (signature: string) => {
+/** A non-canonical encoding of the same bytes: the last character has four unused bits. */
+const reencoded = (signature: string) => {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
   return signature.slice(0, -1) + alphabet[alphabet.indexOf(signature.at(-1) ?? '') ^ 1]
 }
@@ -54,7 +54,7 @@ const raw = (payload: string) => {
 }
 const unsigned = () => Buffer.alloc(0)
 
-/** Tokens that are none, each for one reason alone; most are signed by the genuine key. */
+/** Invalid tokens, each for a single reason; most are signed by the genuine key. */
 export const forged: Readonly<Record<string, () => string>> = {
   'the algorithm none': () => signedAs('none', unsigned),
   'the algorithm None': () => signedAs('None', unsigned),
@@ -122,22 +122,22 @@ export const forged: Readonly<Record<string, () => string>> = {
   'a signature with one bit changed': () => `${genuineHeader}.${genuinePayload}.${flipped(genuineSignature)}`,
   'a signature cut by one byte': () => `${genuineHeader}.${genuinePayload}.${genuineSignature.slice(0, -2)}`,
   'a signature with a byte more': () => `${genuineHeader}.${genuinePayload}.${genuineSignature}AA`,
-  'a signature spelled in another way': () => `${genuineHeader}.${genuinePayload}.${respelled(genuineSignature)}`,
+  'a signature in a non-canonical encoding': () => `${genuineHeader}.${genuinePayload}.${reencoded(genuineSignature)}`,
   'a signature with padding': () => `${genuine}==`,
   'a blank inside': () => `${genuineHeader}. ${genuinePayload}.${genuineSignature}`,
   'a line break at its end': () => `${genuine}\n`,
   'the signature of another token': () => `${genuineHeader}.${genuinePayload}.${claiming({ roles: [] }).split('.')[2]}`,
-  'roles that were written in later': () =>
+  'roles added after signing': () =>
     `${genuineHeader}.${encode({ ...parts.payload, roles: ['operator', 'keys:write'] })}.${genuineSignature}`,
-  'a life that was made longer': () =>
+  'an extended lifetime': () =>
     `${genuineHeader}.${encode({ ...parts.payload, exp: issuedAt + 7200 })}.${genuineSignature}`,
-  'a header that was changed later': () =>
+  'a header changed after signing': () =>
     `${encode({ ...parts.header, extra: 1 })}.${genuinePayload}.${genuineSignature}`,
-  'a payload that is no JSON': () => raw('{"iss"'),
+  'a payload that is not JSON': () => raw('{"iss"'),
   'a payload that is a list': () => raw(JSON.stringify([parts.payload])),
   'a payload that is null': () => raw('null'),
-  'a payload that is a text': () => raw(JSON.stringify(JSON.stringify(parts.payload))),
-  'a payload above any measure': () => claiming({ padding: 'x'.repeat(20_000) }),
+  'a payload that is a string': () => raw(JSON.stringify(JSON.stringify(parts.payload))),
+  'an oversized payload': () => claiming({ padding: 'x'.repeat(20_000) }),
 
   'the issuer of version 1.0': () => claiming({ iss: `https://sts.windows.net/${tenant}/` }),
   'the issuer of another tenant': () => claiming({ iss: issuerOf(otherTenant) }),
@@ -150,7 +150,7 @@ export const forged: Readonly<Record<string, () => string>> = {
   'an issuer at another host': () => claiming({ iss: issuerOf(tenant).replace('.com', '.com.example.com') }),
   'issuers in a list': () => claiming({ iss: [issuerOf(tenant)] }),
   'no issuer': () => lacking('iss'),
-  'a tenant of nobody': () => {
+  'an unknown tenant': () => {
     const stranger = 'cccccccc-dddd-4eee-8fff-000000000000'
     return claiming({ iss: issuerOf(stranger), tid: stranger })
   },
@@ -167,21 +167,21 @@ export const forged: Readonly<Record<string, () => string>> = {
   'a version that is a number': () => claiming({ ver: 2 }),
   'no version': () => lacking('ver'),
   'an end more than 60 s ago': () => claiming({ exp: issuedAt - 61 }),
-  'an end that is a text': () => claiming({ exp: String(issuedAt + 3600) }),
-  'an end that is no whole number': () => claiming({ exp: 1e300 }),
+  'an end that is a string': () => claiming({ exp: String(issuedAt + 3600) }),
+  'an end that is not an integer': () => claiming({ exp: 1e300 }),
   'no end': () => lacking('exp'),
   'a beginning more than 60 s ahead': () => claiming({ nbf: issuedAt + 61 }),
-  'a beginning that is a text': () => claiming({ nbf: String(issuedAt) }),
+  'a beginning that is a string': () => claiming({ nbf: String(issuedAt) }),
   'no beginning': () => lacking('nbf'),
   'no time of issue': () => lacking('iat'),
-  'no app: it says who somebody is': () => lacking('azp'),
+  'no app: a token about a user': () => lacking('azp'),
   'an app that is not on the list': () => claiming({ azp: objectId }),
   'an app in the claim of version 1.0': () => claiming({ azp: undefined, appid: appId }),
   'apps in a list': () => claiming({ azp: [appId] }),
   'no object id': () => lacking('oid'),
   'an object id that is a name': () => claiming({ oid: 'admin' }),
   'an object id in a list': () => claiming({ oid: [objectId] }),
-  'roles that are a text': () => claiming({ roles: 'operator' }),
-  'roles that are no texts': () => claiming({ roles: [{ operator: true }] }),
+  'roles that are a string': () => claiming({ roles: 'operator' }),
+  'roles that are not strings': () => claiming({ roles: [{ operator: true }] }),
   'scopes in a list': () => claiming({ scp: ['keys:read'] }),
 }

@@ -4,16 +4,16 @@ import type { AddressInfo } from 'node:net'
 
 export interface KeySetServer {
   readonly addressOf: (tenantId: string) => string
-  /** The paths that were asked for. */
+  /** The requested paths. */
   readonly asked: readonly string[]
-  /** What each tenant publishes: JWKs. */
+  /** The JWKs of each tenant. */
   readonly published: Map<string, readonly object[]>
-  /** Answers in place of the key set, where it is set. */
+  /** Replaces the answer with the key set. */
   answer: RequestListener | undefined
   stop(): Promise<void>
 }
 
-/** Publishes the key sets of tenants (RFC 7517) on a port of its own. */
+/** Serves the key sets of tenants (RFC 7517) on a free port. */
 export async function startKeySetServer(): Promise<KeySetServer> {
   const asked: string[] = []
   const published = new Map<string, readonly object[]>()

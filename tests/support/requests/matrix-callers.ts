@@ -12,11 +12,11 @@ import { adminKey, type FakeServices } from '../memory/fake-services.ts'
 import type { CallOptions } from './call.ts'
 import { type HeldKey, makeKey, makeManager } from './callers.ts'
 
-/** What a call about a resource of `acme` comes to. */
-export type Fate = 'allowed' | 'missing' | 'forbidden' | 'unauthenticated'
+/** The expected result of a call about a resource of `acme`. */
+export type Expected = 'allowed' | 'missing' | 'forbidden' | 'unauthenticated'
 
 export interface MatrixCaller {
-  readonly fate: Fate
+  readonly expected: Expected
   /** Whether an endpoint for operators lets this caller in. */
   readonly operator?: boolean
   readonly present: (services: FakeServices, needed: ManagementScope) => Promise<CallOptions>
@@ -29,11 +29,11 @@ const tokens: Readonly<Record<string, TokenIdentity>> = {
   'token.of.operator': identity('*'),
   'token.of.acme': identity('acme'),
   'token.of.zeta': identity('zeta'),
-  'token.of.nobody': identity(null),
+  'token.of.no-provider': identity(null),
   'token.without.scopes': identity('acme', []),
 }
 
-/** Knows the tokens of the matrix; which tokens are good is shown elsewhere. */
+/** Accepts the tokens of the matrix; other tests cover token validation. */
 export const matrixTokens: TokenVerifier = { verify: async (token) => tokens[token] }
 
 const token = (text: string) => async () => ({ key: null, headers: { authorization: `Bearer ${text}` } })
@@ -41,14 +41,14 @@ const others = (needed: ManagementScope) => managementScopes.filter((scope) => s
 const manager = (providerId: string) => (services: FakeServices) => makeManager(services, providerId, managementScopes)
 const allow = () => undefined
 
-/** A caller with a key that something has happened to. */
+/** A caller with a key after `change`. */
 function after(
   make: (services: FakeServices) => Promise<HeldKey>,
-  happen: (services: FakeServices, key: Key) => Promise<unknown>,
+  change: (services: FakeServices, key: Key) => Promise<unknown>,
 ) {
   return async (services: FakeServices): Promise<CallOptions> => {
     const { key, secret } = await make(services)
-    await happen(services, key)
+    await change(services, key)
     return { key: secret }
   }
 }
@@ -69,69 +69,87 @@ function disableProvider(services: FakeServices, { providerId }: Key) {
   const settings = { name: null, status: 'disabled', failMode: 'open', rateLimits: [], quotas } as const
   return putProvider(services, oneProvider(providerId), settings, 'admin')
 }
-const keep = async () => undefined
+const unchanged = async () => undefined
 
-/** Everybody who may call an endpoint that needs a scope, about a resource of `acme`. */
+/** The callers of an endpoint that needs a scope, about a resource of `acme`. */
 export const matrixCallers: Readonly<Record<string, MatrixCaller>> = {
-  'the admin': { fate: 'allowed', operator: true, present: async () => ({ key: adminKey }) },
-  'a manager of all providers': { fate: 'allowed', operator: true, present: after(manager('*'), keep) },
-  'an operator’s token': { fate: 'allowed', operator: true, present: token('token.of.operator') },
-  'its own manager': { fate: 'allowed', present: after(manager('acme'), keep) },
-  'its own token': { fate: 'allowed', present: token('token.of.acme') },
+  'the admin': { expected: 'allowed', operator: true, present: async () => ({ key: adminKey }) },
+  'a manager of all providers': { expected: 'allowed', operator: true, present: after(manager('*'), unchanged) },
+  'an operator’s token': { expected: 'allowed', operator: true, present: token('token.of.operator') },
+  'its own manager': { expected: 'allowed', present: after(manager('acme'), unchanged) },
+  'its own token': { expected: 'allowed', present: token('token.of.acme') },
 
-  'another’s manager': { fate: 'missing', present: after(manager('zeta'), keep) },
-  'another’s token': { fate: 'missing', present: token('token.of.zeta') },
+  'another’s manager': { expected: 'missing', present: after(manager('zeta'), unchanged) },
+  'another’s token': { expected: 'missing', present: token('token.of.zeta') },
 
   'its own manager without the scope': {
-    fate: 'forbidden',
-    present: (services, needed) => after(() => makeManager(services, 'acme', others(needed)), keep)(services),
+    expected: 'forbidden',
+    present: (services, needed) => after(() => makeManager(services, 'acme', others(needed)), unchanged)(services),
   },
   'another’s manager without the scope': {
-    fate: 'forbidden',
-    present: (services, needed) => after(() => makeManager(services, 'zeta', others(needed)), keep)(services),
+    expected: 'forbidden',
+    present: (services, needed) => after(() => makeManager(services, 'zeta', others(needed)), unchanged)(services),
   },
-  'its own token without scopes': { fate: 'forbidden', present: token('token.without.scopes') },
-  'a token of no provider': { fate: 'forbidden', present: token('token.of.nobody') },
+  'its own token without scopes': { expected: 'forbidden', present: token('token.without.scopes') },
+  'a token of no provider': { expected: 'forbidden', present: token('token.of.no-provider') },
 
-  nobody: { fate: 'unauthenticated', present: async () => ({ key: null }) },
+  'a caller without a credential': { expected: 'unauthenticated', present: async () => ({ key: null }) },
   'an unknown manager': {
-    fate: 'unauthenticated',
+    expected: 'unauthenticated',
     present: async () => ({ key: generateSecret('mgmt', randomBytes) }),
   },
-  'a token that is none': { fate: 'unauthenticated', present: token('token.that.is-none') },
-  'its own manager, expired': { fate: 'unauthenticated', present: after(manager('acme'), expire) },
-  'its own manager, revoked': { fate: 'unauthenticated', present: after(manager('acme'), revoke) },
-  'its own manager, disabled': { fate: 'unauthenticated', present: after(manager('acme'), disable) },
-  'its own manager, from elsewhere': { fate: 'unauthenticated', present: after(manager('acme'), bindElsewhere) },
-  'another’s manager, expired': { fate: 'unauthenticated', present: after(manager('zeta'), expire) },
-  'another’s manager, revoked': { fate: 'unauthenticated', present: after(manager('zeta'), revoke) },
-  'a manager of all providers, revoked': { fate: 'unauthenticated', present: after(manager('*'), revoke) },
-  'a manager of a disabled provider': { fate: 'unauthenticated', present: after(manager('asleep'), disableProvider) },
-  'an API key of its own': { fate: 'unauthenticated', present: after((services) => makeKey(services), keep) },
+  'an invalid token': { expected: 'unauthenticated', present: token('token.that.is-invalid') },
+  'its own manager, expired': { expected: 'unauthenticated', present: after(manager('acme'), expire) },
+  'its own manager, revoked': { expected: 'unauthenticated', present: after(manager('acme'), revoke) },
+  'its own manager, disabled': { expected: 'unauthenticated', present: after(manager('acme'), disable) },
+  'its own manager, from elsewhere': { expected: 'unauthenticated', present: after(manager('acme'), bindElsewhere) },
+  'another’s manager, expired': { expected: 'unauthenticated', present: after(manager('zeta'), expire) },
+  'another’s manager, revoked': { expected: 'unauthenticated', present: after(manager('zeta'), revoke) },
+  'a manager of all providers, revoked': { expected: 'unauthenticated', present: after(manager('*'), revoke) },
+  'a manager of a disabled provider': {
+    expected: 'unauthenticated',
+    present: after(manager('asleep'), disableProvider),
+  },
+  'an API key of its own': { expected: 'unauthenticated', present: after((services) => makeKey(services), unchanged) },
   'an API key of another': {
-    fate: 'unauthenticated',
-    present: after((services) => makeKey(services, { providerId: 'zeta', scopes: managementScopes }), keep),
+    expected: 'unauthenticated',
+    present: after((services) => makeKey(services, { providerId: 'zeta', scopes: managementScopes }), unchanged),
   },
 }
 
-/** Everybody who may call an endpoint for holders. A dead key may still end itself. */
-export const holderCallers: Readonly<Record<string, MatrixCaller & { readonly dead?: boolean }>> = {
-  'another key of the provider': { fate: 'allowed', present: after((services) => makeKey(services), keep) },
+/** The callers of an endpoint for holders. `inactive`: the key can still revoke itself. */
+export const holderCallers: Readonly<Record<string, MatrixCaller & { readonly inactive?: boolean }>> = {
+  'another key of the provider': { expected: 'allowed', present: after((services) => makeKey(services), unchanged) },
   'a key of another provider': {
-    fate: 'allowed',
-    present: after((services) => makeKey(services, { providerId: 'zeta' }), keep),
+    expected: 'allowed',
+    present: after((services) => makeKey(services, { providerId: 'zeta' }), unchanged),
   },
-  'a key, expired': { fate: 'unauthenticated', dead: true, present: after((services) => makeKey(services), expire) },
-  'a key, revoked': { fate: 'unauthenticated', dead: true, present: after((services) => makeKey(services), revoke) },
-  'a key, disabled': { fate: 'unauthenticated', dead: true, present: after((services) => makeKey(services), disable) },
+  'a key, expired': {
+    expected: 'unauthenticated',
+    inactive: true,
+    present: after((services) => makeKey(services), expire),
+  },
+  'a key, revoked': {
+    expected: 'unauthenticated',
+    inactive: true,
+    present: after((services) => makeKey(services), revoke),
+  },
+  'a key, disabled': {
+    expected: 'unauthenticated',
+    inactive: true,
+    present: after((services) => makeKey(services), disable),
+  },
   'a key, from elsewhere': {
-    fate: 'unauthenticated',
-    dead: true,
+    expected: 'unauthenticated',
+    inactive: true,
     present: after((services) => makeKey(services), bindElsewhere),
   },
-  nobody: { fate: 'unauthenticated', present: async () => ({ key: null }) },
-  'an unknown key': { fate: 'unauthenticated', present: async () => ({ key: generateSecret('live', randomBytes) }) },
-  'the admin': { fate: 'unauthenticated', present: async () => ({ key: adminKey }) },
-  'its own manager': { fate: 'unauthenticated', present: after(manager('acme'), keep) },
-  'its own token': { fate: 'unauthenticated', present: token('token.of.acme') },
+  'a caller without a credential': { expected: 'unauthenticated', present: async () => ({ key: null }) },
+  'an unknown key': {
+    expected: 'unauthenticated',
+    present: async () => ({ key: generateSecret('live', randomBytes) }),
+  },
+  'the admin': { expected: 'unauthenticated', present: async () => ({ key: adminKey }) },
+  'its own manager': { expected: 'unauthenticated', present: after(manager('acme'), unchanged) },
+  'its own token': { expected: 'unauthenticated', present: token('token.of.acme') },
 }

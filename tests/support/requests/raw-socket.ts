@@ -1,8 +1,8 @@
 import { connect } from 'node:net'
 
-/** What came back on one connection. */
+/** The replies on one connection. */
 export interface RawExchange {
-  /** The status of every reply in turn, 100 Continue included. */
+  /** The status of every reply in order, 100 Continue included. */
   readonly statuses: readonly number[]
   readonly text: string
   /** The host closed the connection. */
@@ -10,16 +10,16 @@ export interface RawExchange {
 }
 
 export interface RawOptions {
-  /** Ends our side when everything is sent. */
+  /** Half-closes the connection once everything is sent. */
   readonly end?: boolean
-  /** Resolves when that many replies are there and not only when the host closes. */
+  /** Resolves after that many replies, even if the host does not close. */
   readonly replies?: number
 }
 
 const TIMEOUT_MS = 10_000
 const STATUS_LINE = /(?:^|\r\n|[^\r\n])HTTP\/1\.1 (\d{3}) /g
 
-/** Sends bytes as they are, one piece after the other; rejects where neither a reply nor an end comes within 10 s. */
+/** Sends bytes verbatim, one piece after the other. Rejects where no reply and no end comes within 10 s. */
 export function sendRaw(
   baseUrl: string,
   pieces: string | readonly (string | Buffer)[],
@@ -43,7 +43,7 @@ export function sendRaw(
       text += chunk
       if (replies !== undefined && statusesIn(text).length >= replies && text.includes('\r\n\r\n')) finish(false)
     })
-    // A reset is an end, too: the host may close before it has read all that was sent.
+    // A reset also ends the exchange: the host may close before it has read everything.
     socket.on('error', () => undefined)
     socket.on('close', () => finish(true))
     socket.on('connect', async () => {
@@ -53,7 +53,7 @@ export function sendRaw(
   })
 }
 
-/** A text stands for bytes: every character for one. */
+/** Each character of a text is one byte. */
 function toBytes(piece: string | Buffer): Buffer {
   return typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece
 }

@@ -1,6 +1,6 @@
 import type { Metrics } from '../../../shared/runtime/metrics.ts'
 
-/** The values of a metric's samples that have all of these labels, such as `code="VALID"`, in the order of the text. */
+/** Returns the values of a metric's samples with all these labels, such as `code="VALID"`, in exposition order. */
 export async function readMetric(
   metrics: Pick<Metrics, 'read'>,
   name: string,

@@ -5,7 +5,7 @@ import { type FakeServices, fakeServices } from '../memory/fake-services.ts'
 import { type CallOptions, call, type Endpoint, type Reply } from './call.ts'
 import { type HeldKey, makeKey } from './callers.ts'
 
-/** A provider `acme` with a row, a key, and a pushed batch `batch-0001`. */
+/** A stored provider `acme` with a key and a pushed batch `batch-0001`. */
 export interface SampleWorld {
   readonly services: FakeServices
   readonly held: HeldKey
@@ -23,7 +23,7 @@ export async function sampleWorld(services = fakeServices()): Promise<SampleWorl
   return { services, held }
 }
 
-/** All that the store holds of `acme`. */
+/** The stored state of `acme`. */
 export async function stateOf({ keys, providers, pushes }: FakeServices, theirs: HeldKey) {
   const acme = oneProvider('acme')
   return {
@@ -34,7 +34,7 @@ export async function stateOf({ keys, providers, pushes }: FakeServices, theirs:
   }
 }
 
-/** Of each endpoint a call that succeeds, as the admin or as a manager of `acme`; of the holder's endpoints as the holder. */
+/** A successful call of each endpoint, as the admin, a manager of `acme`, or the holder where it is for holders. */
 export const sampleCalls: Readonly<Record<string, (held: HeldKey) => CallOptions>> = {
   health: () => ({}),
   'health-ready': () => ({}),
@@ -58,7 +58,7 @@ export const sampleCalls: Readonly<Record<string, (held: HeldKey) => CallOptions
   'usage-reconciliation': () => ({}),
 }
 
-/** Sends the endpoint's sample, with what `change` puts in place of its parts; queries and headers are added. */
+/** Sends the endpoint's sample call with the parts of `change`; queries and headers are merged. */
 export function sendSample({ services, held }: SampleWorld, endpoint: Endpoint, change: CallOptions): Promise<Reply> {
   const sample = sampleCalls[endpoint.name]?.(held) ?? {}
   const query = { ...sample.query, ...change.query }

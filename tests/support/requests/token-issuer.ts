@@ -5,10 +5,10 @@ export const otherTenant = '66666666-7777-4888-9999-aaaaaaaaaaaa'
 export const audience = 'api://auth-api'
 export const appId = 'bbbbbbbb-cccc-4ddd-8eee-ffffffffffff'
 export const objectId = '01234567-89ab-4cde-8f01-23456789abcd'
-/** When the tokens are made, in seconds since the epoch: the beginning of manual time. */
+/** The tokens' time of issue, in seconds since the epoch: the start of manual time. */
 export const issuedAt: number = Date.parse('2026-11-22T16:00:00Z') / 1000
 
-/** A pair of keys under the id by which a token names it. */
+/** A key pair with the `kid` by which a token names it. */
 export interface NamedKey {
   readonly kid: string
   readonly privateKey: KeyObject
@@ -29,12 +29,12 @@ export const encryptionKey: NamedKey = makeRsaKey('encryption-key')
 export const otherAlgorithmsKey: NamedKey = makeRsaKey('key-for-rs512')
 export const curve: NamedKey = { kid: 'curve', ...generateKeyPairSync('ec', { namedCurve: 'P-256' }) }
 
-/** As a key set lists it (RFC 7517), with what `change` says. */
+/** The key as a JWK (RFC 7517), with the fields of `change`. */
 export function jwkOf({ kid, publicKey }: NamedKey, change: object = {}): object {
   return { ...publicKey.export({ format: 'jwk' }), use: 'sig', kid, ...change }
 }
 
-/** What the tenant publishes: the key of its tokens, among others that are for other purposes. */
+/** The tenant's key set: the key of its tokens, and keys for other purposes. */
 export const keySet: readonly object[] = [
   jwkOf(key),
   jwkOf(shortKey),
@@ -46,7 +46,7 @@ export const keySet: readonly object[] = [
 
 export const issuerOf = (tenantId: string): string => `https://login.microsoftonline.com/${tenantId}/v2.0`
 
-/** What Entra ID puts into an access token of an app, good for an hour. */
+/** An app's access token as Entra ID issues it, valid for an hour. */
 export const parts = {
   header: { typ: 'JWT', alg: 'RS256', kid: key.kid },
   payload: {
@@ -58,13 +58,13 @@ export const parts = {
 interface Minting {
   readonly header?: object
   readonly payload?: object
-  /** The genuine key where absent; the header names it. */
+  /** Default: the genuine key. The header names it. */
   readonly by?: NamedKey
   /** In place of RS256. */
   readonly signWith?: (input: Buffer) => Buffer
 }
 
-/** Makes the genuine token with other parts. A part that is undefined is left out. */
+/** Mints the genuine token with these changes. An undefined part is left out. */
 export function mint({ header = {}, payload = {}, by = key, signWith }: Minting = {}): string {
   const input = Buffer.from(
     `${encode({ ...parts.header, kid: by.kid, ...header })}.${encode({ ...parts.payload, ...payload })}`,

@@ -9,11 +9,11 @@ import { adminKey, type FakeServices } from '../memory/fake-services.ts'
 import type { CallOptions, Endpoint } from './call.ts'
 import { makeKey, makeManager } from './callers.ts'
 
-/** Everything that opens nothing at this endpoint, each in the way it would be sent. */
+/** Credentials that this endpoint must refuse, each as it would be sent. */
 export async function wrongCredentials(endpoint: Endpoint, services: FakeServices): Promise<CallOptions[]> {
   const manager = (await makeManager(services, 'acme', managementScopes)).secret
   const holder = (await makeKey(services)).secret
-  const dead = await deadManagers(services)
+  const inactive = await inactiveManagers(services)
   const forHolders = endpoint.access === 'holder' || endpoint.access === 'possessor'
   const right = forHolders ? holder : manager
   const wrongKind = forHolders ? [adminKey, manager] : [holder]
@@ -31,19 +31,18 @@ export async function wrongCredentials(endpoint: Endpoint, services: FakeService
   const headers = ['Bearer', 'Bearer ', 'Basic YWRtaW46YWRtaW4=', `Token ${right}`, `Bearer ${right} ${right}`]
   return [
     { key: null },
-    ...[...broken, ...dead, ...wrongKind, ...strangers].map((key) => ({ key })),
+    ...[...broken, ...inactive, ...wrongKind, ...strangers].map((key) => ({ key })),
     ...headers.map((authorization) => ({ key: null, headers: { authorization } })),
-    // Two credentials that differ are none, though one of them is right.
+    // Two different credentials are refused, though one of them is right.
     { key: right, headers: { authorization: 'Bearer something-else' } },
     { key: 'something-else', headers: { authorization: `Bearer ${right}` } },
   ]
 }
 
 /**
- * Secrets of management keys that were revoked, are disabled, have expired, whose provider is disabled, and that are bound
- * to other addresses.
+ * Secrets of management keys that are revoked, disabled, expired, of a disabled provider, and bound to other addresses.
  */
-async function deadManagers(services: FakeServices): Promise<string[]> {
+async function inactiveManagers(services: FakeServices): Promise<string[]> {
   const make = (providerId: string) => makeManager(services, providerId, managementScopes)
   const [revoked, disabled, expired, asleep, elsewhere] = [
     await make('acme'),

@@ -61,7 +61,7 @@ describe('a token with', () => {
   test('a fault is not asked about at the issuer: none of these drives a look-up of keys of its own', async () => {
     const cold = verifierFor({})
     const asked = server.asked.length
-    for (const name of ['the algorithm none', 'another audience', 'a tenant of nobody', 'the address of a key set']) {
+    for (const name of ['the algorithm none', 'another audience', 'an unknown tenant', 'the address of a key set']) {
       await cold.verify(forged[name]?.() ?? '')
     }
     expect(server.asked.length).toBe(asked)
