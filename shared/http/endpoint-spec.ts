@@ -36,7 +36,7 @@ export interface Call<A extends Access, Params, Query, Body> {
   readonly params: Params
   readonly query: Query
   readonly body: Body
-  /** The undecoded body, for routes that read more than JSON. */
+  /** The unparsed body, for routes that read more than JSON. */
   readonly text: string
   readonly request: HttpRequest
   /** The client's canonical address; null where no source can be trusted, and for a public call. */
