@@ -1,10 +1,66 @@
-import { keyName } from '../../domain/usage/counters.ts'
-import type { UsagePartition } from '../../domain/usage/usage.ts'
+import { countOf, keyName } from '../../domain/usage/counters.ts'
+import { partitionName, splitByPartition } from '../../domain/usage/partition.ts'
+import type { UsageBatch, UsagePartition } from '../../domain/usage/usage.ts'
 import { type BatchOutcome, type CommitOptions, commitBatches, type PartitionBatch } from './commit-batches.ts'
 
+/** How many uses of a batch were added, were duplicates, or came for a sealed day and were stored as late. */
+export interface SubmitResult {
+  readonly applied: number
+  readonly duplicate: number
+  readonly late: number
+}
+
+export interface UsageAggregator {
+  /**
+   * Counts a batch in every partition that it touches. Idempotent: each partition counts it once, however often and
+   * wherever it is submitted. Resolves when all partitions hold it. Throws when one could not be reached: submit it again.
+   */
+  submit(batch: UsageBatch): Promise<SubmitResult>
+}
+
+const PARTITIONS_MAX = 32
+const ROWS_MAX = 100
+
+/** Keeps one counter per partition, each with its cache, for the 32 partitions used last. */
+export function usageAggregator(options: CommitOptions): UsageAggregator {
+  const counters = new Map<string, PartitionCounter>()
+
+  const counterOf = (partition: UsagePartition): PartitionCounter => {
+    const name = partitionName(partition)
+    const counter = counters.get(name) ?? partitionCounter(partition, options)
+    counters.delete(name)
+    // Before the counter joins: it is idle until its first batch, and must not be evicted.
+    evictOldest(counters)
+    counters.set(name, counter)
+    return counter
+  }
+
+  return {
+    submit: async ({ batchId, ackedBelow, at, deltas }) => {
+      const result = { applied: 0, duplicate: 0, late: 0 }
+      const parts = splitByPartition(deltas).map(async (part) => {
+        const count = countOf(part.deltas)
+        const batch = { batchId, ackedBelow, count, at }
+        result[await counterOf(part.partition).count({ batch, deltas: part.deltas })] += count
+      })
+      const failure = (await Promise.allSettled(parts)).find((part) => part.status === 'rejected')
+      if (failure !== undefined) throw failure.reason
+      return result
+    },
+  }
+}
+
+/** A busy counter stays: a second one for its partition would compete with it for the fence. */
+function evictOldest(counters: Map<string, PartitionCounter>): void {
+  for (const [name, counter] of counters) {
+    if (counters.size < PARTITIONS_MAX) return
+    if (counter.isIdle()) counters.delete(name)
+  }
+}
+
 /** The one writer of a partition in this process. */
-export interface PartitionCounter {
-  /** Resolves when the store holds the result. Throws when it could not be learnt; then the batch may or may not count. */
+interface PartitionCounter {
+  /** Resolves when the store holds the result. Throws when the result is unknown: the batch may or may not count. */
   count(given: PartitionBatch): Promise<BatchOutcome>
   isIdle(): boolean
 }
@@ -14,48 +70,46 @@ interface Entry extends PartitionBatch {
   readonly outcome: PromiseWithResolvers<BatchOutcome>
 }
 
-const ROWS_MAX = 100
-
-/** Merges whatever waits into one transaction after the other. A batch that waits already is not counted beside itself. */
-export function partitionCounter(partition: UsagePartition, options: CommitOptions): PartitionCounter {
-  const settle = commitBatches(partition, options)
+/** Merges waiting batches into one transaction after another. Never counts a batch beside a copy that is in flight. */
+function partitionCounter(partition: UsagePartition, options: CommitOptions): PartitionCounter {
+  const commit = commitBatches(partition, options)
   const waiting: Entry[] = []
-  const underWay = new Map<string, Promise<BatchOutcome>>()
+  const inFlight = new Map<string, Promise<BatchOutcome>>()
   let running = false
 
-  const settleGroup = async (group: readonly Entry[]): Promise<void> => {
+  const commitGroup = async (group: readonly Entry[]): Promise<void> => {
     try {
-      const outcomes = await settle(group)
+      const outcomes = await commit(group)
       for (const { batch, outcome } of group) outcome.resolve(outcomes.get(batch.batchId) ?? 'duplicate')
     } catch (error) {
       for (const { outcome } of group) outcome.reject(error)
     }
-    for (const { batch } of group) underWay.delete(batch.batchId)
+    for (const { batch } of group) inFlight.delete(batch.batchId)
   }
 
-  /** Starts in the next turn, so that what is submitted together is committed together. */
+  /** Starts in the next turn, so that batches submitted together are committed together. */
   const run = async (): Promise<void> => {
     running = true
     await Promise.resolve()
-    while (waiting.length > 0) await settleGroup(takeGroup(waiting, options.rowsPerTransaction ?? ROWS_MAX))
+    while (waiting.length > 0) await commitGroup(takeGroup(waiting, options.rowsPerTransaction ?? ROWS_MAX))
     running = false
   }
 
   return {
     isIdle: () => !running,
     count: ({ batch, deltas }) => {
-      const same = underWay.get(batch.batchId)
+      const same = inFlight.get(batch.batchId)
       if (same !== undefined) return same.then((outcome) => (outcome === 'applied' ? 'duplicate' : outcome))
       const outcome = Promise.withResolvers<BatchOutcome>()
       waiting.push({ batch, deltas, keys: new Set(deltas.map(keyName)), outcome })
-      underWay.set(batch.batchId, outcome.promise)
+      inFlight.set(batch.batchId, outcome.promise)
       if (!running) void run()
       return outcome.promise
     },
   }
 }
 
-/** From the front, as many as one transaction holds beside the fence, and at least one: a message is never split. */
+/** From the front, as many batches as one transaction holds beside the fence, and at least one: a batch is never split. */
 function takeGroup(waiting: Entry[], rowsMax: number): readonly Entry[] {
   const keys = new Set<string>()
   let size = 0

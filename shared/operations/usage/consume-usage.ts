@@ -6,7 +6,7 @@ import type { MessageQueue, ReceivedMessage } from '../../ports/queue.ts'
 import type { Clock, Log } from '../../ports/runtime.ts'
 import type { PushLog, UsageCodec } from '../../ports/usage.ts'
 import { throttledWarnings } from '../throttled-warnings.ts'
-import type { UsageAggregator } from './usage-aggregator.ts'
+import type { UsageAggregator } from './aggregate-usage.ts'
 
 interface UsageConsumerOptions {
   readonly aggregator: UsageAggregator

@@ -5,8 +5,8 @@ import {
   raiseUsageRedrives,
 } from '../../../shared/contracts/usage-message.ts'
 import type { PushPart, UsageBatch, UsageDelta } from '../../../shared/domain/usage/usage.ts'
+import { usageAggregator } from '../../../shared/operations/usage/aggregate-usage.ts'
 import { usageConsumer } from '../../../shared/operations/usage/consume-usage.ts'
-import { usageAggregator } from '../../../shared/operations/usage/usage-aggregator.ts'
 import type { Log } from '../../../shared/ports/runtime.ts'
 import type { PushLog, UsageCodec, UsageLedger } from '../../../shared/ports/usage.ts'
 import { openMetrics } from '../../../shared/runtime/metrics.ts'
