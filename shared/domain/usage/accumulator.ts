@@ -4,25 +4,25 @@ import { type DeltaSize, type MessageRoom, messageRoom } from './message-packing
 import { evidentIp } from './revoked-use.ts'
 import type { UsageDelta, UsageEvent } from './usage.ts'
 
-/** Uses that fit into one message. It takes in more until it is taken to be sent. */
+/** Uses that fit into one message. Open to more events until it is taken. */
 export interface MessageDraft {
   readonly deltas: (hashIp: (address: string) => string) => readonly UsageDelta[]
 }
 
-/** Events that wait to be sent, folded: what differs in nothing but its time waits as one. */
+/** Folds events that wait to be sent: events of one hour that differ only in their time become one delta. */
 export interface UsageAccumulator {
-  /** The lot that carries the event from now on; undefined where nothing more may wait. */
+  /** Returns the draft that carries the event, or undefined when `deltasMax` is reached. */
   add(event: UsageEvent, nowMs: number): MessageDraft | undefined
-  /** The lots that still take in events, oldest first. */
+  /** The open drafts, oldest first. */
   readonly waiting: readonly MessageDraft[]
-  /** Closes the oldest lot. Its deltas count against the bound until they are released. */
+  /** Closes the oldest draft. Its deltas count against the bound until they are released. */
   take(): MessageDraft | undefined
   release(draft: MessageDraft): void
 }
 
 interface AccumulatorOptions {
   readonly measure: (delta: UsageDelta) => DeltaSize
-  /** The most deltas that may be waiting or on their way. */
+  /** The most deltas that may wait or be in flight. */
   readonly deltasMax: number
 }
 
@@ -40,19 +40,19 @@ interface Draft extends MessageDraft {
   readonly room: MessageRoom
 }
 
-/** Starts with nothing. The bound is on deltas, not on uses: a busy key costs no more than a quiet one. */
+/** Starts empty. The bound is on deltas, not on uses: a busy key costs no more than a quiet one. */
 export function usageAccumulator({ measure, deltasMax }: AccumulatorOptions): UsageAccumulator {
   const drafts: Draft[] = []
   const cellsByEndpoint = new Map<string, Map<string, Cell[]>>()
-  let held = 0
+  let deltaCount = 0
 
   const open = (first: UsageEvent, hour: number, atMs: number): Cell | undefined => {
-    if (held >= deltasMax) return undefined
+    if (deltaCount >= deltasMax) return undefined
     const delta = deltaOf({ first, hour, count: 1, lastMs: atMs, lastIp: null }, () => '')
     const draft = roomFor(drafts, delta, measure(delta))
     const cell = { first, hour, draft, count: 0, lastMs: atMs, lastIp: first.clientIp }
     draft.cells.push(cell)
-    held++
+    deltaCount++
     const endpoints = entry(cellsByEndpoint, first.keyId, newMap<Cell[]>)
     entry(endpoints, first.endpoint, newList<Cell>).push(cell)
     return cell
@@ -64,7 +64,7 @@ export function usageAccumulator({ measure, deltasMax }: AccumulatorOptions): Us
       const atMs = countedAtMs(event.at.getTime(), nowMs)
       const hour = hourIndex(atMs)
       const alike = cellsByEndpoint.get(event.keyId)?.get(event.endpoint)
-      const cell = alike?.find((one) => isAlike(one, event, hour)) ?? open(event, hour, atMs)
+      const cell = alike?.find((candidate) => isAlike(candidate, event, hour)) ?? open(event, hour, atMs)
       if (cell === undefined) return undefined
       cell.count += event.count
       if (atMs >= cell.lastMs) {
@@ -79,7 +79,7 @@ export function usageAccumulator({ measure, deltasMax }: AccumulatorOptions): Us
       return draft
     },
     release: (draft) => {
-      held -= (draft as Draft).cells.length
+      deltaCount -= (draft as Draft).cells.length
     },
   }
 }
@@ -94,13 +94,13 @@ function isAlike(cell: Cell, event: UsageEvent, hour: number): boolean {
   )
 }
 
-/** Only the newest lot is asked: looking through all of them would make a long queue slow. */
+/** Tries the newest draft only: a search through all drafts would make a long queue slow. */
 function roomFor(drafts: Draft[], delta: UsageDelta, size: DeltaSize): Draft {
   const newest = drafts.at(-1)
-  if (newest?.room.take(delta, size)) return newest
+  if (newest?.room.reserve(delta, size)) return newest
   const cells: Cell[] = []
   const draft: Draft = { cells, room: messageRoom(), deltas: (hashIp) => cells.map((cell) => deltaOf(cell, hashIp)) }
-  draft.room.take(delta, size)
+  draft.room.reserve(delta, size)
   drafts.push(draft)
   return draft
 }
@@ -126,7 +126,7 @@ function deltaOf(cell: Omit<Cell, 'draft'>, hashIp: (address: string) => string)
 function unlist(cellsByEndpoint: Map<string, Map<string, Cell[]>>, cell: Cell): void {
   const { keyId, endpoint } = cell.first
   const endpoints = cellsByEndpoint.get(keyId)
-  const others = endpoints?.get(endpoint)?.filter((one) => one !== cell) ?? []
+  const others = endpoints?.get(endpoint)?.filter((other) => other !== cell) ?? []
   if (others.length > 0) endpoints?.set(endpoint, others)
   else endpoints?.delete(endpoint)
   if (endpoints?.size === 0) cellsByEndpoint.delete(keyId)

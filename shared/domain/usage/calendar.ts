@@ -2,13 +2,13 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
-/** How far in the future an event may claim to be before it is counted as of `now` plus this: clocks differ. */
+/** The tolerated clock skew: an event further in the future is counted as of `now` plus this. */
 const SKEW_MS_MAX = 5 * MINUTE_MS
 
 /** A UTC day is closed for counting once it is more than this many days old. */
 export const SEAL_AFTER_DAYS = 35
 
-/** The time under which an event is counted, in ms since the epoch. */
+/** The time that an event is counted under, in ms since the epoch. */
 export function countedAtMs(eventMs: number, nowMs: number): number {
   return Math.min(eventMs, nowMs + SKEW_MS_MAX)
 }
@@ -18,7 +18,7 @@ export function hourIndex(ms: number): number {
   return Math.floor(ms / HOUR_MS)
 }
 
-// Nearly every use happens in the hour of the one before it.
+// A cache of one: nearly every use is in the same hour as the use before it.
 let latestHour = { index: Number.NaN, name: '' }
 
 /** `YYYYMMDDHH`, UTC. */
@@ -37,7 +37,7 @@ export function dayOfHour(hour: string): string {
   return hour.slice(0, 8)
 }
 
-/** `YYYYMMDD`, UTC, of the day that lies `daysAgo` days before the one of `now`. */
+/** `YYYYMMDD`, UTC, of the day `daysAgo` days before `now`. */
 export function dayName(now: Date, daysAgo = 0): string {
   return new Date(now.getTime() - daysAgo * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')
 }

@@ -3,20 +3,20 @@ import { boundEndpoints } from './endpoint-names.ts'
 import { laterRevokedUse, revokedUseOf } from './revoked-use.ts'
 import type { DayCounters, RevokedUse, UsageDelta } from './usage.ts'
 
-/** One name per key: neither id can hold a `|`. */
+/** A unique name for a key: neither id can contain a `|`. */
 export function keyName(key: Pick<UsageDelta, 'providerId' | 'keyId'>): string {
   return `${key.providerId}|${key.keyId}`
 }
 
-/** The uses that the deltas stand for. */
+/** The number of uses in the deltas. */
 export function countOf(deltas: readonly UsageDelta[]): number {
   return deltas.reduce((sum, delta) => sum + delta.count, 0)
 }
 
 /**
- * The counters after the deltas, all of one partition, were added: one entry per key that a delta names. `before` gives
- * what a key had. The order of the deltas, and how they are split over calls, makes no difference to any counter; to
- * the endpoints none while they are at most 50.
+ * Returns the counters after adding the deltas, all of one partition: one entry for each key that a delta names.
+ * `before` returns the counters that a key had. Neither the order of the deltas nor their split over calls changes a
+ * counter; the same holds for the endpoints while there are at most 50.
  */
 export function addDeltas(
   before: (name: string) => DayCounters | undefined,
@@ -84,14 +84,14 @@ function raise(counts: Map<string, number>, name: string, by: number): void {
   counts.set(name, (counts.get(name) ?? 0) + by)
 }
 
-/** A total order, so that two uses in the same millisecond give the same result in whatever order they are added. */
+/** A total order: two uses in the same millisecond give the same result in any order. */
 function isLater(a: LastUse, b: LastUse): boolean {
   if (a.lastUsedAt !== b.lastUsedAt) return a.lastUsedAt > b.lastUsedAt
   if (a.lastIpHash !== b.lastIpHash) return (a.lastIpHash ?? '') > (b.lastIpHash ?? '')
   return (a.ownerId ?? '') > (b.ownerId ?? '')
 }
 
-/** `Object.fromEntries` makes own properties of any name, `__proto__` too. */
+/** `Object.fromEntries` makes an own property of any name, even of `__proto__`. */
 function finishTally(tally: Tally): DayCounters {
   return {
     ...tally.key,

@@ -1,27 +1,27 @@
-/** The most names that one day of one key keeps apart, `other` not among them. */
+/** The most endpoint names that one day of one key counts separately, without `other`. */
 export const ENDPOINT_NAMES_MAX = 50
 
-/** The most characters that those names take together as JSON, so that a full transaction stays below 2 MB. */
+/** The most characters that these names have together as JSON, so a full transaction stays below 2 MB. */
 export const ENDPOINT_UNITS_MAX = 4096
 
 /** The longest endpoint name, in UTF-16 units. */
 const ENDPOINT_LENGTH_MAX = 255
 
-/** Where the uses of the endpoints are counted that are not among the busiest. */
+/** Counts the uses of all endpoints that are not among the busiest. */
 const OTHER_ENDPOINTS = 'other'
 
-/** Where the uses are counted whose caller named no endpoint. */
+/** Counts the uses whose caller named no endpoint. */
 const UNNAMED_ENDPOINT = '(none)'
 
-/** A name as it is counted: cut to `ENDPOINT_LENGTH_MAX`. */
+/** The name that an endpoint is counted under: cut to `ENDPOINT_LENGTH_MAX`. */
 export function countedEndpoint(name: string): string {
   if (name === '') return UNNAMED_ENDPOINT
   return name.length <= ENDPOINT_LENGTH_MAX ? name : name.slice(0, ENDPOINT_LENGTH_MAX)
 }
 
 /**
- * Keeps the busiest names and adds the rest to `other`, so that the sum stays what it was. A name that was moved to
- * `other` once begins at zero when it is seen again: below the bound the counts are exact, above it they are a ranking.
+ * Keeps the busiest names and adds the rest to `other`, so the sum does not change. A name that was moved to `other`
+ * starts at zero when it is seen again: below the bound the counts are exact, above it they are a ranking.
  */
 export function boundEndpoints(counts: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
   if (counts.size <= ENDPOINT_NAMES_MAX && unitsOf(counts.keys()) <= ENDPOINT_UNITS_MAX) return counts

@@ -6,7 +6,7 @@ const MAX_GROUPS = 1000
 
 export type UsageGrouping = 'key' | 'owner' | 'environment' | 'endpoint'
 
-/** `denied` and `lastUsedAt` are null for endpoints, of which only the uses are counted. */
+/** `denied` and `lastUsedAt` are null for endpoints, where only uses are counted. */
 interface UsageGroup {
   /** Key id, owner id, environment or endpoint; null for keys without an owner. */
   readonly group: string | null
@@ -15,7 +15,7 @@ interface UsageGroup {
   readonly lastUsedAt: string | null
 }
 
-/** The 1,000 groups with the most uses, most first; `other` sums up the rest. */
+/** The 1,000 groups with the most uses, in descending order; `other` sums up the rest. */
 export interface GroupedUsage {
   readonly groups: readonly UsageGroup[]
   readonly other: { readonly groups: number; readonly total: number } | null
@@ -26,13 +26,13 @@ type KeyDay = Pick<
   'keyId' | 'ownerId' | 'environment' | 'day' | 'total' | 'hours' | 'deniedHours' | 'lastUsedAt'
 >
 
-/** Adds up rows as they come, holding one entry per group and no row. */
+/** Adds up a stream of rows. Holds one entry per group and no row. */
 export interface GroupSums {
   add(row: KeyDay): void
   result(): GroupedUsage
 }
 
-/** Groups the rows of a provider's keys. Rows without a use inside the range make no group. */
+/** Groups the rows of a provider's keys. Ignores rows without a use inside the range. */
 export function groupSums(grouping: Exclude<UsageGrouping, 'endpoint'>, range: UsageRange): GroupSums {
   const groups = new Map<string | null, { total: number; denied: number; lastUsedAt: string }>()
   return {

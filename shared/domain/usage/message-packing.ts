@@ -2,25 +2,25 @@ import { keyName } from './counters.ts'
 import { partitionName, partitionOf, splitByPartition } from './partition.ts'
 import type { UsageDelta } from './usage.ts'
 
-/** The largest message, in bytes of UTF-8: base64 makes the queue's 64 KiB of it. */
+/** The largest message, in bytes of UTF-8: as base64 it fills the queue's 64 KiB. */
 export const MESSAGE_BYTES_MAX = 48 * 1024
 
-/** Kept free for what a message says beside its deltas. */
+/** Reserved for the fields of a message beside its deltas. */
 const ENVELOPE_BYTES = 1024
 
-/** The most keys of one partition in a message, so that one transaction holds any message: the fence, its row, 64 keys. */
+/** The most keys of one partition in a message, so one transaction holds any message: the fence, its row, 64 keys. */
 export const KEYS_PER_PARTITION_MAX = 64
 
-/** Bytes that a delta adds to a message at most: once for its key, and for itself. */
+/** The most bytes that a delta adds to a message: `keyBytes` once for its key, `deltaBytes` for itself. */
 export interface DeltaSize {
   readonly keyBytes: number
   readonly deltaBytes: number
 }
 
-/** What is left of one message while it is filled. */
+/** The free room of a message that is being filled. */
 export interface MessageRoom {
-  /** Takes the delta's place, or says that it needs another message. */
-  take(delta: Pick<UsageDelta, 'providerId' | 'keyId' | 'ownerId' | 'hour'>, size: DeltaSize): boolean
+  /** Reserves room for the delta. Returns false when the delta needs another message. */
+  reserve(delta: Pick<UsageDelta, 'providerId' | 'keyId' | 'ownerId' | 'hour'>, size: DeltaSize): boolean
 }
 
 /** An empty message. */
@@ -29,7 +29,7 @@ export function messageRoom(): MessageRoom {
   const headings = new Set<string>()
   const keysByPartition = new Map<string, Set<string>>()
   return {
-    take: (delta, size) => {
+    reserve: (delta, size) => {
       const key = keyName(delta)
       const heading = `${key}|${delta.ownerId}`
       const added = size.deltaBytes + (headings.has(heading) ? 0 : size.keyBytes)
@@ -45,7 +45,7 @@ export function messageRoom(): MessageRoom {
   }
 }
 
-/** The deltas in their order, cut into messages that each keep both limits. */
+/** Cuts the deltas, in their order, into messages that each keep both limits. */
 export function packDeltas(
   deltas: readonly UsageDelta[],
   measure: (delta: UsageDelta) => DeltaSize,
@@ -55,18 +55,18 @@ export function packDeltas(
   for (const delta of deltas) {
     const size = measure(delta)
     const message = messages.at(-1)
-    if (message !== undefined && room.take(delta, size)) {
+    if (message !== undefined && room.reserve(delta, size)) {
       message.push(delta)
       continue
     }
     room = messageRoom()
-    room.take(delta, size)
+    room.reserve(delta, size)
     messages.push([delta])
   }
   return messages
 }
 
-/** Whether the packing rule was kept, without which a batch might never fit into a transaction. */
+/** Whether every partition of a batch fits into one transaction: at most 64 keys each. */
 export function fitsTransactions(deltas: readonly UsageDelta[]): boolean {
   return splitByPartition(deltas).every((part) => new Set(part.deltas.map(keyName)).size <= KEYS_PER_PARTITION_MAX)
 }

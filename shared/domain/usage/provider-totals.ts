@@ -2,8 +2,8 @@ import { addCounts, boundCounts, type DaySums, latest } from './report.ts'
 import type { DayCounters } from './usage.ts'
 
 /**
- * The uses of all keys of a provider on one UTC day. `versions` says how far each of the 16 shards was counted when the
- * sums were made: the count of batches in it.
+ * The uses of all keys of a provider on one UTC day. `versions` is a version vector: the number of batches that each of
+ * the 16 shards had counted when the sums were made.
  */
 export interface ProviderDay extends DaySums {
   readonly providerId: string
@@ -32,16 +32,16 @@ export function totalOf(
 }
 
 /**
- * What to do with totals beside those that are stored. Two roll-ups that overlap may each have counted one shard
- * further than the other: then neither may replace the other, and the day is to be counted `again`.
+ * Compares new totals with the stored totals by version vector. Two overlapping roll-ups may each have counted one
+ * shard further than the other: then neither may replace the other, and the day must be counted `again`.
  */
 export function decideTotals(mine: ProviderDay, stored: ProviderDay | undefined): 'store' | 'keep' | 'again' {
   if (stored === undefined) return 'store'
-  if (reaches(stored.versions, mine.versions)) return 'keep'
-  return reaches(mine.versions, stored.versions) ? 'store' : 'again'
+  if (dominates(stored.versions, mine.versions)) return 'keep'
+  return dominates(mine.versions, stored.versions) ? 'store' : 'again'
 }
 
-function reaches(versions: readonly number[], others: readonly number[]): boolean {
+function dominates(versions: readonly number[], others: readonly number[]): boolean {
   return others.every((other, shard) => (versions[shard] ?? 0) >= other)
 }
 

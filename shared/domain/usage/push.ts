@@ -4,16 +4,16 @@ import { dayName, isClosedDay, SEAL_AFTER_DAYS } from './calendar.ts'
 import { countedEndpoint } from './endpoint-names.ts'
 import type { StatusClass, UsageEvent } from './usage.ts'
 
-/** A use, or `count` uses that are alike, as a caller reports it. */
+/** One use, or `count` identical uses, as a caller reports them. */
 export interface PushedEvent {
   readonly keyId: string
-  /** null: when the batch was received. */
+  /** null: the time when the batch was received. */
   readonly at: Date | null
   readonly outcome: UsageOutcome
   readonly endpoint: string
   readonly statusClass: StatusClass
   readonly count: number
-  /** The caller's name for the event: a second one of that name in the same batch is a duplicate. */
+  /** The caller's id of the event: a second event with this id in the same batch is a duplicate. */
   readonly id: string | null
 }
 
@@ -21,7 +21,7 @@ export type RejectionCode = 'malformed_json' | 'invalid_event' | 'key_not_found'
 
 /** Why one event of a batch is not counted. */
 export interface Rejection {
-  /** Its place in the batch, from 0. */
+  /** The position of the event in the batch, from 0. */
   readonly index: number
   /** RFC 6901, into the event, as a URI fragment. */
   readonly pointer: string
@@ -29,7 +29,7 @@ export interface Rejection {
   readonly detail: string
 }
 
-/** One event of a batch as it was read. */
+/** One parsed event of a batch. */
 export type PushedItem =
   | { readonly kind: 'event'; readonly index: number; readonly event: PushedEvent }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
@@ -47,7 +47,7 @@ export interface PushRecord {
   readonly batchId: string
   /** SHA-256 of the body, hex. */
   readonly bodyDigest: string
-  /** Tells the messages of this try from those of another try at the same batch, which may have been cut otherwise. */
+  /** Separates the messages of this attempt from those of another attempt, which may be cut differently. */
   readonly attempt: string
   readonly acceptedAt: Date
   readonly accepted: number
@@ -55,11 +55,11 @@ export interface PushRecord {
   readonly rejected: readonly Rejection[]
   /** How many messages carry the batch. */
   readonly parts: number
-  /** Whether the queue has acknowledged all of them. */
+  /** Whether the queue has acknowledged every message. */
   readonly sent: boolean
 }
 
-/** A part that was counted: uses in the counters, and uses that came too late for them. */
+/** A counted part: uses in the counters, and uses that came too late for the counters. */
 export interface PushedPart {
   readonly part: number
   readonly applied: number
@@ -73,7 +73,7 @@ export interface PushProgress {
   readonly partsCounted: number
 }
 
-/** Sorts out which events count. `keys` holds the keys of `events` that exist within the caller's reach. */
+/** Decides which events count. `keys` holds the keys of the events that exist within the caller's scope. */
 export function decidePush(items: readonly PushedItem[], keys: ReadonlyMap<string, Key>, now: Date): PushDecision {
   const judged = items.map((item) => (item.kind === 'event' ? judgeEvent(item.index, item.event, keys, now) : item))
   const rejected = judged.flatMap((item) => (item.kind === 'rejected' ? [item.rejection] : []))
@@ -92,12 +92,12 @@ export function decidePush(items: readonly PushedItem[], keys: ReadonlyMap<strin
   return { events, accepted: events.reduce((sum, { count }) => sum + count, 0), duplicate, rejected }
 }
 
-/** The distinct keys that the events of a batch name. */
+/** The distinct key ids in the events of a batch. */
 export function keyIdsOf(items: readonly PushedItem[]): readonly string[] {
   return [...new Set(items.flatMap((item) => (item.kind === 'event' ? [item.event.keyId] : [])))]
 }
 
-/** How far an accepted batch is. */
+/** The progress of an accepted batch. */
 export function pushProgress(record: PushRecord, parts: readonly PushedPart[]): PushProgress {
   const applied = parts.reduce((sum, part) => sum + part.applied, 0)
   const late = parts.reduce((sum, part) => sum + part.late, 0)

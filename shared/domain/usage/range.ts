@@ -10,7 +10,7 @@ const MAX_WINDOW_DAYS = 2
 
 export type Granularity = 'hour' | 'day'
 
-/** One end of a range as the caller wrote it: an instant, or with `wholeDay` a UTC date, `at` being its midnight. */
+/** One end of a range as the caller wrote it: an instant, or with `wholeDay` a UTC date whose midnight is `at`. */
 export interface RangeEdge {
   readonly at: Date
   readonly wholeDay: boolean
@@ -22,14 +22,14 @@ export interface RangeRequest {
   readonly granularity: Granularity
 }
 
-/** Whole UTC hours or days, as the granularity says: `from` is inside, `to` is not. */
+/** Whole UTC hours or days, by granularity: `from` is inclusive, `to` exclusive. */
 export interface UsageRange {
   readonly from: Date
   readonly to: Date
   readonly granularity: Granularity
 }
 
-/** UTC days, `YYYYMMDD`, both inside. */
+/** UTC days, `YYYYMMDD`, both inclusive. */
 export interface DaySpan {
   readonly first: string
   readonly last: string
@@ -55,9 +55,9 @@ export function spanOf(range: { readonly from: Date; readonly to: Date }): DaySp
 }
 
 /**
- * The range that a caller asked for, widened to whole buckets. A date as `to` is inside the range, an instant is not.
- * Without `to` it ends with the current bucket, without `from` it is 30 days long. Throws `invalid_request` for an empty
- * range, for more than 400 days, and for more than 31 days by the hour.
+ * Widens the requested range to whole buckets. A date as `to` is inclusive, an instant exclusive. Without `to` the
+ * range ends with the current bucket, without `from` it is 30 days long. Throws `invalid_request` for an empty range,
+ * for more than 400 days, and for more than 31 days by the hour.
  */
 export function resolveRange(request: RangeRequest, now: Date): UsageRange {
   const { granularity } = request
@@ -70,7 +70,7 @@ export function resolveRange(request: RangeRequest, now: Date): UsageRange {
   return { from, to, granularity }
 }
 
-/** The hours to reconcile: by default the last 24, at most 48. Throws `invalid_request`. */
+/** Returns the hours to reconcile: by default the last 24, at most 48. Throws `invalid_request`. */
 export function resolveWindow(request: Pick<RangeRequest, 'from' | 'to'>, now: Date): UsageRange {
   const { from, to } = resolveEdges({ ...request, granularity: 'hour' }, now, DAY_MS)
   refuseLonger(from, to, MAX_WINDOW_DAYS, '/from', 'must be at most 48 hours before `to`')

@@ -2,7 +2,7 @@ import { DAY_MS, HOUR_MS } from './range.ts'
 import { findGaps, type Gap, pushInstance, type SeenBatch } from './sequence-gaps.ts'
 import type { DayCounters, UsagePartition } from './usage.ts'
 
-/** The longest that a message may wait in the queue before a gap is called a loss. */
+/** The longest that a message may wait in the queue before its gap counts as a loss. */
 const QUEUE_DELAY_MS_MAX = 30 * 60_000
 
 /** A batch as one partition counted it. */
@@ -10,23 +10,23 @@ export interface CountedBatch extends SeenBatch {
   readonly count: number
 }
 
-/** A pushed batch: how many uses were accepted, and how many of them were counted or kept as late. */
+/** A pushed batch: how many uses were accepted, and how many of them were counted or stored as late. */
 interface PushedUses {
   readonly acceptedAt: Date
   readonly accepted: number
-  /** Before that the caller has no answer, so nothing more than what was counted was promised. */
+  /** While false the caller has no answer, so only the counted uses were promised. */
   readonly sent: boolean
   readonly counted: number
 }
 
-/** What one partition holds. */
+/** The contents of one partition. */
 export interface PartitionContents {
   readonly meta: { readonly batches: number; readonly total: number }
   readonly applied: readonly CountedBatch[]
   readonly counters: readonly Pick<DayCounters, 'total'>[]
 }
 
-/** Three ways to the same sum, and two to the same count of batches: equal in every committed state of a partition. */
+/** One sum computed in three ways, one count of batches in two: equal in every committed state of a partition. */
 export interface PartitionBalance extends UsagePartition {
   readonly metaTotal: number
   readonly batchesTotal: number
@@ -36,17 +36,17 @@ export interface PartitionBalance extends UsagePartition {
 }
 
 export interface ReconciliationInput {
-  /** Whole hours; `to` is not inside. */
+  /** Whole hours; `to` is exclusive. */
   readonly from: Date
   readonly to: Date
   readonly now: Date
-  /** From one day before the window to one day after it, so that no boot is cut. */
+  /** From one day before the window to one day after it, so that no boot is cut off. */
   readonly applied: readonly CountedBatch[]
   readonly late: readonly CountedBatch[]
   readonly pushes: readonly PushedUses[]
 }
 
-/** Uses, or where it says so batches, of one hour: the hour in which their message was made, or acknowledged, or accepted. */
+/** Uses, or batches by name, of one hour: the hour when the message was made or acknowledged, or the push accepted. */
 interface ReconciledHour {
   readonly start: Date
   appliedUses: number
@@ -65,14 +65,14 @@ export interface Reconciliation {
   readonly gaps: readonly (Gap & { readonly missing: boolean })[]
 }
 
-/** Where the reading of batches has to begin and end for a window. */
+/** The time range in which batches must be read for a window. */
 export function readingOf(window: { readonly from: Date; readonly to: Date }): { from: Date; to: Date } {
   return { from: new Date(window.from.getTime() - DAY_MS), to: new Date(window.to.getTime() + DAY_MS) }
 }
 
 /**
- * Where the uses of every hour are. What the queue acknowledged and nobody has seen is in flight for 30 minutes, and
- * missing from then on.
+ * Reports where the uses of every hour are. A batch that the queue acknowledged and no consumer has counted is in
+ * flight for 30 minutes, and missing from then on.
  */
 export function reconcile(input: ReconciliationInput): Reconciliation {
   const hours = emptyHours(input)
@@ -90,7 +90,7 @@ export function reconcile(input: ReconciliationInput): Reconciliation {
   return { hours, gaps }
 }
 
-/** Adds up a partition in every way it can be. */
+/** Adds up a partition in every way. */
 export function balanceOf(partition: UsagePartition, contents: PartitionContents): PartitionBalance {
   return {
     ...partition,
@@ -102,7 +102,7 @@ export function balanceOf(partition: UsagePartition, contents: PartitionContents
   }
 }
 
-/** Whether all ways lead to the same sum. */
+/** Whether all sums and counts agree. */
 export function isBalanced(balance: PartitionBalance): boolean {
   const { metaTotal, batchesTotal, countersTotal, metaBatches, batches } = balance
   return metaTotal === batchesTotal && metaTotal === countersTotal && metaBatches === batches
@@ -110,7 +110,7 @@ export function isBalanced(balance: PartitionBalance): boolean {
 
 type HourCount = Exclude<keyof ReconciledHour, 'start'>
 
-/** A batch lies in every partition that it touches; it is one batch all the same. */
+/** A batch has a row in every partition that it touches, and counts as one batch. */
 function countApplied(applied: readonly CountedBatch[], hourAt: (at: Date) => ReconciledHour | undefined): void {
   const seen = new Set<string>()
   for (const batch of applied) {

@@ -5,7 +5,7 @@ import type { DayCounters } from './usage.ts'
 /** Counts by name: of outcomes, status classes or endpoints. */
 export type Counts = Readonly<Record<string, number>>
 
-/** What is added up: the counters of one UTC day, of one key or of many. */
+/** The counters of one UTC day that are added up, of one key or of many. */
 export type DaySums = Pick<
   DayCounters,
   'day' | 'total' | 'hours' | 'deniedHours' | 'outcomes' | 'statusClasses' | 'endpoints' | 'lastUsedAt'
@@ -27,8 +27,8 @@ interface UsageBucket extends Uses {
 }
 
 /**
- * Uses in a range of time. `totals` and `buckets` cover exactly the range; the `by…` counts are kept per day and cover
- * `breakdownFrom` up to `breakdownTo`: the range widened to whole UTC days.
+ * Uses in a range of time. `totals` and `buckets` cover exactly the range. The `by…` counts are stored per day and
+ * cover `breakdownFrom` up to `breakdownTo`: the range widened to whole UTC days.
  */
 export interface UsageSummary {
   readonly range: UsageRange
@@ -37,14 +37,14 @@ export interface UsageSummary {
   readonly breakdownTo: Date
   readonly byOutcome: Counts
   readonly byStatus: Counts
-  /** The busiest, the rest under `other`. */
+  /** The busiest endpoints; `other` counts the rest. */
   readonly byEndpoint: Counts
   readonly lastUsedAt: string | null
-  /** One for every hour or day of the range, in order, unused ones too. */
+  /** One for every hour or day of the range, in order, also without a use. */
   readonly buckets: readonly UsageBucket[]
 }
 
-/** Adds up days; those outside the range count for nothing. */
+/** Adds up days. Ignores days outside the range. */
 export function summarize(range: UsageRange, rows: readonly DaySums[]): UsageSummary {
   const span = spanOf(range)
   const inside = rows.filter(({ day }) => day >= span.first && day <= span.last)
@@ -64,7 +64,7 @@ export function summarize(range: UsageRange, rows: readonly DaySums[]): UsageSum
   }
 }
 
-/** Uses and refused uses of one day that lie inside the range. */
+/** The uses and refused uses of one day inside the range. */
 export function usesWithin(range: UsageRange, row: Pick<DaySums, 'day' | 'hours' | 'deniedHours'>): Uses {
   const midnight = startOfDay(row.day).getTime()
   const first = Math.max(0, (range.from.getTime() - midnight) / HOUR_MS)
@@ -72,7 +72,7 @@ export function usesWithin(range: UsageRange, row: Pick<DaySums, 'day' | 'hours'
   return { total: sum(row.hours.slice(first, end)), denied: sum(row.deniedHours.slice(first, end)) }
 }
 
-/** The latest of ISO 8601 UTC instants, or null where there is none. */
+/** The latest of ISO 8601 UTC instants, or null for none. */
 export function latest(instants: readonly string[]): string | null {
   return instants.reduce<string | null>((last, at) => (last === null || at > last ? at : last), null)
 }
@@ -86,7 +86,7 @@ export function addCounts(counts: readonly Counts[]): Counts {
   return Object.fromEntries(added)
 }
 
-/** Keeps the busiest endpoints, the rest under `other`. */
+/** Keeps the busiest endpoints; `other` counts the rest. */
 export function boundCounts(endpoints: Counts): Counts {
   return Object.fromEntries(boundEndpoints(new Map(Object.entries(endpoints))))
 }

@@ -1,6 +1,6 @@
 import { decodeTime } from 'ulid'
 
-/** A batch that was counted, or kept as late: the queue's promise for it was held. */
+/** A batch that was counted, or stored as late: the queue delivered it. */
 export interface SeenBatch {
   /** `<instance>.<boot>.<seq>` */
   readonly batchId: string
@@ -9,17 +9,17 @@ export interface SeenBatch {
   readonly at: string
 }
 
-/** Numbers of one boot, both ends among them, that nobody has seen although the queue acknowledged their messages. */
+/** An inclusive range of sequence numbers that the queue acknowledged and no consumer has counted. */
 export interface Gap {
   readonly instance: string
   readonly boot: string
   readonly first: number
   readonly last: number
-  /** By when the last of them was acknowledged at the latest. */
+  /** When all of them were acknowledged, at the latest. */
   readonly ackedAt: Date
 }
 
-/** Parts of pushed batches travel under this name; their numbers are kept beside the batch, not found by gaps. */
+/** The instance name of pushed parts. Their numbers are stored with the push, so they need no search for gaps. */
 export const pushInstance = 'push'
 
 interface Boot {
@@ -29,9 +29,9 @@ interface Boot {
 }
 
 /**
- * The batches that the queue took and that nobody has seen. A number at or above the boot's watermark (the highest
- * `ackedBelow`) is no gap: its message was perhaps never acknowledged, so its uses were never promised. `readFrom` is
- * where the reading of batches began: for a boot that is older, numbers below the lowest one seen are not judged.
+ * Finds the batches that the queue acknowledged and no consumer has counted. A number at or above the boot's watermark
+ * (the highest `ackedBelow`) is no gap: its message was perhaps never acknowledged, so its uses were never promised.
+ * `readFrom` is where the reading of batches began: for an older boot, numbers below the lowest seen are not judged.
  */
 export function findGaps(batches: Iterable<SeenBatch>, readFrom: Date): readonly Gap[] {
   return [...groupByBoot(batches).values()].flatMap((boot) => gapsOf(boot, readFrom))
@@ -67,7 +67,7 @@ function gapsOf({ instance, boot, seen }: Boot, readFrom: Date): readonly Gap[] 
   return gaps
 }
 
-/** Ever higher watermarks with the time when each was first told of, in order of time. */
+/** The rising watermarks, each with the time when a batch first reported it, in order of time. */
 function acknowledgements(batches: readonly SeenBatch[]): readonly SeenBatch[] {
   let watermark = 0
   return batches
@@ -79,7 +79,7 @@ function acknowledgements(batches: readonly SeenBatch[]): readonly SeenBatch[] {
     })
 }
 
-/** The acknowledged ones among the numbers from `first` to `last`, as runs that were acknowledged by the same time. */
+/** The acknowledged numbers from `first` to `last`, as runs that were acknowledged by the same time. */
 function acknowledgedRuns(first: number, last: number, acknowledged: readonly SeenBatch[]) {
   const runs: { first: number; last: number; ackedAt: Date }[] = []
   let next = first
@@ -92,7 +92,7 @@ function acknowledgedRuns(first: number, last: number, acknowledged: readonly Se
   return runs
 }
 
-/** A boot is named by a ULID made at its start. */
+/** The name of a boot is a ULID made at its start. */
 function startedSince(boot: string, readFrom: Date): boolean {
   try {
     return decodeTime(boot) >= readFrom.getTime()

@@ -3,7 +3,7 @@ import type { UsageOutcome } from '../keys/verdict.ts'
 
 export type StatusClass = '1xx' | '2xx' | '3xx' | '4xx' | '5xx'
 
-/** One use of a known key, or `count` uses that are alike. */
+/** One use of a known key, or `count` identical uses. */
 export interface UsageEvent {
   readonly providerId: string
   readonly keyId: string
@@ -11,14 +11,14 @@ export interface UsageEvent {
   readonly environment: Environment
   readonly at: Date
   readonly outcome: UsageOutcome
-  /** The caller's name for what was called; '' where it gave none. */
+  /** The caller's name for what was called; '' when it gave none. */
   readonly endpoint: string
   readonly statusClass: StatusClass
   readonly count: number
   readonly clientIp: string | null
 }
 
-/** Uses of one key that share hour, outcome, endpoint and status class: the unit that travels and is added up. */
+/** Uses of one key that share hour, outcome, endpoint and status class: the unit of messages and of counting. */
 export interface UsageDelta {
   readonly providerId: string
   readonly keyId: string
@@ -34,20 +34,20 @@ export interface UsageDelta {
   readonly lastUsedAt: string
   /** Keyed hash of the last client address, at most 32 ASCII characters. */
   readonly lastIpHash: string | null
-  /** The last client address itself, only of uses of a revoked key: they are evidence. At most 39 characters. */
+  /** The last client address in clear, only for uses of a revoked key, as evidence. At most 39 characters. */
   readonly lastIp: string | null
 }
 
-/** A use of a key that had been revoked. */
+/** A use of a revoked key. */
 export interface RevokedUse {
   /** ISO 8601 UTC. */
   readonly at: string
   readonly endpoint: string
-  /** null where the caller named none. */
+  /** null when the caller named none. */
   readonly clientIp: string | null
 }
 
-/** Which part of which pushed batch a message carries. */
+/** The part of a pushed batch that a message carries. */
 export interface PushPart {
   readonly providerId: string
   readonly batchId: string
@@ -58,7 +58,7 @@ export interface PushPart {
 export interface UsageBatch {
   /** `<instance>.<boot>.<seq>`, made once and reused on every resend. `seq` runs 1, 2, 3 … without a gap per boot. */
   readonly batchId: string
-  /** Every sequence number of this boot below this one was acknowledged by the queue when the message was made. */
+  /** A watermark: the queue had acknowledged every lower sequence number of this boot when the message was made. */
   readonly ackedBelow: number
   /** ISO 8601 UTC, when the message was made. */
   readonly at: string
@@ -81,15 +81,15 @@ export interface DayCounters {
   readonly deniedHours: readonly number[]
   readonly outcomes: Readonly<Record<string, number>>
   readonly statusClasses: Readonly<Record<string, number>>
-  /** At most 50 names, the busiest; the rest is under `other`. */
+  /** At most 50 names, the busiest; `other` counts the rest. */
   readonly endpoints: Readonly<Record<string, number>>
   readonly lastUsedAt: string
   readonly lastIpHash: string | null
-  /** The last use after the key was revoked; null for none on that day. */
+  /** The last use after the key was revoked; null when there was none on that day. */
   readonly lastRevokedUse: RevokedUse | null
 }
 
-/** Where counters live: one UTC day (`YYYYMMDD`), one of 16 shards (`00` … `15`). */
+/** A partition of the counters: one UTC day (`YYYYMMDD`), one of 16 shards (`00` … `15`). */
 export interface UsagePartition {
   readonly day: string
   readonly shard: string

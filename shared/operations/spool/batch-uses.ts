@@ -11,8 +11,8 @@ export interface BatchNeeds {
 }
 
 /**
- * Puts the lots of a producer, which are all that it has loose, into batches with the numbers after its last one. With
- * `full` nothing has changed. `at` is when the uses were recorded.
+ * Stores the drafts of a producer, which hold all of its loose uses, as batches with the numbers after its last one.
+ * `full` changes nothing. `at` is when the uses were recorded.
  */
 export function batchUses(
   { codec, hashIp }: BatchNeeds,
@@ -35,8 +35,8 @@ export function batchUses(
 }
 
 /**
- * Puts what killed processes had loose into batches: under their own names and next numbers, so that no number of theirs
- * is ever missing, and as of the time of the uses, so that reconciliation finds them on their day.
+ * Batches the loose uses of killed processes. A batch gets its producer's name and next number, so the sequence of that
+ * producer has no gap, and the time of its last use, so reconciliation finds it on its day.
  */
 export function batchOrphanedUses(needs: BatchNeeds & { readonly clock: Clock }, spool: UsageSpool): void {
   for (const { producer, events } of spool.loose()) {

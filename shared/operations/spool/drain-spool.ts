@@ -11,68 +11,68 @@ export interface DrainNeeds {
   readonly scheduler: Scheduler
   readonly meter: Meter
   readonly log: Log
-  /** A number in [0, 1), for the spread of retries. */
+  /** Returns a number in [0, 1): the full jitter of the backoff. */
   readonly jitter: () => number
-  /** The longest pause between two tries. */
+  /** The longest backoff between two tries. */
   readonly intervalMs: number
 }
 
-/** Sends what is in a spool, oldest first, each batch under one id until the queue has it. */
+/** Sends the batches of a spool, oldest first. Retries each under one id until the queue acknowledges it. */
 export interface SpoolDrain {
-  /** Something was sealed. */
+  /** Call after batches were stored. */
   wake(): void
-  /** Whether the queue took the last message. */
+  /** Whether the last message was acknowledged by the queue and removed from the spool. */
   isHealthy(): boolean
-  /** Resolves when the spool is empty, or the queue did not take a message. */
+  /** Resolves when the spool is empty, or after a failure. */
   flush(): Promise<void>
-  /** Sends nothing more; resolves when nothing is under way. */
+  /** Starts no more sends. Resolves when no message is in flight. */
   stop(): Promise<void>
 }
 
 const SENDS_MAX = 2
-const FIRST_RETRY_MS = 50
+const FIRST_BACKOFF_MS = 50
 
-/** At most two messages are on their way at a time. A failure ends in a pause, twice as long every time. */
+/** Keeps at most two messages in flight. Every failure in a row doubles the backoff. */
 export function spoolDrain(needs: DrainNeeds, spool: UsageSpool): SpoolDrain {
   const warn = throttledWarnings(needs.log, needs.clock)
-  const underWay = new Map<string, Promise<void>>()
+  const inFlight = new Map<string, Promise<void>>()
   let failures = 0
-  let paused = false
+  let backingOff = false
   let stopped = false
 
   const pump = (): void => {
-    if (paused || stopped) return
+    if (backingOff || stopped) return
     try {
       for (const batch of spool.oldest(SENDS_MAX)) begin(batch)
     } catch (error) {
-      complainOf(warn, error, failures)
-      pause()
+      warnOf(warn, error, failures)
+      backOff()
     }
   }
 
   const begin = (batch: SpooledBatch): void => {
     const id = batchId(batch)
-    if (underWay.size < SENDS_MAX && !underWay.has(id)) underWay.set(id, send(id, batch))
+    if (inFlight.size < SENDS_MAX && !inFlight.has(id)) inFlight.set(id, send(id, batch))
   }
 
   const send = async (id: string, batch: SpooledBatch): Promise<void> => {
     const moved = await move(needs, spool, batch).then(
       () => true,
-      (error: unknown) => complainOf(warn, error, failures),
+      (error: unknown) => warnOf(warn, error, failures),
     )
-    underWay.delete(id)
+    inFlight.delete(id)
     if (moved) failures = 0
-    else pause()
+    else backOff()
     pump()
   }
 
-  const pause = (): void => {
-    if (paused) return
-    const mostMs = Math.min(needs.intervalMs, FIRST_RETRY_MS * 2 ** failures)
+  const backOff = (): void => {
+    if (backingOff) return
+    const maxMs = Math.min(needs.intervalMs, FIRST_BACKOFF_MS * 2 ** failures)
     failures++
-    paused = true
-    needs.scheduler.after(mostMs * needs.jitter(), () => {
-      paused = false
+    backingOff = true
+    needs.scheduler.after(maxMs * needs.jitter(), () => {
+      backingOff = false
       pump()
     })
   }
@@ -82,23 +82,23 @@ export function spoolDrain(needs: DrainNeeds, spool: UsageSpool): SpoolDrain {
     isHealthy: () => failures === 0,
     flush: async () => {
       pump()
-      while (underWay.size > 0 && failures === 0) await Promise.race(underWay.values())
+      while (inFlight.size > 0 && failures === 0) await Promise.race(inFlight.values())
     },
     stop: async () => {
       stopped = true
-      await Promise.all(underWay.values())
+      await Promise.all(inFlight.values())
     },
   }
 }
 
-/** Sends one batch after the other until the spool is empty. Throws what the queue or the disk throws. */
+/** Sends one batch after another until the spool is empty. Throws the error of the queue or of the disk. */
 export async function drainOnce(needs: MoveNeeds, spool: UsageSpool): Promise<void> {
   for (let [batch] = spool.oldest(1); batch !== undefined; [batch] = spool.oldest(1)) await move(needs, spool, batch)
 }
 
 type MoveNeeds = Pick<DrainNeeds, 'queue' | 'meter'>
 
-/** A crash in between sends the batch once more, under its id. */
+/** At least once: a crash before the removal sends the batch again, under the same id. */
 async function move({ queue, meter }: MoveNeeds, spool: UsageSpool, batch: SpooledBatch): Promise<void> {
   try {
     await queue.send(batch.body)
@@ -110,7 +110,7 @@ async function move({ queue, meter }: MoveNeeds, spool: UsageSpool, batch: Spool
   spool.remove(batch)
 }
 
-function complainOf(warn: Warn, error: unknown, failures: number): false {
+function warnOf(warn: Warn, error: unknown, failures: number): false {
   const cause = error instanceof AppError ? error.code : 'disk'
   warn('A usage message waits in the spool and is sent again.', { failures: failures + 1, cause })
   return false

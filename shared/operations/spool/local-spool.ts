@@ -9,12 +9,12 @@ import { type ReplayNeeds, replayRevocations, revocationReplay } from './replay-
 import { type SpoolRecorder, spoolRecorder } from './spool-recorder.ts'
 
 export interface LocalSpoolNeeds extends DrainNeeds, BatchNeeds, ReplayNeeds {
-  /** Opens this process's file; undefined where none can be had. Called once. */
+  /** Opens this process's file. Returns undefined when no file is available. Called once. */
   readonly open: () => Spool | undefined
   readonly orphaned: OrphanedSpools
-  /** `<instance>.<boot>`, which no other start of any process ever had. */
+  /** `<instance>.<boot>`, unique to this start of the process. */
   readonly producer: string
-  /** Records where there is no file, or no longer. */
+  /** Records uses when there is no file. */
   readonly strict: () => BufferedRecorder
 }
 
@@ -22,17 +22,17 @@ export interface LocalSpoolNeeds extends DrainNeeds, BatchNeeds, ReplayNeeds {
 export interface SpoolState {
   readonly batches: number
   readonly bytes: number
-  /** 0 where no batch waits. */
+  /** 0 when no batch waits. */
   readonly oldestAgeMs: number
   readonly pendingRevocations: number
 }
 
-/** Everything that lives on the local disk until a dependency takes it. Opens nothing before it is started or asked. */
+/** Everything that waits on the local disk for a dependency. Opens nothing before `start` or the first call. */
 export interface LocalSpool extends Background {
   readonly recorder: BufferedRecorder
-  /** `put` throws where there is no file. */
+  /** `put` throws when there is no file. */
   readonly pendingRevocations: Pick<RevocationSpool, 'put'>
-  /** undefined where there is no file, or where it failed. */
+  /** Returns undefined when there is no file, or after it failed. */
   state(): SpoolState | undefined
 }
 
@@ -44,8 +44,8 @@ interface Opened extends Spool {
 const ADOPT_EVERY_MS = 30_000
 
 /**
- * From the start on, what an earlier process left is in force again and on its way: first the revocations, then the uses.
- * Files that nobody has are emptied too, now and every half minute.
+ * At start, revocations of an earlier process take effect again and are replayed first; then its uses are sent.
+ * Orphaned files are drained too, at start and every 30 s.
  */
 export function localSpool(needs: LocalSpoolNeeds): LocalSpool {
   const opened = once(() => openSpool(needs))
@@ -54,7 +54,7 @@ export function localSpool(needs: LocalSpoolNeeds): LocalSpool {
   let cancelAdoption: () => void = () => undefined
 
   const adopt = (): void => {
-    const adopting = needs.orphaned.visit((spool) => emptyLeftSpool(needs, spool))
+    const adopting = needs.orphaned.visit((spool) => drainOrphanedSpool(needs, spool))
     void adopting.catch(() => warn('What another process left on the local disk is not sent yet.', {}))
     cancelAdoption = needs.scheduler.after(ADOPT_EVERY_MS, adopt)
   }
@@ -107,7 +107,7 @@ function openSpool(needs: LocalSpoolNeeds): Opened | undefined {
   }
 }
 
-async function emptyLeftSpool(needs: LocalSpoolNeeds, { usage, revocations }: Spool): Promise<void> {
+async function drainOrphanedSpool(needs: LocalSpoolNeeds, { usage, revocations }: Spool): Promise<void> {
   for (const key of revocations.list()) needs.keyLookup.revokeHere(key)
   await replayRevocations(needs, revocations)
   batchOrphanedUses(needs, usage)

@@ -5,31 +5,31 @@ import type { RevocationSpool } from '../../ports/keys.ts'
 import type { Log, Scheduler } from '../../ports/runtime.ts'
 import { type WriteRevocationNeeds, writeRevocation } from '../keys/revoke-key.ts'
 
-interface SettleNeeds extends WriteRevocationNeeds {
+interface ReplayOnceNeeds extends WriteRevocationNeeds {
   readonly log: Log
 }
 
-export interface ReplayNeeds extends SettleNeeds {
+export interface ReplayNeeds extends ReplayOnceNeeds {
   readonly scheduler: Scheduler
-  /** A number in [0, 1), for the spread of retries. */
+  /** Returns a number in [0, 1): the full jitter of the backoff. */
   readonly jitter: () => number
-  /** The longest pause between two tries. */
+  /** The longest backoff between two tries. */
   readonly intervalMs: number
 }
 
-const FIRST_PAUSE_MS = 500
+const FIRST_BACKOFF_MS = 500
 
-/** Tries again and again, with growing pauses, for as long as any revocation waits. */
+/** Retries with exponential backoff while any revocation waits. */
 export function revocationReplay(needs: ReplayNeeds, spool: () => RevocationSpool | undefined) {
   let waiting = 0
   let failures = 0
   let cancel: (() => void) | undefined
   let stopped = false
 
-  const soon = (): void => {
+  const scheduleRetry = (): void => {
     if (stopped || cancel !== undefined) return
-    const mostMs = Math.min(needs.intervalMs, FIRST_PAUSE_MS * 2 ** failures)
-    cancel = needs.scheduler.after(mostMs * needs.jitter(), () => {
+    const maxMs = Math.min(needs.intervalMs, FIRST_BACKOFF_MS * 2 ** failures)
+    cancel = needs.scheduler.after(maxMs * needs.jitter(), () => {
       cancel = undefined
       void now()
     })
@@ -45,15 +45,15 @@ export function revocationReplay(needs: ReplayNeeds, spool: () => RevocationSpoo
     } catch {
       failures++
     }
-    if (waiting > 0) soon()
+    if (waiting > 0) scheduleRetry()
   }
 
   return {
     now,
-    /** Another one waits. */
+    /** Call after a revocation was put into the spool. */
     added: () => {
       waiting++
-      soon()
+      scheduleRetry()
     },
     waiting: () => waiting,
     stop: () => {
@@ -64,16 +64,19 @@ export function revocationReplay(needs: ReplayNeeds, spool: () => RevocationSpoo
 }
 
 /**
- * Carries out what was revoked while the store was away, as of the time when it was asked for, and forgets what is done.
- * A key that was revoked meanwhile keeps its first revocation.
+ * Writes the revocations that were made while the store was down, each as of the time of its request, and removes every
+ * one that is done. A key that was revoked meanwhile keeps its first revocation.
  */
-export async function replayRevocations(needs: SettleNeeds, spool: RevocationSpool): Promise<void> {
+export async function replayRevocations(needs: ReplayOnceNeeds, spool: RevocationSpool): Promise<void> {
   for (const key of spool.list()) {
-    if (await isSettled(needs, key)) spool.remove(key.keyId)
+    if (await isReplayed(needs, key)) spool.remove(key.keyId)
   }
 }
 
-async function isSettled(needs: SettleNeeds, { keyId, providerId, revocation, replacedBy }: Key): Promise<boolean> {
+async function isReplayed(
+  needs: ReplayOnceNeeds,
+  { keyId, providerId, revocation, replacedBy }: Key,
+): Promise<boolean> {
   if (revocation === null) return true
   const scope = providerId === '*' ? everyProvider : oneProvider(providerId)
   try {

@@ -12,24 +12,24 @@ import type { SpoolDrain } from './drain-spool.ts'
 interface SpoolRecorderOptions extends BatchNeeds {
   readonly spool: UsageSpool
   readonly drain: Pick<SpoolDrain, 'wake' | 'isHealthy' | 'flush'>
-  /** `<instance>.<boot>`, which no other start of any process ever had. */
+  /** `<instance>.<boot>`, unique to this start of the process. */
   readonly producer: string
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly meter: Meter
   readonly log: Log
-  /** How long uses are gathered into one message while the queue does not answer; at most a second while it does. */
+  /** How long uses are gathered into one message while the queue is down; at most 1 s while it is up. */
   readonly intervalMs: number
-  /** Takes over where the disk fails: never less than what was promised. */
+  /** Takes over when the disk fails, so no durability that was promised is lost. */
   readonly strict: () => BufferedRecorder
 }
 
 export interface SpoolRecorder extends BufferedRecorder {
-  /** Whether the disk failed, so that another recorder has taken over. */
+  /** Whether the disk failed and another recorder took over. */
   hasFailed(): boolean
 }
 
-/** The uses of one turn of the event loop, and those who wait for them. */
+/** The uses of one turn of the event loop, and the promise that their callers wait for. */
 interface Turn {
   readonly events: UsageEvent[]
   readonly promise: Promise<void>
@@ -38,16 +38,17 @@ interface Turn {
 }
 
 const GATHER_MS = 1000
-/** Loose uses take more room than the batch that they become: with few keys they would fill the spool while that is small. */
+/** Loose uses take more room than their batch: many uses of few keys would fill the spool, their batch would not. */
 const LOOSE_USES_MAX = 20_000
 
 /**
- * Keeps uses on the local disk before `record` resolves: all of one turn of the event loop with one sync. From there they
- * go to the queue in batches. A full spool refuses; after a failure of the disk another recorder takes over.
+ * The outbox pattern: uses are on the local disk before `record` resolves, and go from there to the queue in batches.
+ * One sync stores all uses of one turn of the event loop (group commit). A full spool refuses uses. After a failure of
+ * the disk another recorder takes over.
  */
 export function spoolRecorder(options: SpoolRecorderOptions): SpoolRecorder {
   const { spool, drain, producer, meter } = options
-  const disk = careful(options.log)
+  const disk = failStop(options.log)
   const batching = usesToBatch(options, disk)
   const warn = throttledWarnings(options.log, options.clock)
   let turn: Turn | undefined
@@ -56,14 +57,14 @@ export function spoolRecorder(options: SpoolRecorderOptions): SpoolRecorder {
     if (turn === undefined) return
     const { events, resolve, reject } = turn
     turn = undefined
-    const kept = disk.attempt(() => spool.append(producer, events))
-    meter.count('auth_api_usage_events_total', { result: kept === 'kept' ? 'recorded' : 'refused' }, events.length)
-    if (kept === 'kept') {
+    const appended = disk.attempt(() => spool.append(producer, events))
+    meter.count('auth_api_usage_events_total', { result: appended === 'kept' ? 'recorded' : 'refused' }, events.length)
+    if (appended === 'kept') {
       batching.add(events)
       resolve()
       return
     }
-    if (kept === 'full') warn('The spool of uses is full.', { bytes: spool.fill().bytes })
+    if (appended === 'full') warn('The spool of uses is full.', { bytes: spool.fill().bytes })
     reject(refusal())
   }
 
@@ -85,7 +86,7 @@ export function spoolRecorder(options: SpoolRecorderOptions): SpoolRecorder {
   }
 }
 
-/** Uses that are loose on the disk, folded in memory into what a batch says of them. */
+/** The loose uses on the disk, folded in memory into the drafts of their batches. */
 function usesToBatch(options: SpoolRecorderOptions, disk: Disk) {
   const { spool, drain, producer, clock, scheduler, intervalMs } = options
   const accumulator = usageAccumulator({ measure: options.codec.measure, deltasMax: Infinity })
@@ -115,7 +116,7 @@ function usesToBatch(options: SpoolRecorderOptions, disk: Disk) {
       const nowMs = clock.now().getTime()
       for (const event of events) accumulator.add(event, nowMs)
       loose += events.length
-      // A draft with another one behind it is full.
+      // A draft with another draft behind it is full.
       if (accumulator.waiting.length > 1 || loose >= LOOSE_USES_MAX) batchNow()
       else batchLater()
     },
@@ -124,13 +125,13 @@ function usesToBatch(options: SpoolRecorderOptions, disk: Disk) {
 }
 
 interface Disk {
-  /** What `step` says, or `failed`: then, and from then on, nobody knows what is on the disk. */
+  /** Returns the result of `step`, or `failed`. After the first failure the contents of the disk are unknown. */
   attempt<Result>(step: () => Result): Result | 'failed'
   failed(): boolean
 }
 
-/** What may be on the disk is sent by nobody before the next start, which looks: sent from memory, it might count twice. */
-function careful(log: Log): Disk {
+/** Uses that may be on the disk wait for the next start, which reads it: sent from memory, they might count twice. */
+function failStop(log: Log): Disk {
   let failed = false
   return {
     attempt: (step) => {

@@ -13,7 +13,7 @@ export interface SubmitResult {
 export interface UsageAggregator {
   /**
    * Counts a batch in every partition that it touches. Idempotent: each partition counts it once, however often and
-   * wherever it is submitted. Resolves when all partitions hold it. Throws when one could not be reached: submit it again.
+   * wherever it is submitted. Resolves when all partitions hold the batch. Throws when one did not: submit it again.
    */
   submit(batch: UsageBatch): Promise<SubmitResult>
 }
@@ -109,7 +109,7 @@ function partitionCounter(partition: UsagePartition, options: CommitOptions): Pa
   }
 }
 
-/** From the front, as many batches as one transaction holds beside the fence, and at least one: a batch is never split. */
+/** As many of the oldest batches as one transaction holds beside the fence, at least one: a batch is never split. */
 function takeGroup(waiting: Entry[], rowsMax: number): readonly Entry[] {
   const keys = new Set<string>()
   let size = 0

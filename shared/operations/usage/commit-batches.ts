@@ -4,9 +4,11 @@ import { addDeltas } from '../../domain/usage/counters.ts'
 import type { UsageDelta, UsagePartition } from '../../domain/usage/usage.ts'
 import type { Clock, Scheduler } from '../../ports/runtime.ts'
 import type { AppliedBatch, LateUsage, UsageLedger } from '../../ports/usage.ts'
-import { type KnownState, partitionCache } from './partition-cache.ts'
+import { type CachedState, partitionCache } from './partition-cache.ts'
 
-/** What a partition did with a batch. `duplicate`: it had counted it before. `late`: it is sealed, the batch is kept aside. */
+/**
+ * The outcome of a batch in one partition. `duplicate`: counted before. `late`: sealed, so the batch is stored as late.
+ */
 export type BatchOutcome = 'applied' | 'duplicate' | 'late'
 
 /** The part of a batch that one partition counts. */
@@ -20,9 +22,9 @@ export interface CommitOptions {
   readonly late: LateUsage
   readonly clock: Pick<Clock, 'now'>
   readonly scheduler: Scheduler
-  /** A number in [0, 1), for the spread of retries. */
+  /** Returns a number in [0, 1): the full jitter of the backoff. */
   readonly jitter: () => number
-  /** Where less than 100: what is merged into one transaction. */
+  /** Bounds the rows of a merged transaction; 100 by default. */
   readonly rowsPerTransaction?: number
 }
 
@@ -30,51 +32,51 @@ type Outcomes = Map<string, BatchOutcome>
 
 const TRIES_MAX = 40
 const ERRORS_MAX = 5
-const RETRY_STEP_MS = 30
+const BACKOFF_STEP_MS = 30
 
 /**
- * Returns a function that counts batches, each with an id of its own, in one transaction: each batch's dedupe row, the
- * counters as absolute values, and the fence under which they were read, all or nothing. Hence at every moment the
- * counters are the sum of exactly those batches that have a row. It throws when it could not learn what became of a
- * batch, which may then count or not: give it the batch again. Run it once at a time per partition.
+ * Returns a function that counts batches with distinct ids in one atomic transaction: a dedupe row for each batch, the
+ * counters as absolute values, and the fence under which the counters were read. Hence the counters are always the sum
+ * of exactly the batches that have a row. The function throws when the result of a commit is unknown: a batch may or
+ * may not count, so submit it again. Run one call at a time per partition.
  */
 export function commitBatches(partition: UsagePartition, options: CommitOptions) {
   const { ledger, late, clock, scheduler, jitter } = options
-  const memory = partitionCache(partition, ledger)
+  const cache = partitionCache(partition, ledger)
 
   const findDuplicates = async (batches: readonly PartitionBatch[], outcomes: Outcomes): Promise<void> => {
     const ids = batches.map(({ batch }) => batch.batchId)
     for (const id of await ledger.findApplied(partition, ids)) outcomes.set(id, 'duplicate')
   }
 
-  /** No commit can succeed any more, so a batch that has no row now never will. */
-  const keepAside = async (batches: readonly PartitionBatch[], outcomes: Outcomes): Promise<void> => {
+  /** A sealed partition refuses every commit, so a batch that has no row now never gets one. */
+  const storeLate = async (batches: readonly PartitionBatch[], outcomes: Outcomes): Promise<void> => {
     await findDuplicates(batches, outcomes)
-    for (const { batch, deltas } of openOnes(batches, outcomes)) {
+    for (const { batch, deltas } of withoutOutcome(batches, outcomes)) {
       await late.put({ ...batch, partition, deltas })
       outcomes.set(batch.batchId, 'late')
     }
   }
 
-  const commit = async (batches: readonly PartitionBatch[], state: KnownState, outcomes: Outcomes): Promise<void> => {
-    const deltas = batches.flatMap((one) => one.deltas)
+  const commit = async (batches: readonly PartitionBatch[], state: CachedState, outcomes: Outcomes): Promise<void> => {
+    const deltas = batches.flatMap((batch) => batch.deltas)
     const counters = addDeltas(state.counters, deltas)
     const applied = batches.map(({ batch }) => batch)
     const result = await ledger.commit(partition, { meta: state.meta, applied, counters })
     if (result.kind === 'committed') {
-      memory.advance(result.meta, counters)
+      cache.advance(result.meta, counters)
       for (const { batchId } of applied) outcomes.set(batchId, 'applied')
       return
     }
-    memory.forget()
+    cache.invalidate()
     if (result.kind === 'duplicate') await findDuplicates(batches, outcomes)
   }
 
   const tryOnce = async (batches: readonly PartitionBatch[], outcomes: Outcomes): Promise<void> => {
-    const state = await memory.recall(batches.flatMap((one) => one.deltas))
-    if (state.meta.state === 'sealed') return keepAside(batches, outcomes)
+    const state = await cache.read(batches.flatMap((batch) => batch.deltas))
+    if (state.meta.state === 'sealed') return storeLate(batches, outcomes)
     if (!isClosedDay(partition.day, clock.now())) return commit(batches, state, outcomes)
-    memory.forget()
+    cache.invalidate()
     await ledger.seal(partition)
   }
 
@@ -82,16 +84,16 @@ export function commitBatches(partition: UsagePartition, options: CommitOptions)
     const outcomes: Outcomes = new Map()
     const errors: unknown[] = []
     for (let tries = 1; tries <= TRIES_MAX && errors.length < ERRORS_MAX; tries++) {
-      // After an error it is unknown whether a commit happened: the next try finds its rows, or writes them.
-      await tryOnce(openOnes(batches, outcomes), outcomes).catch((error: unknown) => errors.push(error))
+      // After an error it is unknown whether the commit happened: the next try finds the rows, or writes them.
+      await tryOnce(withoutOutcome(batches, outcomes), outcomes).catch((error: unknown) => errors.push(error))
       if (outcomes.size === batches.length) return outcomes
-      await pause(scheduler, RETRY_STEP_MS * tries * jitter())
+      await pause(scheduler, BACKOFF_STEP_MS * tries * jitter())
     }
     throw new AppError('store_unavailable', 'The usage could not be counted in time.', { cause: errors.at(-1) })
   }
 }
 
-function openOnes(batches: readonly PartitionBatch[], outcomes: Outcomes): readonly PartitionBatch[] {
+function withoutOutcome(batches: readonly PartitionBatch[], outcomes: Outcomes): readonly PartitionBatch[] {
   return batches.filter(({ batch }) => !outcomes.has(batch.batchId))
 }
 

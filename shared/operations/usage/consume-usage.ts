@@ -18,13 +18,13 @@ interface UsageConsumerOptions {
   readonly log: Log
   readonly meter: Pick<Meter, 'count' | 'observe'>
   /**
-   * How long a message that was taken stays hidden from other instances: after a crash its uses are counted that much
-   * later. One that takes longer is delivered again, and found to be counted.
+   * How long a received message stays hidden from other instances: after a crash its uses are counted that much later.
+   * A message that takes longer is delivered again, and is a duplicate.
    */
   readonly leaseSeconds?: number
 }
 
-/** What became of the messages of one drain. `failed` ones stay in the queue and come again. */
+/** The messages of one drain by outcome. `failed` messages stay in the queue and are delivered again. */
 export interface DrainReport {
   readonly counted: number
   readonly poisoned: number
@@ -32,29 +32,29 @@ export interface DrainReport {
 }
 
 export interface UsageConsumer {
-  /** Counts the message that the trigger delivered, then drains. A message that is no usage message goes to poison. */
+  /** Counts the message that the trigger delivered, then drains. An invalid message goes to the poison queue. */
   wake(body: string): Promise<void>
-  /** Receives and counts until nothing is there, something fails, or 20 s are over. One drain runs at a time. */
+  /** Receives and counts until the queue is empty, a message fails or 20 s have passed. Callers share one drain. */
   drain(): Promise<DrainReport>
 }
 
 const RECEIVE_LIMIT = 32
 const RECEIVES_AT_ONCE = 4
 const LEASE_SECONDS = 60
-const UNDER_WAY_MAX = 320
+const IN_FLIGHT_MAX = 320
 const DRAIN_MS = 20_000
 const DELIVERIES_MAX = 20
 
 /**
- * Takes usage messages from the queue. A message is deleted only after every partition holds its batch and the push log,
- * where it is part of a push, was told; so a crash anywhere leads to another delivery and never to a loss.
+ * Consumes usage messages at least once. A message is deleted only after every partition holds its batch and, for a
+ * part of a push, after the push log was told. A crash at any point leads to a redelivery and never to a loss.
  */
 export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
   const { queue, poison, log, leaseSeconds = LEASE_SECONDS } = options
   const warn = throttledWarnings(log, options.clock)
   let draining: Promise<DrainReport> | undefined
 
-  const bury = async (body: string, why: string): Promise<'poisoned'> => {
+  const moveToPoison = async (body: string, why: string): Promise<'poisoned'> => {
     await poison.send(body)
     log('error', 'A usage message was moved to the poison queue.', { why })
     return 'poisoned'
@@ -67,9 +67,9 @@ export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
     options.meter.observe('auth_api_usage_lag_seconds', {}, Math.max(0, lagMs) / 1000)
   }
 
-  const take = async (body: string): Promise<'counted' | 'poisoned'> => {
+  const count = async (body: string): Promise<'counted' | 'poisoned'> => {
     const read = readMessage(options.codec, body)
-    if (typeof read === 'string') return bury(body, read)
+    if (typeof read === 'string') return moveToPoison(body, read)
     const { applied, duplicate, late } = await options.aggregator.submit(read)
     measure(read, applied)
     if (late > 0) log('warn', 'Uses came for a sealed day and were kept aside.', { batchId: read.batchId, late })
@@ -88,10 +88,10 @@ export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
 
   const handle = async (message: ReceivedMessage): Promise<keyof DrainReport> => {
     try {
-      const spent = message.dequeueCount > DELIVERIES_MAX
-      const fate = spent ? await bury(message.body, 'delivered too often') : await take(message.body)
+      const exhausted = message.dequeueCount > DELIVERIES_MAX
+      const outcome = exhausted ? await moveToPoison(message.body, 'delivered too often') : await count(message.body)
       await queue.remove(message)
-      return fate
+      return outcome
     } catch (error) {
       warn('A usage message could not be counted and will be delivered again.', { cause: causeOf(error) })
       return 'failed'
@@ -108,7 +108,7 @@ export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
   return {
     drain,
     wake: async (body) => {
-      await take(body)
+      await count(body)
       if (draining === undefined) await drain()
     },
   }
@@ -118,7 +118,7 @@ function causeOf(error: unknown): string {
   return error instanceof AppError ? error.code : 'unknown'
 }
 
-/** The batch, or what is wrong with the message. */
+/** Returns the batch, or the reason why the message is invalid. */
 function readMessage(codec: Pick<UsageCodec, 'parse'>, body: string): UsageBatch | string {
   try {
     const batch = codec.parse(body)
@@ -129,8 +129,8 @@ function readMessage(codec: Pick<UsageCodec, 'parse'>, body: string): UsageBatch
 }
 
 /**
- * Keeps receiving while messages are being counted, so that there is always something to merge: several times at once as
- * long as the queue is full, and once where it is not, since asking an empty queue costs as much as asking a full one.
+ * Keeps receiving while messages are being counted, so that there is always something to merge. Makes 4 receive calls
+ * at once while all of them come back full, else one: a call to an empty queue costs as much as a call to a full one.
  */
 async function drainUntilEmpty(
   receive: () => Promise<readonly ReceivedMessage[]>,
@@ -138,23 +138,23 @@ async function drainUntilEmpty(
   clock: Clock,
 ): Promise<DrainReport> {
   const report = { counted: 0, poisoned: 0, failed: 0 }
-  const underWay = new Set<Promise<void>>()
+  const inFlight = new Set<Promise<void>>()
   const endsAtMs = clock.monotonicMs() + DRAIN_MS
-  let atOnce = 1
+  let calls = 1
   while (report.failed === 0 && clock.monotonicMs() < endsAtMs) {
-    const received = await Promise.all(Array.from({ length: atOnce }, receive))
+    const received = await Promise.all(Array.from({ length: calls }, receive))
     const messages = received.flat()
     if (messages.length === 0) break
     for (const message of messages) {
-      const handled = handle(message).then((fate) => {
-        report[fate]++
-        underWay.delete(handled)
+      const handled = handle(message).then((outcome) => {
+        report[outcome]++
+        inFlight.delete(handled)
       })
-      underWay.add(handled)
+      inFlight.add(handled)
     }
-    atOnce = messages.length === atOnce * RECEIVE_LIMIT ? RECEIVES_AT_ONCE : 1
-    while (underWay.size > UNDER_WAY_MAX - atOnce * RECEIVE_LIMIT) await Promise.race(underWay)
+    calls = messages.length === calls * RECEIVE_LIMIT ? RECEIVES_AT_ONCE : 1
+    while (inFlight.size > IN_FLIGHT_MAX - calls * RECEIVE_LIMIT) await Promise.race(inFlight)
   }
-  await Promise.all(underWay)
+  await Promise.all(inFlight)
   return report
 }

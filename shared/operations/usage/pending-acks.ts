@@ -1,13 +1,13 @@
 import type { Clock, Scheduler } from '../../ports/runtime.ts'
 
-/** Those who wait for the acknowledgement of one message. */
-export interface Pending {
-  /** Rejects with the refusal when it takes too long. */
+/** The callers that wait for the acknowledgement of one message. */
+export interface PendingAcks {
+  /** Rejects with the refusal after the deadline. */
   acknowledged(): Promise<void>
-  /** Resolves with the acknowledgement, however long it takes. */
-  readonly settled: Promise<void>
+  /** Resolves with the acknowledgement. Has no deadline. */
+  readonly delivered: Promise<void>
   acknowledge(): void
-  /** Whether the message should leave although there is room in it. */
+  /** Whether the message is sent although it has room. */
   isDue(): boolean
   makeDue(then: () => void): void
 }
@@ -19,15 +19,19 @@ interface Waiters {
   readonly cancelRefusal: () => void
 }
 
-interface PendingOptions {
+interface PendingAcksOptions {
   readonly refuseAfterMs: number
   readonly refusal: () => Error
 }
 
-/** Callers who come within an eighth of the deadline share one promise and the deadline of the first. */
-export function pendingAcks(scheduler: Scheduler, clock: Clock, { refuseAfterMs, refusal }: PendingOptions): Pending {
+/** Callers that come within an eighth of the deadline share one promise, and the deadline of the first of them. */
+export function pendingAcks(
+  scheduler: Scheduler,
+  clock: Clock,
+  { refuseAfterMs, refusal }: PendingAcksOptions,
+): PendingAcks {
   const groups: Waiters[] = []
-  const { promise: settled, resolve: settle } = Promise.withResolvers<void>()
+  const { promise: delivered, resolve: deliver } = Promise.withResolvers<void>()
   let due = false
 
   const startGroup = (sinceMs: number): Waiters => {
@@ -42,7 +46,7 @@ export function pendingAcks(scheduler: Scheduler, clock: Clock, { refuseAfterMs,
   }
 
   return {
-    settled,
+    delivered,
     acknowledged: () => {
       const nowMs = clock.monotonicMs()
       const newest = groups.at(-1)
@@ -54,7 +58,7 @@ export function pendingAcks(scheduler: Scheduler, clock: Clock, { refuseAfterMs,
         group.cancelRefusal()
         group.resolve()
       }
-      settle()
+      deliver()
     },
     isDue: () => due,
     makeDue: (then) => {

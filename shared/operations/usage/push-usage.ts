@@ -25,19 +25,19 @@ interface PushUsageNeeds {
 export interface Push {
   /** `[A-Za-z0-9_-]{8,64}` */
   readonly batchId: string
-  /** The body as it came: the same batch again must have the same one. */
+  /** The raw body. A retry of the batch must repeat it exactly. */
   readonly body: string
   readonly items: readonly PushedItem[]
 }
 
-const LOOK_UPS_AT_ONCE = 16
+const LOOKUPS_AT_ONCE = 16
 const SENDS_AT_ONCE = 4
 
 /**
- * Accepts a batch of events, each on its own merits. What is decided is written down before the first message is sent,
- * messages included, so the same push again gives the same answer and sends what may not have been sent; the counters
- * count every message once. Throws `batch_id_reused` for another body under a known `batchId`, and `usage_unavailable`
- * when the queue did not take every message: then the same push has to be sent again.
+ * Accepts a batch of events, and judges each event by itself. Stores the decision and its messages before the first
+ * message is sent. So a push is idempotent: a retry gets the same answer and sends the messages that may be unsent, and
+ * the counters count every message once. Throws `batch_id_reused` for another body under a known `batchId`, and
+ * `usage_unavailable` when the queue did not acknowledge every message: the caller must retry the same push.
  */
 export async function pushUsage(needs: PushUsageNeeds, scope: OneProvider, push: Push): Promise<PushRecord> {
   const { batchId } = push
@@ -95,7 +95,7 @@ async function findKeys(
   scope: OneProvider,
   keyIds: readonly string[],
 ): Promise<ReadonlyMap<string, Key>> {
-  const found = await pLimit(LOOK_UPS_AT_ONCE).map(keyIds, (keyId) => keys.findById(scope, keyId))
+  const found = await pLimit(LOOKUPS_AT_ONCE).map(keyIds, (keyId) => keys.findById(scope, keyId))
   return new Map(found.flatMap((key) => (key === undefined ? [] : [[key.value.keyId, key.value] as const])))
 }
 

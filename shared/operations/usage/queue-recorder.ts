@@ -6,7 +6,7 @@ import type { MessageQueue } from '../../ports/queue.ts'
 import type { Clock, Log, Scheduler } from '../../ports/runtime.ts'
 import type { UsageCodec, UsageRecorder } from '../../ports/usage.ts'
 import { throttledWarnings, type Warn } from '../throttled-warnings.ts'
-import { type Pending, pendingAcks } from './pending-acks.ts'
+import { type PendingAcks, pendingAcks } from './pending-acks.ts'
 
 export interface QueueRecorderOptions {
   readonly queue: Pick<MessageQueue, 'send'>
@@ -15,24 +15,24 @@ export interface QueueRecorderOptions {
   readonly scheduler: Scheduler
   readonly log: Log
   readonly meter: Pick<Meter, 'count'>
-  /** A number in [0, 1), for the spread of retries. */
+  /** Returns a number in [0, 1): the full jitter of the backoff. */
   readonly jitter: () => number
   /** Keyed hash of a client address, at most 32 ASCII characters. */
   readonly hashIp: (address: string) => string
-  /** `strict`: `record` waits for the queue's acknowledgement. `relaxed`: it waits for nothing; a crash loses what waits. */
+  /** `strict`: `record` waits for the queue's acknowledgement. `relaxed`: never waits, and a crash loses uses. */
   readonly durability: 'strict' | 'relaxed'
-  /** Names this process's host, `[A-Za-z0-9_-]`. */
+  /** The name of this process's host, `[A-Za-z0-9_-]`. */
   readonly instance: string
-  /** An id that no other start of any process ever had. */
+  /** Unique to each recorder of each start of a process. */
   readonly boot: string
-  /** The most deltas that may wait: memory is bounded, whatever the queue does. */
+  /** The most deltas that may wait: bounds the memory, whatever the queue does. */
   readonly deltasMax?: number
 }
 
 export interface BufferedRecorder extends UsageRecorder {
-  /** Resolves once the queue has acknowledged all that was recorded before. */
+  /** Resolves once the queue has acknowledged every use recorded before the call. */
   flush(): Promise<void>
-  /** Uses that `relaxed` could not take, since the start. `strict` refuses instead. */
+  /** Uses that `relaxed` has dropped since the start. `strict` refuses uses instead. */
   dropped(): number
 }
 
@@ -40,38 +40,38 @@ const SENDS_MAX = 2
 const DELTAS_MAX = 20_000
 const GATHER_MS = 1000
 const REFUSE_AFTER_MS = 2000
-const RETRY_MS = { first: 50, most: 5000 }
+const BACKOFF_MS = { first: 50, max: 5000 }
 
 /**
- * Sends uses to the queue. At most two messages are on their way; whatever comes meanwhile is the next message, without
- * a pause. A message that fails is sent again, for ever and under the same id, so the sequence has no gap and nothing
- * that was acknowledged is lost; callers who wait for it are told `usage_unavailable` after 2 s.
+ * Sends uses to the queue at least once. At most two messages are in flight; the uses recorded meanwhile form the next
+ * message, without a pause. A failed message is retried without end under the same id, so the sequence has no gap and
+ * no acknowledged use is lost. Callers that wait for a message get `usage_unavailable` after 2 s.
  */
 export function queueRecorder(options: QueueRecorderOptions): BufferedRecorder {
   const { clock, scheduler, meter } = options
   const strict = options.durability === 'strict'
   const accumulator = usageAccumulator({ measure: options.codec.measure, deltasMax: options.deltasMax ?? DELTAS_MAX })
   const warn = throttledWarnings(options.log, clock)
-  const outbox = usageOutbox(options, warn)
-  const pending = new Map<MessageDraft, Pending>()
+  const sender = messageSender(options, warn)
+  const pending = new Map<MessageDraft, PendingAcks>()
   let pumping = false
   let dropped = 0
 
   const send = async (draft: MessageDraft): Promise<void> => {
-    await outbox.send(draft)
+    await sender.send(draft)
     accumulator.release(draft)
     pending.get(draft)?.acknowledge()
     pending.delete(draft)
     pump()
   }
 
-  /** A lot with another one behind it is full. */
+  /** A draft with another draft behind it is full. */
   const isDue = (oldest: MessageDraft): boolean =>
     strict || accumulator.waiting.length > 1 || pending.get(oldest)?.isDue() === true
 
   const pump = (): void => {
     pumping = false
-    while (outbox.underWay() < SENDS_MAX) {
+    while (sender.inFlight() < SENDS_MAX) {
       const [oldest] = accumulator.waiting
       if (oldest === undefined || !isDue(oldest)) return
       accumulator.take()
@@ -79,14 +79,14 @@ export function queueRecorder(options: QueueRecorderOptions): BufferedRecorder {
     }
   }
 
-  /** Once per turn of the event loop, so that what is recorded together travels together. */
+  /** Once per turn of the event loop, so that uses recorded together share one message. */
   const pumpSoon = (): void => {
-    if (pumping || outbox.underWay() >= SENDS_MAX) return
+    if (pumping || sender.inFlight() >= SENDS_MAX) return
     pumping = true
     queueMicrotask(pump)
   }
 
-  const open = (draft: MessageDraft): Pending => {
+  const open = (draft: MessageDraft): PendingAcks => {
     const opened = pendingAcks(scheduler, clock, { refuseAfterMs: REFUSE_AFTER_MS, refusal })
     pending.set(draft, opened)
     if (!strict) scheduler.after(GATHER_MS, () => opened.makeDue(pump))
@@ -106,14 +106,14 @@ export function queueRecorder(options: QueueRecorderOptions): BufferedRecorder {
       const draft = accumulator.add(event, clock.now().getTime())
       if (draft === undefined) return refuse(event)
       meter.count('auth_api_usage_events_total', { result: 'recorded' }, event.count)
-      const carrier = pending.get(draft) ?? open(draft)
+      const acks = pending.get(draft) ?? open(draft)
       pumpSoon()
-      return strict ? carrier.acknowledged() : done
+      return strict ? acks.acknowledged() : done
     },
     flush: async () => {
-      const carriers = [...pending.values()]
-      for (const carrier of carriers) carrier.makeDue(pump)
-      await Promise.all(carriers.map((carrier) => carrier.settled))
+      const waiting = [...pending.values()]
+      for (const acks of waiting) acks.makeDue(pump)
+      await Promise.all(waiting.map((acks) => acks.delivered))
     },
     dropped: () => dropped,
   }
@@ -125,13 +125,13 @@ function refusal(): AppError {
   return new AppError('usage_unavailable', 'The use could not be counted in time. Try again.', { retryAfterSeconds: 1 })
 }
 
-/** Numbers the messages of this boot 1, 2, 3 … and sends each until the queue has it. */
-function usageOutbox(options: QueueRecorderOptions, warn: Warn) {
+/** Numbers the messages of this boot 1, 2, 3 … and retries each until the queue acknowledges it. */
+function messageSender(options: QueueRecorderOptions, warn: Warn) {
   const { queue, codec, clock, scheduler, jitter, instance, boot, meter } = options
   const unacknowledged = new Set<number>()
   let sequence = 0
 
-  const isSent = async (body: string, failures: number): Promise<boolean> => {
+  const trySend = async (body: string, failures: number): Promise<boolean> => {
     try {
       await queue.send(body)
       meter.count('auth_api_usage_messages_total', { result: 'sent' })
@@ -144,13 +144,13 @@ function usageOutbox(options: QueueRecorderOptions, warn: Warn) {
     }
   }
 
-  const pause = (failures: number): Promise<void> => {
-    const mostMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** failures)
-    return new Promise((resolve) => scheduler.after(mostMs * jitter(), resolve))
+  const backOff = (failures: number): Promise<void> => {
+    const maxMs = Math.min(BACKOFF_MS.max, BACKOFF_MS.first * 2 ** failures)
+    return new Promise((resolve) => scheduler.after(maxMs * jitter(), resolve))
   }
 
   return {
-    underWay: () => unacknowledged.size,
+    inFlight: () => unacknowledged.size,
     send: async (draft: MessageDraft): Promise<void> => {
       const number = ++sequence
       unacknowledged.add(number)
@@ -161,7 +161,7 @@ function usageOutbox(options: QueueRecorderOptions, warn: Warn) {
         deltas: draft.deltas(options.hashIp),
         push: null,
       })
-      for (let failures = 0; !(await isSent(body, failures)); failures++) await pause(failures)
+      for (let failures = 0; !(await trySend(body, failures)); failures++) await backOff(failures)
       unacknowledged.delete(number)
     },
   }

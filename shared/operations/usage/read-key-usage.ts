@@ -21,13 +21,13 @@ interface ReadKeyUsageNeeds {
 export interface KeyUsage extends UsageSummary {
   readonly keyId: string
   readonly providerId: string
-  /** Like the `by…` counts: of the range widened to whole UTC days. */
+  /** Covers the range widened to whole UTC days, like the `by…` counts. */
   readonly afterRevocation: UsesAfterRevocation | null
 }
 
 /**
- * The uses of one key; `lastUsedAt` is its last use ever, inside the range or not. Today and yesterday are read from the
- * counters themselves, older days from the roll-up's copies. Throws `key_not_found` for a missing key and for another
+ * Returns the uses of one key. `lastUsedAt` is its last use ever, also outside the range. Today and yesterday are read
+ * from the ledger, older days from the roll-up's copies. Throws `key_not_found` for a missing key and for another
  * provider's alike, and `invalid_request` for a range that cannot be answered.
  */
 export async function readKeyUsage(
@@ -56,7 +56,7 @@ export async function readKeyUsage(
   return { ...summarize(range, rows), lastUsedAt: latest(lastUses), keyId, providerId, afterRevocation }
 }
 
-/** Counters are never behind their copies. */
+/** Live counters replace their copies, and are never older. */
 function overlay(copies: readonly DayCounters[], live: readonly DayCounters[]): readonly DayCounters[] {
   const days = new Map([...copies, ...live].map((row) => [row.day, row]))
   return [...days.values()]

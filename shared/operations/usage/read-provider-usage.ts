@@ -18,9 +18,9 @@ export interface ProviderUsage extends UsageSummary {
 }
 
 /**
- * The uses of all keys of a provider, as of the last roll-up; `lastUsedAt` is the last use on the days of the range. One
- * row per day without a grouping and by endpoint, one query over the keys' rows for the other groupings. Throws
- * `invalid_request` for a range that cannot be answered.
+ * Returns the uses of all keys of a provider, as of the last roll-up. `lastUsedAt` is the last use on the days of the
+ * range. Reads one row per day without a grouping and by endpoint, and runs one query over the keys' rows for the other
+ * groupings. Throws `invalid_request` for a range that cannot be answered.
  */
 export async function readProviderUsage(
   { reports, clock }: ReadProviderUsageNeeds,

@@ -3,7 +3,7 @@ import { AppError } from '../../domain/errors.ts'
 import { type PushProgress, type PushRecord, pushProgress } from '../../domain/usage/push.ts'
 import type { PushStore } from '../../ports/usage-reports.ts'
 
-/** How far a pushed batch is. Throws `batch_not_found` for an unknown one and for another provider's alike. */
+/** Returns the progress of a pushed batch. Throws `batch_not_found` for an unknown and for another provider's batch. */
 export async function readPush(
   { pushes }: { readonly pushes: Pick<PushStore, 'find' | 'parts'> },
   scope: OneProvider,

@@ -28,13 +28,13 @@ interface ReconcileUsageNeeds {
 
 export interface UsageReconciliation extends Reconciliation {
   readonly window: UsageRange
-  /** `alarm`: uses that were promised to be counted are missing, or sums that must be equal are not. */
+  /** `alarm`: uses that were promised are missing, or sums that must be equal differ. */
   readonly verdict: 'ok' | 'alarm'
   readonly queueDepth: number
   readonly poisonDepth: number
   readonly partitions: {
     readonly balanced: number
-    /** Written to so often that no two readings agreed: look again. */
+    /** Written so often that three readings failed: reconcile again. */
     readonly unsettled: number
     readonly unbalanced: readonly PartitionBalance[]
   }
@@ -44,7 +44,7 @@ const PARTITIONS_AT_ONCE = 8
 const READINGS_MAX = 3
 
 /**
- * Says where the uses of every hour are, from the store alone. Logs an error when any is missing. Throws
+ * Reports where the uses of every hour are, from the store alone. Logs an error with every `alarm`. Throws
  * `invalid_request` for a window that cannot be reconciled.
  */
 export async function reconcileUsage(
@@ -90,7 +90,7 @@ export async function reconcileUsage(
 interface Reading {
   readonly applied: readonly CountedBatch[]
   readonly balance: PartitionBalance
-  /** Nobody wrote to the partition while it was read, so the balance means something. */
+  /** No commit came during the reading, so the balance is meaningful. */
   readonly settled: boolean
 }
 

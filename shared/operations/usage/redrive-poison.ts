@@ -9,7 +9,7 @@ interface RedriveOptions {
   readonly log: Log
 }
 
-/** `stuck` ones need a person: they cannot be read, or were tried ten times. They stay in the poison queue. */
+/** `stuck` messages need a person: unreadable, or re-driven ten times. They stay in the poison queue. */
 export interface RedriveReport {
   readonly redriven: number
   readonly stuck: number
@@ -17,13 +17,13 @@ export interface RedriveReport {
 
 const RECEIVE_LIMIT = 32
 const ROUNDS_MAX = 100
-/** Longer than a run, shorter than the pause between two: every run sees every message once. */
+/** Longer than a run, shorter than the pause between two runs: every run sees every message once. */
 const HIDDEN_SECONDS = 240
 const REDRIVES_MAX = 10
 
 /**
- * Gives poisoned usage messages another try, each under its own batch id, so that one that was counted after all is not
- * counted again. Logs an error for as long as there are any. Drops none.
+ * Re-drives poisoned usage messages, each under its own batch id, so a message that was counted after all is a
+ * duplicate. Logs an error while the poison queue has messages. Drops no message.
  */
 export async function redrivePoison({ queue, poison, codec, log }: RedriveOptions): Promise<RedriveReport> {
   const report = { redriven: 0, stuck: 0 }

@@ -20,9 +20,10 @@ const PROVIDERS_AT_ONCE = 8
 const TRIES_MAX = 8
 
 /**
- * Copies what the ledger has counted since the last run: every key's day, its last use, and each provider's totals. Looks
- * at today and yesterday, in the first minute of an hour at every day that is open. May be cut off anywhere, run twice, or
- * overlap with itself: the copies are absolute, the newer one wins, and the marks that say "copied" are written last.
+ * Copies what the ledger has counted since the last run: each key's day, its last use, and each provider's totals.
+ * Reads today and yesterday, and in the first minute of an hour every open day. Idempotent: a run may crash at any
+ * point, be repeated or overlap another run. The copies are absolute, the newer copy wins, and the marks that say
+ * "copied" are written last.
  */
 export async function rollUpUsage(needs: RollUpNeeds): Promise<void> {
   const now = needs.clock.now()
@@ -46,7 +47,7 @@ async function hasChanged({ ledger, marks }: RollUpNeeds, day: string): Promise<
   return changes.includes(true)
 }
 
-/** `overtaken`: another run has counted a shard further. What this one copied is right; its totals have to be made again. */
+/** `overtaken`: another run has counted a shard further. The copies of this run are right; its totals are outdated. */
 async function copyDay({ ledger, marks, copies }: RollUpNeeds, day: string): Promise<'copied' | 'overtaken'> {
   const shards = await pLimit(PARTITIONS_AT_ONCE).map(partitionsOfDay(day), async (partition) => {
     const rolledUp = await marks.read(partition)

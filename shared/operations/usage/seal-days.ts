@@ -8,10 +8,10 @@ interface SealOptions {
   readonly clock: Pick<Clock, 'now'>
 }
 
-/** How many days a timer that did not run may be late. Older days are sealed when something comes for them. */
+/** How many days late the timer may run. An older day is sealed when a batch arrives for it. */
 const LOOK_BACK_DAYS = 14
 
-/** Seals what was counted on days that are closed by now. Returns the number of partitions sealed by this call. */
+/** Seals the partitions of closed days that hold counters. Returns the number of partitions that this call sealed. */
 export async function sealDays({ ledger, clock }: SealOptions): Promise<number> {
   const now = clock.now()
   let sealed = 0
