@@ -18,8 +18,8 @@ const englishOnly: Plugin = {
 const modules = join(root, 'node_modules', '@azure')
 
 /**
- * What @azure/functions ships compiled keeps its private fields in WeakMaps, for engines long gone, and that is most of the
- * cost of a request. It ships its source beside that: compiled for the Node that runs it, a request costs a third less.
+ * The compiled @azure/functions keeps private fields in WeakMaps for old engines, which is most of the cost of a
+ * request. The package ships its source too: compiled for the Node that runs it, a request costs a third less.
  */
 const fromSource = {
   '@azure/functions': join(modules, 'functions', 'src', 'index.ts'),
@@ -38,22 +38,22 @@ const settings = {
   format: 'cjs',
   minify: true,
   legalComments: 'none',
-  // @azure/storage-common calls createRequire(import.meta.url), which a CommonJS bundle does not have.
+  // @azure/storage-common calls createRequire(import.meta.url), which a CommonJS bundle lacks.
   define: { 'import.meta.url': 'bundleUrl', BUILD_VERSION: JSON.stringify(manifest.version) },
   banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
   logLevel: 'warning',
 } as const satisfies BuildOptions
 
-/** What no start needs: each in a file of its own beside the bundle, read when it is first asked for. */
-const apart = [
+/** Code splitting: modules that no start needs, each in a file beside the bundle, loaded on first use. */
+const lazyModules = [
   { module: '@azure/identity', file: 'identity.cjs', used: 'DefaultAzureCredential' },
   { module: 'prom-client', file: 'metrics.cjs', used: 'AggregatorRegistry' },
 ]
 
-const keptApart: Plugin = {
-  name: 'kept-apart',
+const lazyLoading: Plugin = {
+  name: 'lazy-loading',
   setup({ onResolve }) {
-    for (const { module, file } of apart) {
+    for (const { module, file } of lazyModules) {
       onResolve({ filter: new RegExp(`^${module}$`) }, ({ kind }) =>
         kind === 'dynamic-import' ? { path: `./${file}`, external: true } : undefined,
       )
@@ -62,10 +62,10 @@ const keptApart: Plugin = {
 }
 
 /**
- * Builds one CommonJS bundle with every file of functions/. `@azure/functions-core` stays a `require`: the worker injects
- * it, and a bundle that inlined it, or imported it, would register nothing and say so to nobody. `change` is for tests.
- * Beside it go `identity.cjs`, which it requires where the settings name an account without a key, and `metrics.cjs`, which
- * it requires when somebody asks for the metrics.
+ * Builds one CommonJS bundle with every file of functions/. `@azure/functions-core` stays a `require`: the worker
+ * injects it, and a bundle that inlined or imported it would silently register nothing. `change` is for tests. Beside
+ * the bundle go `identity.cjs`, loaded when the settings name an account without a key, and `metrics.cjs`, loaded by
+ * the first request for the metrics.
  */
 export async function bundleApp(outfile: string, change: BuildOptions = {}): Promise<{ readonly functions: number }> {
   const functions = readdirSync(join(root, 'functions'))
@@ -84,12 +84,12 @@ export async function bundleApp(outfile: string, change: BuildOptions = {}): Pro
     alias: fromSource,
     sourcemap: true,
     sourcesContent: false,
-    // A dynamic import of a CommonJS file would have its exports guessed; `require` knows them.
+    // A dynamic import of a CommonJS file guesses the exports; `require` knows them.
     supported: { 'dynamic-import': false },
-    plugins: [englishOnly, keptApart],
+    plugins: [englishOnly, lazyLoading],
     ...change,
   })
-  for (const { module, file, used } of apart) {
+  for (const { module, file, used } of lazyModules) {
     await build({
       ...settings,
       stdin: { contents: `export { ${used} } from '${module}'`, resolveDir: root, loader: 'ts' },

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
-/** Holds the adapters against a real account: the contract suites of the tests, in tables that are removed at the end. */
+/** Runs the contract suites against a real account, in tables that are removed at the end. */
 const accounts: Readonly<Record<string, string>> = {
   storage: 'LIVE_AZURE_STORAGE_CONNECTION_STRING',
   cosmos: 'LIVE_AZURE_COSMOS_CONNECTION_STRING',
