@@ -4,14 +4,14 @@ import { sampleDigest, sampleProviderId } from '../samples/sample-keys.ts'
 
 const at = (text: string) => new Date(`2026-11-22T${text}Z`)
 
-/** What every ChangeFeed promises, whatever it is made of. `makeFeed` makes an empty one. */
+/** The contract of every ChangeFeed. `makeFeed` makes an empty feed. */
 export function changeFeedContract(name: string, makeFeed: () => ChangeFeed): void {
-  const told = async (feed: ChangeFeed, from: Date, until = from) =>
+  const changesIn = async (feed: ChangeFeed, from: Date, until = from) =>
     (await feed.read(from, until)).map(({ change }) => change)
 
   describe(`${name} as a ChangeFeed`, () => {
-    test('an empty one has nothing to tell', async () => {
-      expect(await told(makeFeed(), at('16:00:00.000'))).toEqual([])
+    test('an empty feed returns nothing', async () => {
+      expect(await changesIn(makeFeed(), at('16:00:00.000'))).toEqual([])
     })
 
     test('every kind of change comes back exactly as it went in', async () => {
@@ -24,29 +24,29 @@ export function changeFeedContract(name: string, makeFeed: () => ChangeFeed): vo
         { kind: 'provider', providerId: sampleProviderId() },
       ]
       for (const change of changes) await feed.append(change, at('16:00:00.000'))
-      const found = await told(feed, at('16:00:00.000'))
+      const found = await changesIn(feed, at('16:00:00.000'))
       expect(found).toHaveLength(changes.length)
       expect(found).toEqual(expect.arrayContaining(changes))
     })
 
-    test('tells of what came at or after the moment, and of nothing before it, to the millisecond', async () => {
+    test('returns changes at or after the moment, and none before it, to the millisecond', async () => {
       const feed = makeFeed()
       const [before, then, after] = [sampleChange(), sampleChange(), sampleChange()]
       await feed.append(after, at('16:30:00.001'))
       await feed.append(before, at('16:29:59.999'))
       await feed.append(then, at('16:30:00.000'))
-      expect(new Set(await told(feed, at('16:30:00.000')))).toEqual(new Set([then, after]))
+      expect(new Set(await changesIn(feed, at('16:30:00.000')))).toEqual(new Set([then, after]))
     })
 
-    test('tells across the hours from the one moment to the other', async () => {
+    test('returns changes across hours from one moment to the other', async () => {
       const feed = makeFeed()
       const changes = [sampleChange(), sampleChange(), sampleChange()]
       for (const [hour, change] of changes.entries()) await feed.append(change, at(`${15 + hour}:59:59.999`))
-      expect(new Set(await told(feed, at('15:59:30.000'), at('17:00:00.000')))).toEqual(new Set(changes))
-      expect(await told(feed, at('16:30:00.000'), at('17:00:00.000'))).toHaveLength(2)
+      expect(new Set(await changesIn(feed, at('15:59:30.000'), at('17:00:00.000')))).toEqual(new Set(changes))
+      expect(await changesIn(feed, at('16:30:00.000'), at('17:00:00.000'))).toHaveLength(2)
     })
 
-    test('tells two changes of one key in one millisecond apart', async () => {
+    test('separates two changes of one key in one millisecond', async () => {
       const feed = makeFeed()
       const change = sampleChange()
       for (let time = 0; time < 2; time++) await feed.append(change, at('16:00:00.000'))
@@ -54,13 +54,13 @@ export function changeFeedContract(name: string, makeFeed: () => ChangeFeed): vo
       expect(new Set(found.map(({ id }) => id)).size).toBe(2)
     })
 
-    test('tells of more than one page holds', async () => {
+    test('returns more changes than one page holds', async () => {
       const feed = makeFeed()
       const changes = Array.from({ length: 1100 }, sampleChange)
       for (let start = 0; start < changes.length; start += 100) {
         await Promise.all(changes.slice(start, start + 100).map((change) => feed.append(change, at('16:00:00.000'))))
       }
-      expect(await told(feed, at('16:00:00.000'))).toHaveLength(1100)
+      expect(await changesIn(feed, at('16:00:00.000'))).toHaveLength(1100)
     })
   })
 }

@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest'
 import type { IdempotencyRecord, IdempotencyStore, StoredAnswer } from '../../../shared/ports/idempotency.ts'
 import { sampleDigest } from '../samples/sample-keys.ts'
 
-/** What every IdempotencyStore promises, whatever it is made of. */
+/** The contract of every IdempotencyStore. */
 export function idempotencyStoreContract(name: string, makeStore: () => IdempotencyStore): void {
   describe(`${name} as an IdempotencyStore`, () => {
-    test('of many that insert one record at once, exactly one wins, and its record is the one that is found', async () => {
+    test('of many concurrent inserts of one record exactly one wins, and its record is found', async () => {
       const store = makeStore()
       const first = sampleRecord()
       const rivals = Array.from({ length: 5 }, () => sampleRecord({ ...address(first) }))
@@ -25,7 +25,7 @@ export function idempotencyStoreContract(name: string, makeStore: () => Idempote
       expect(await store.insert({ ...record, callerId: `${record.callerId}2` })).toBe('inserted')
     })
 
-    test('an answer comes back exactly as it went in, however long, whatever its characters', async () => {
+    test('an answer comes back exactly as it went in, of any length and any characters', async () => {
       const store = makeStore()
       const text = fc.string({ unit: 'grapheme', maxLength: 200 }).map((part) => part.repeat(400))
       await fc.assert(
@@ -50,7 +50,7 @@ export function idempotencyStoreContract(name: string, makeStore: () => Idempote
       expect((await store.find(record.callerId, record.keyDigest))?.value).toStrictEqual(answered)
     })
 
-    test('a record is removed by the try that began it, and by no other', async () => {
+    test('a record is removed only by the attempt that began it', async () => {
       const store = makeStore()
       const record = sampleRecord()
       await store.insert(record)

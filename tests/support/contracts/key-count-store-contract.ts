@@ -5,7 +5,7 @@ import { sampleProviderId } from '../samples/sample-keys.ts'
 
 const countedAt = new Date('2026-11-22T16:00:00.123Z')
 
-/** What every KeyCountStore promises, whatever it is made of. */
+/** The contract of every KeyCountStore. */
 export function keyCountStoreContract(name: string, makeStore: () => KeyCountStore): void {
   describe(`${name} as a KeyCountStore`, () => {
     test.each([0, 300])('a count with %i pending keys comes back exactly as it went in', async (pendingKeys) => {
@@ -21,7 +21,7 @@ export function keyCountStoreContract(name: string, makeStore: () => KeyCountSto
       expect(await store.find(oneProvider(sampleProviderId()))).toBeUndefined()
     })
 
-    test('a put is stale where there is a count already, where there is none, and at an older version', async () => {
+    test('a put is stale when a count exists, when none exists, and at an older version', async () => {
       const store = makeStore()
       const [scope, other] = [oneProvider(sampleProviderId()), oneProvider(sampleProviderId())]
       const count = (keys: number) => ({ keys, pending: [], countedAt })
@@ -35,7 +35,7 @@ export function keyCountStoreContract(name: string, makeStore: () => KeyCountSto
       expect((await store.find(scope))?.value.keys).toBe(3)
     })
 
-    test('of many who write at one version, one wins', async () => {
+    test('of many writers at one version one wins', async () => {
       const store = makeStore()
       const scope = oneProvider(sampleProviderId())
       const puts = Array.from({ length: 10 }, (_, keys) => store.put(scope, { keys, pending: [], countedAt }, null))

@@ -5,7 +5,7 @@ import type { Key } from '../../../shared/domain/keys/key.ts'
 import type { KeyStore } from '../../../shared/ports/keys.ts'
 import { anyKey, largestKey, sampleDigest, sampleKey, sampleProviderId } from '../samples/sample-keys.ts'
 
-/** What every KeyStore promises, whatever it is made of. */
+/** The contract of every KeyStore. */
 export function keyStoreContract(name: string, makeStore: () => KeyStore): void {
   describe(`${name} as a KeyStore`, () => {
     creating(makeStore)
@@ -20,7 +20,7 @@ function creating(makeStore: () => KeyStore): void {
     const store = makeStore()
     await fc.assert(
       fc.asyncProperty(anyKey, async (key) => {
-        // Each run has ids of its own, also where fast-check runs one input again to shrink it.
+        // Each run has ids of its own, also when fast-check runs an input again to shrink it.
         const fresh = { ...key, keyId: sampleKey().keyId, digest: sampleDigest() }
         expect(await store.create(fresh)).toBe('created')
         expect(await store.findByDigest(everyProvider, fresh.digest)).toStrictEqual(fresh)
@@ -50,7 +50,7 @@ function creating(makeStore: () => KeyStore): void {
     expect(await everyPage(store, oneProvider(key.providerId), 10)).toStrictEqual([key])
   })
 
-  test('of many that create one id at once, at most one wins', async () => {
+  test('of many concurrent creates of one id at most one wins', async () => {
     const store = makeStore()
     const keyId = sampleKey().keyId
     const rivals = Array.from({ length: 5 }, () => sampleKey({ keyId }))
@@ -74,7 +74,7 @@ function finding(makeStore: () => KeyStore): void {
     }
   })
 
-  test('another provider’s key is as undefined as a missing one', async () => {
+  test('another provider’s key is undefined, like a missing key', async () => {
     const store = makeStore()
     const key = sampleKey()
     await store.create(key)
@@ -106,7 +106,7 @@ function replacing(makeStore: () => KeyStore): void {
     expect(after?.version).not.toBe(before?.version)
   })
 
-  test('a replacement at an older version, or of a key that is not there, is stale and changes nothing', async () => {
+  test('a replacement at an older version, or of a missing key, is stale and changes nothing', async () => {
     const store = makeStore()
     const key = sampleKey()
     await store.create(key)
@@ -121,7 +121,7 @@ function replacing(makeStore: () => KeyStore): void {
 }
 
 function paging(makeStore: () => KeyStore): void {
-  test('pages hold every key of the provider exactly once, whatever the limit, newest first within a page', async () => {
+  test('pages hold every key of the provider exactly once, at any limit, newest first within a page', async () => {
     const store = makeStore()
     const providerId = sampleProviderId()
     const keys = Array.from({ length: 23 }, (_, index) =>
@@ -143,7 +143,7 @@ function paging(makeStore: () => KeyStore): void {
   })
 }
 
-/** All keys that the pages hold, each page checked to be within the limit and newest first. */
+/** All keys of the pages. Checks that each page is within the limit and newest first. */
 export async function everyPage(store: KeyStore, scope: OneProvider, limit: number): Promise<Key[]> {
   const keys: Key[] = []
   for (let after: string | null = null; ; ) {

@@ -4,10 +4,10 @@ import type { Limit } from '../../../shared/domain/limits/limit.ts'
 import type { LimitRecord } from '../../../shared/domain/limits/limit-record.ts'
 import type { LimitStore } from '../../../shared/ports/limits.ts'
 
-/** What every LimitStore promises, whatever it is made of. */
+/** The contract of every LimitStore. */
 export function limitStoreContract(name: string, makeStore: () => LimitStore): void {
   describe(`${name} as a LimitStore`, () => {
-    test('a record comes back as it went in, and there is none before', async () => {
+    test('a record comes back as it went in, and does not exist before', async () => {
       const [store, limit] = [makeStore(), sampleLimit()]
       expect(await store.read(limit)).toBeUndefined()
       const record = sampleRecord()
@@ -16,7 +16,7 @@ export function limitStoreContract(name: string, makeStore: () => LimitStore): v
       expect(await store.read(limit)).toEqual({ record, version: result.kind === 'written' ? result.version : '' })
     })
 
-    test('of many that write from one state at once exactly one wins; the others are told what stands there', async () => {
+    test('of many concurrent writes from one state exactly one wins; the others get the stored record', async () => {
       const [store, limit] = [makeStore(), sampleLimit()]
       let version: string | undefined
       for (let round = 0; round < 3; round++) {
@@ -25,21 +25,21 @@ export function limitStoreContract(name: string, makeStore: () => LimitStore): v
         const results = await Promise.all(rivals.map((record) => store.write(limit, record, before, tomorrow())))
         const stored = await store.read(limit)
         const winners = rivals.filter((_, index) => results[index]?.kind === 'written')
-        const told = results.flatMap((result) => (result.kind === 'stale' ? [result.found] : []))
+        const returned = results.flatMap((result) => (result.kind === 'stale' ? [result.found] : []))
         expect(winners).toEqual([stored?.record])
-        expect(told).toEqual(Array.from({ length: 4 }, () => stored))
+        expect(returned).toEqual(Array.from({ length: 4 }, () => stored))
         version = stored?.version
       }
     })
 
-    test('a record that nobody ever wrote cannot be replaced', async () => {
+    test('a record that was never written cannot be replaced', async () => {
       const [store, limit] = [makeStore(), sampleLimit()]
       const first = await store.write(sampleLimit(), sampleRecord(), undefined, tomorrow())
       const version = first.kind === 'written' ? first.version : ''
       expect(await store.write(limit, sampleRecord(), version, tomorrow())).toEqual({ kind: 'stale', found: undefined })
     })
 
-    test('limits of one subject with other names, and of another kind, are others', async () => {
+    test('limits of another name, subject or kind are separate', async () => {
       const [store, limit] = [makeStore(), sampleLimit()]
       await store.write(limit, sampleRecord(), undefined, tomorrow())
       expect(await store.read({ ...limit, name: 'other' })).toBeUndefined()
@@ -48,7 +48,7 @@ export function limitStoreContract(name: string, makeStore: () => LimitStore): v
       expect(await store.read({ ...limit, limit: 7, window: { kind: 'sliding', seconds: 1 } })).toBeDefined()
     })
 
-    test('a long subject, a full ring, 400 writers and large numbers can be kept', async () => {
+    test('a long subject, a full ring, 400 writers and large numbers can be stored', async () => {
       const store = makeStore()
       const limit = { ...sampleLimit(), subject: `caller:${'a'.repeat(150)}`, name: 'n'.repeat(63) }
       const record: LimitRecord = {
@@ -62,7 +62,7 @@ export function limitStoreContract(name: string, makeStore: () => LimitStore): v
       expect((await store.read(limit))?.record).toEqual(record)
     })
 
-    test('it tells its time with every write, and when asked', async () => {
+    test('it returns its time with every write, and on request', async () => {
       const store = makeStore()
       const written = await store.write(sampleLimit(), sampleRecord(), undefined, tomorrow())
       const at = written.kind === 'written' ? written.at : undefined

@@ -3,7 +3,7 @@ import { MESSAGE_BYTES_MAX } from '../../../shared/domain/usage/message-packing.
 import type { MessageQueue } from '../../../shared/ports/queue.ts'
 import { poll } from '../samples/poll.ts'
 
-/** What is promised of a queue, whatever it is kept in. `makeQueue` gives a new, empty one; `pass` lets time pass where time is not real. */
+/** The contract of every MessageQueue. `makeQueue` makes an empty queue; `pass` advances a fake clock. */
 export function messageQueueContract(
   name: string,
   makeQueue: () => { queue: MessageQueue; pass(ms: number): void },
@@ -15,7 +15,7 @@ export function messageQueueContract(
       expect(await queue.depth()).toBe(0)
     })
 
-    test('hands over any text of 48 KiB as it was sent, and never drops it unread', async () => {
+    test('delivers any text of 48 KiB as it was sent, and never lets it expire', async () => {
       const { queue } = makeQueue()
       const body = `"<&>é😀\n${'x'.repeat(MESSAGE_BYTES_MAX - 11)}`
       expect(Buffer.byteLength(body)).toBe(MESSAGE_BYTES_MAX)
@@ -23,7 +23,7 @@ export function messageQueueContract(
       expect(await queue.receive(32, 60)).toMatchObject([{ body, dequeueCount: 1, expiresAt: null }])
     })
 
-    test('hands over at most 32 messages at a time, each once while it is hidden', async () => {
+    test('delivers at most 32 messages at a time, each once while it is hidden', async () => {
       const { queue } = makeQueue()
       const bodies = Array.from({ length: 40 }, (_, index) => `message ${index}`)
       await Promise.all(bodies.map((body) => queue.send(body)))
@@ -34,7 +34,7 @@ export function messageQueueContract(
       expect(await queue.depth()).toBe(40)
     })
 
-    test('forgets a message that is removed, and removing it again is no error', async () => {
+    test('removes a message, and a second removal is no error', async () => {
       const { queue } = makeQueue()
       await queue.send('once')
       const [message] = await queue.receive(1, 60)
@@ -44,7 +44,7 @@ export function messageQueueContract(
       expect(await queue.depth()).toBe(0)
     })
 
-    test('delivers again what was not removed in time; then only the newest delivery can remove it', async () => {
+    test('redelivers a message that was not removed in time; then only the newest delivery can remove it', async () => {
       const { queue, pass } = makeQueue()
       await queue.send('again')
       const [first] = await queue.receive(1, 1)

@@ -4,7 +4,7 @@ import type { Provider } from '../../../shared/domain/keys/provider.ts'
 import type { ProviderStore } from '../../../shared/ports/keys.ts'
 import { sampleProviderId } from '../samples/sample-keys.ts'
 
-/** What every ProviderStore promises, whatever it is made of. */
+/** The contract of every ProviderStore. */
 export function providerStoreContract(name: string, makeStore: () => ProviderStore): void {
   describe(`${name} as a ProviderStore`, () => {
     test.each([
@@ -26,7 +26,7 @@ export function providerStoreContract(name: string, makeStore: () => ProviderSto
       expect(await store.find(oneProvider(sampleProviderId()))).toBeUndefined()
     })
 
-    test('a put is stale where there is a provider already, where there is none, and at an older version', async () => {
+    test('a put is stale when a provider exists, when none exists, and at an older version', async () => {
       const store = makeStore()
       const provider = sampleProvider()
       const scope = oneProvider(provider.providerId)

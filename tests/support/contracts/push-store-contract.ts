@@ -24,10 +24,10 @@ export function samplePush(change: Partial<PushRecord> = {}): PushRecord {
   }
 }
 
-/** What is promised of pushed batches, whatever they are kept in. */
+/** The contract of every PushStore with its PushJournal. */
 export function pushStoreContract(name: string, makeStore: () => Store): void {
   describe(`${name} for accepted batches`, () => accepting(makeStore))
-  describe(`${name} for what became of batches`, () => following(makeStore))
+  describe(`${name} for the progress of batches`, () => following(makeStore))
 }
 
 function fresh(makeStore: () => Store) {
@@ -38,7 +38,7 @@ function fresh(makeStore: () => Store) {
 function accepting(makeStore: () => Store): void {
   test('a batch comes back as it was accepted, with its messages in their order', async () => {
     const { store, scope } = fresh(makeStore)
-    // Two properties each, and below 64 KiB: Azurite decodes a body piece by piece, and breaks a character between two.
+    // Two properties each, and below 64 KiB: Azurite decodes a body in chunks, and breaks a character between two.
     const messages = Array.from({ length: 12 }, (_, index) => `${index}:${'é"'.repeat(15_100)}`)
     const record = samplePush({ parts: 12 })
     expect(await store.accept(scope, record, messages)).toBe('accepted')
@@ -68,20 +68,20 @@ function accepting(makeStore: () => Store): void {
     expect(await store.unsent(scope, first)).toEqual(['one', 'two'])
   })
 
-  test('of many tries at once exactly one is accepted, and its messages are those it came with', async () => {
+  test('of many concurrent attempts exactly one is accepted, with its own messages', async () => {
     const { store, scope } = fresh(makeStore)
-    const tries = Array.from({ length: 6 }, (_, index) => ({
+    const attempts = Array.from({ length: 6 }, (_, index) => ({
       record: samplePush({ accepted: index }),
       text: `${index}`,
     }))
-    const answers = await Promise.all(tries.map(({ record, text }) => store.accept(scope, record, [text])))
+    const answers = await Promise.all(attempts.map(({ record, text }) => store.accept(scope, record, [text])))
     expect(answers.filter((answer) => answer === 'accepted')).toHaveLength(1)
-    const kept = await store.find(scope, samplePush().batchId)
-    if (kept === undefined) throw new Error('It was accepted.')
-    expect(await store.unsent(scope, kept)).toEqual([`${kept.accepted}`])
+    const accepted = await store.find(scope, samplePush().batchId)
+    if (accepted === undefined) throw new Error('It was accepted.')
+    expect(await store.unsent(scope, accepted)).toEqual([`${accepted.accepted}`])
   })
 
-  test('a batch is its provider’s alone, also where another one uses the same id', async () => {
+  test('a batch belongs to its provider alone, even when another provider uses the same id', async () => {
     const { store, scope } = fresh(makeStore)
     const other = oneProvider(sampleProviderId())
     await store.accept(scope, samplePush(), ['mine'])
@@ -90,7 +90,7 @@ function accepting(makeStore: () => Store): void {
     expect((await store.find(scope, samplePush().batchId))?.accepted).toBe(12)
   })
 
-  test('a batch that was sent says so, and its messages are forgotten', async () => {
+  test('a sent batch is marked as sent, and its messages are removed', async () => {
     const { store, scope } = fresh(makeStore)
     const record = samplePush()
     await store.accept(scope, record, ['one', 'two'])
@@ -102,7 +102,7 @@ function accepting(makeStore: () => Store): void {
 }
 
 function following(makeStore: () => Store): void {
-  test('a part is counted once: what it is told again changes nothing', async () => {
+  test('a part is counted once: a repetition changes nothing', async () => {
     const { store, scope, providerId } = fresh(makeStore)
     const { batchId } = samplePush()
     await store.partApplied({ providerId, batchId, part: 2 }, { applied: 5, late: 1 })
@@ -116,7 +116,7 @@ function following(makeStore: () => Store): void {
     expect(await store.parts(oneProvider('other'), batchId)).toEqual([])
   })
 
-  test('the journal names what was accepted in a time, each batch once, with the uses counted so far', async () => {
+  test('the journal lists the batches accepted in a window, each once, with the uses counted so far', async () => {
     const { store, scope, providerId } = fresh(makeStore)
     const times = ['15:59:59.999', '16:00:00.000', '17:59:59.999', '18:00:00.000']
     for (const [index, time] of times.entries()) {

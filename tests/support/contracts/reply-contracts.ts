@@ -24,7 +24,7 @@ const MetricsText = z
   .string()
   .regex(/^(?:(?:# (?:HELP|TYPE) [a-z_]+ .+|[a-z_]+\{(?:[a-z_]+="[^"\\\n]*",?)+\} (?:\+Inf|-?[\d.e+-]+))?\n)+$/)
 
-/** What each endpoint answers where it does not fail. */
+/** The body of a successful reply, by endpoint. */
 export const replyContracts: Readonly<Record<string, z.ZodType>> = {
   health: z.strictObject({ status: z.literal('ok') }),
   'health-ready': ReadinessView,
@@ -50,7 +50,7 @@ export const replyContracts: Readonly<Record<string, z.ZodType>> = {
 
 const registered = 'https://iana.org/assignments/http-problem-types'
 
-/** RFC 9457, with what this API adds to it. */
+/** RFC 9457, with the members that this API adds. */
 export const ProblemView = z.strictObject({
   type: z.union([z.string().startsWith('urn:auth-api:error:'), z.string().startsWith(`${registered}#`)]),
   title: z.string().min(1),

@@ -2,12 +2,12 @@ import { AppError, type ErrorCode } from '../../../shared/domain/errors.ts'
 import { errorCodes, toProblem } from '../../../shared/http/problem.ts'
 import { ProblemView, replyContracts } from './reply-contracts.ts'
 
-/** What came back from an endpoint, and what it logged meanwhile. */
+/** The reply of an endpoint, and its log lines. */
 export interface Answered {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly text: string
-  // biome-ignore lint/suspicious/noExplicitAny: a reply was held against its contract before a test reads it.
+  // biome-ignore lint/suspicious/noExplicitAny: a reply is checked against its contract before a test reads it.
   readonly body: any
   readonly logged: readonly { readonly message: string }[]
 }
@@ -16,7 +16,7 @@ const SECRET = /permas_[a-z]{4}_[0-9A-Za-z]{44}/
 const REQUEST_ID = /^[A-Za-z0-9_-]{8,64}$/
 const SHOWS_SECRETS = ['keys-generate', 'keys-rotate']
 
-/** What an endpoint answers where it does not fail; 200 alone where it is not named. */
+/** The statuses of success by endpoint; 200 for all others. */
 const successStatuses: Readonly<Record<string, readonly number[]>> = {
   'health-ready': [200, 503],
   'keys-generate': [201],
@@ -32,8 +32,8 @@ const problemStatuses: ReadonlyMap<ErrorCode, number> = new Map(
 )
 
 /**
- * What this reply breaks of that which every reply promises: its contract or a problem, the request id, no caching, no
- * secret but where one is made, and none in the log. Empty for a good reply.
+ * Returns the promises that this reply breaks. Every reply promises its contract or a problem, a request id, no
+ * caching, no secret except where one is made, and no secret in the log. Empty for a good reply.
  */
 export function brokenPromises(endpointName: string, { status, headers, text, body, logged }: Answered): string[] {
   const failed = headers['content-type'] === 'application/problem+json'

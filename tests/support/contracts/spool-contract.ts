@@ -5,7 +5,7 @@ import { sampleKey } from '../samples/sample-keys.ts'
 
 const at = new Date('2026-11-22T16:00:00.123Z')
 
-/** One use; the address and the name are what a text must survive. */
+/** One use. Its address and its endpoint test the encoding of texts. */
 export function sampleUse(change: Partial<UsageEvent> = {}): UsageEvent {
   return {
     ...{ providerId: 'acme', keyId: 'key-a', ownerId: null, environment: 'live', at, outcome: 'VALID' },
@@ -18,10 +18,10 @@ export function sampleBatch(number: number, producer = 'host.A'): SpooledBatch {
   return { producer, number, body: `{"batch":"${number}é"}`, madeAtMs: at.getTime() + number }
 }
 
-/** `reopen` is what a new process finds after the old one is gone. */
+/** `reopen` opens the spool as the next process does. */
 type MakeSpool = (roomFor?: number) => { readonly spool: Spool; reopen(): Spool }
 
-/** What is promised of a spool, whatever it is kept in. */
+/** The contract of every Spool. */
 export function spoolContract(name: string, makeSpool: MakeSpool): void {
   keepingContract(name, makeSpool)
   countingContract(name, makeSpool)
@@ -36,7 +36,7 @@ function keepingContract(name: string, makeSpool: MakeSpool): void {
       expect(usage.numbering('host.A')).toEqual({ last: 0, oldestWaiting: undefined })
     })
 
-    test('gives back loose uses as they were recorded, by producer, in order, to the next process too', () => {
+    test('returns loose uses as they were recorded, by producer, in order, also to the next process', () => {
       const { spool, reopen } = makeSpool()
       spool.usage.append('host.A', [sampleUse(), sampleUse({ keyId: 'key-b', clientIp: null })])
       spool.usage.append('host.B', [sampleUse({ keyId: 'key-c' })])
@@ -52,7 +52,7 @@ function keepingContract(name: string, makeSpool: MakeSpool): void {
       expect(reopen().usage.loose()).toEqual(expected)
     })
 
-    test('puts batches in the place of what their producer had loose, and of nothing else', () => {
+    test('replaces the loose uses of a producer by its batches, and no other uses', () => {
       const { spool, reopen } = makeSpool()
       spool.usage.append('host.A', [sampleUse()])
       spool.usage.append('host.B', [sampleUse()])
@@ -64,7 +64,7 @@ function keepingContract(name: string, makeSpool: MakeSpool): void {
       }
     })
 
-    test('hands over batches in the order of their sealing, until they are removed', () => {
+    test('returns batches in the order in which they were stored, until they are removed', () => {
       const { spool, reopen } = makeSpool()
       spool.usage.storeBatches('host.B', [sampleBatch(7, 'host.B')])
       spool.usage.storeBatches('host.A', [sampleBatch(1), sampleBatch(2)])
@@ -75,7 +75,7 @@ function keepingContract(name: string, makeSpool: MakeSpool): void {
       expect(reopen().usage.oldest(5)).toEqual([sampleBatch(7, 'host.B'), sampleBatch(2)])
     })
 
-    test('keeps revocations as they are until they are removed; the first of a key stands', () => {
+    test('keeps revocations unchanged until they are removed; the first of a key stands', () => {
       const { spool, reopen } = makeSpool()
       const revocation = { at, by: 'admin', reason: 'compromised', text: 'läuft aus' } as const
       const key = sampleKey({
@@ -97,7 +97,7 @@ function keepingContract(name: string, makeSpool: MakeSpool): void {
 
 function countingContract(name: string, makeSpool: MakeSpool): void {
   describe(`${name} as a spool that counts`, () => {
-    test('knows the last number a producer gave, also when its batches are gone, and the oldest that waits', () => {
+    test('knows the last number of a producer, also after its batches are removed, and the oldest that waits', () => {
       const { usage } = makeSpool().spool
       usage.storeBatches('host.A', [sampleBatch(1), sampleBatch(2)])
       usage.storeBatches('host.A', [sampleBatch(3)])
@@ -109,7 +109,7 @@ function countingContract(name: string, makeSpool: MakeSpool): void {
       expect(usage.numbering('host.B').last).toBe(0)
     })
 
-    test('still knows it for a killed producer that has loose uses', () => {
+    test('still knows the last number of a killed producer that has loose uses', () => {
       const { spool, reopen } = makeSpool()
       spool.usage.storeBatches('host.A', [sampleBatch(1)])
       spool.usage.remove(sampleBatch(1))
@@ -117,7 +117,7 @@ function countingContract(name: string, makeSpool: MakeSpool): void {
       expect(reopen().usage.numbering('host.A').last).toBe(1)
     })
 
-    test('measures what it holds, to nothing when it is empty again', () => {
+    test('measures its contents, down to zero when it is empty again', () => {
       const { spool, reopen } = makeSpool()
       spool.usage.append('host.A', [sampleUse()])
       const { batches, bytes } = spool.usage.fill()
@@ -128,7 +128,7 @@ function countingContract(name: string, makeSpool: MakeSpool): void {
       expect(reopen().usage.fill()).toEqual(stored)
     })
 
-    test('counts down as batches leave', () => {
+    test('counts down as batches are removed', () => {
       const { usage } = makeSpool().spool
       usage.storeBatches('host.A', [sampleBatch(1), sampleBatch(2)])
       usage.remove(sampleBatch(1))
@@ -137,7 +137,7 @@ function countingContract(name: string, makeSpool: MakeSpool): void {
       expect(usage.fill()).toEqual({ batches: 0, bytes: 0, oldestMadeAtMs: undefined })
     })
 
-    test('keeps nothing of what does not fit, and takes more once there is room', () => {
+    test('stores nothing of an append that does not fit, and accepts more once there is room', () => {
       const size = Buffer.byteLength(JSON.stringify([sampleUse()]))
       const { spool } = makeSpool(2 * size)
       expect([1, 2, 3].map(() => spool.usage.append('host.A', [sampleUse()]))).toEqual(['kept', 'kept', 'full'])

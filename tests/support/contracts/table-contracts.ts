@@ -20,7 +20,7 @@ import { pushStoreContract } from './push-store-contract.ts'
 import { lateUsageContract, usageLedgerContract } from './usage-ledger-contract.ts'
 import { rollUpMarksContract, usageReportsContract } from './usage-reports-contract.ts'
 
-/** Every contract suite of what is kept in tables, over the tables of one account. */
+/** Runs the contract suite of every store over the tables of one account. */
 export function tableContracts(name: string, tables: () => TableAccess): void {
   keyStoreContract(name, () => tableKeyStore(tables()))
   providerStoreContract(name, () => tableProviderStore(tables()))
@@ -37,7 +37,7 @@ export function tableContracts(name: string, tables: () => TableAccess): void {
 
 let copies = 0
 
-/** Every table under a name that it has for the first time. */
+/** The same tables under names that were never used. */
 function unused(tables: TableAccess): TableAccess {
   const copy = ++copies
   return { table: (name) => tables.table(`${name}${copy}`) }

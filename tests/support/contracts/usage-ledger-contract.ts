@@ -9,7 +9,7 @@ import { sampleDelta } from '../samples/usage-samples.ts'
 
 let partitions = 0
 
-/** A partition that no other test uses: every sixteen of them lie in a table that is not there yet. */
+/** A partition that no other test uses. Every sixteen partitions are in a table that does not exist yet. */
 function freshPartition(): UsagePartition {
   const number = partitions++
   return { day: `3${String(100 + (number >> 4)).padStart(3, '0')}1122`, shard: String(number & 15).padStart(2, '0') }
@@ -30,7 +30,7 @@ function byKey<Row extends UsageDelta | { providerId: string; keyId: string }>(r
   return rows.toSorted((a, b) => (keyName(a) < keyName(b) ? -1 : 1))
 }
 
-/** What is promised of a ledger, whatever it is kept in. */
+/** The contract of every UsageLedger. */
 export function usageLedgerContract(name: string, makeLedger: () => UsageLedger): void {
   describe(`${name} as a usage ledger`, () => {
     keepingCounters(makeLedger)
@@ -40,7 +40,7 @@ export function usageLedgerContract(name: string, makeLedger: () => UsageLedger)
 }
 
 function keepingCounters(makeLedger: () => UsageLedger): void {
-  test('a partition that nothing was written to is open and empty', async () => {
+  test('a partition without a commit is open and empty', async () => {
     const ledger = makeLedger()
     const partition = freshPartition()
     const meta: PartitionMeta = { fence: null, state: 'open', batches: 0, total: 0 }
@@ -89,7 +89,7 @@ function keepingCounters(makeLedger: () => UsageLedger): void {
 }
 
 function fencing(makeLedger: () => UsageLedger): void {
-  test('the fence that a commit returns serves for the next, and a fence that has moved does not', async () => {
+  test('the fence that a commit returns is valid for the next, and a fence that has moved is not', async () => {
     const ledger = makeLedger()
     const partition = freshPartition()
     const empty = await ledger.readMeta(partition)
@@ -104,7 +104,7 @@ function fencing(makeLedger: () => UsageLedger): void {
     expect(await ledger.readCounters(partition, wrong)).toEqual(counters)
   })
 
-  test('a batch that is there already is reported, and nothing of the commit is stored', async () => {
+  test('a duplicate batch is reported, and nothing of the commit is stored', async () => {
     const ledger = makeLedger()
     const partition = freshPartition()
     const [one, two] = [sampleBatch(), sampleBatch()]
@@ -116,7 +116,7 @@ function fencing(makeLedger: () => UsageLedger): void {
     expect(await ledger.scan(partition)).toEqual(before)
   })
 
-  test('two writers that both saw an empty partition: one commits, the other is told to look again', async () => {
+  test('two writers that both saw an empty partition: one commits, the other is refused', async () => {
     const ledger = makeLedger()
     const partition = freshPartition()
     const meta = await ledger.readMeta(partition)
@@ -151,7 +151,7 @@ function bounding(makeLedger: () => UsageLedger): void {
     expect(refused.kind).not.toBe('committed')
   })
 
-  test('partitions know nothing of each other', async () => {
+  test('partitions are independent', async () => {
     const ledger = makeLedger()
     const [one, other] = [freshPartition(), freshPartition()]
     const batch = sampleBatch()
@@ -161,9 +161,9 @@ function bounding(makeLedger: () => UsageLedger): void {
   })
 }
 
-/** What is promised of the place for late uses, whatever it is kept in. */
+/** The contract of every LateUsage. */
 export function lateUsageContract(name: string, makeLate: () => LateUsage): void {
-  test(`${name} keeps what came late once per batch and partition, and finds it by its day`, async () => {
+  test(`${name} stores late uses once per batch and partition, and finds them by day`, async () => {
     const late = makeLate()
     const partition = freshPartition()
     const other = { ...partition, shard: '15' }

@@ -12,7 +12,7 @@ type Reports = UsageReports & UsageCopies
 
 const noon = { first: '20261122', last: '20261122' }
 
-/** What is promised of the copies that the roll-up makes, whatever they are kept in. */
+/** The contract of every UsageReports with its UsageCopies. */
 export function usageReportsContract(name: string, makeReports: () => Reports): void {
   describe(`${name} for the copies of key days`, () => keepingKeyDays(makeReports))
   describe(`${name} for the totals of providers`, () => keepingTotals(makeReports))
@@ -29,7 +29,7 @@ function withoutVersion({ version: _, ...counters }: ScannedCounters) {
 }
 
 function keepingKeyDays(makeReports: () => Reports): void {
-  test('any counters come back as they went in, but for the hash of the last address', async () => {
+  test('any counters come back as they went in, except the hash of the last address', async () => {
     const { reports, providerId, scope } = fresh(makeReports)
     let version = 0
     const sameKey = fc.array(usageDeltas({ days: ['20261122'], keyIds: ['key-a'] }), { minLength: 1, maxLength: 20 })
@@ -58,7 +58,7 @@ function keepingKeyDays(makeReports: () => Reports): void {
     expect(await reports.keyDays(scope, 'key-a', noon)).toEqual([withoutVersion(copy)])
   })
 
-  test('of many writers at once the latest commit stays', async () => {
+  test('of many concurrent writers the latest commit wins', async () => {
     const { reports, providerId, scope } = fresh(makeReports)
     const copyOf = (count: number) => sampleCounters([sampleDelta({ providerId, keyId: 'key-a', count })], count)
     const counts = [3, 8, 1, 6, 2, 7, 4, 5]
@@ -66,7 +66,7 @@ function keepingKeyDays(makeReports: () => Reports): void {
     expect(await reports.keyDays(scope, 'key-a', noon)).toMatchObject([{ total: 8 }])
   })
 
-  test('more copies than a transaction holds are all kept', async () => {
+  test('more copies than a transaction holds are all stored', async () => {
     const { reports, providerId, scope } = fresh(makeReports)
     const copies = Array.from({ length: 75 }, (_, number) =>
       sampleCounters([sampleDelta({ providerId, keyId: keyInShard('03', number) })], 1),
@@ -76,7 +76,7 @@ function keepingKeyDays(makeReports: () => Reports): void {
     expect(kept.map(({ keyId }) => keyId).sort()).toEqual(copies.map(({ keyId }) => keyId).sort())
   })
 
-  test('a span gives its own days of its own key and provider, first and last among them', async () => {
+  test('a span returns its days of its key and provider, including first and last', async () => {
     const { reports, providerId, scope } = fresh(makeReports)
     const days = ['20261031', '20261101', '20261115', '20261130', '20261201']
     for (const day of days) {
@@ -101,7 +101,7 @@ function keepingTotals(makeReports: () => Reports): void {
   const totalsOf = (providerId: string, day: string, count: number) =>
     totalOf(providerId, day, [count, 0, 7], [sampleCounters([sampleDelta({ providerId, hour: `${day}10`, count })], 1)])
 
-  test('come back as they went in, and are no key’s', async () => {
+  test('come back as they went in, and are not listed as key days', async () => {
     const { reports, providerId, scope } = fresh(makeReports)
     const totals = totalsOf(providerId, '20261122', 5)
     expect(await reports.findTotals(scope, '20261122')).toBeUndefined()
@@ -111,7 +111,7 @@ function keepingTotals(makeReports: () => Reports): void {
     expect(await Array.fromAsync(reports.allKeyDays(scope, noon))).toEqual([])
   })
 
-  test('are replaced by who knows what is there, by nobody else', async () => {
+  test('are replaced only at the current version', async () => {
     const { reports, providerId, scope } = fresh(makeReports)
     await reports.putTotals(scope, totalsOf(providerId, '20261122', 1), null)
     const version = (await reports.findTotals(scope, '20261122'))?.version ?? null
@@ -121,7 +121,7 @@ function keepingTotals(makeReports: () => Reports): void {
     expect(await reports.totals(scope, noon)).toMatchObject([{ total: 3 }])
   })
 
-  test('of a span are its own days', async () => {
+  test('of a span are those of its days', async () => {
     const { reports, providerId, scope } = fresh(makeReports)
     for (const day of ['20261120', '20261121', '20261122']) {
       await reports.putTotals(scope, totalsOf(providerId, day, 1), null)
@@ -133,7 +133,7 @@ function keepingTotals(makeReports: () => Reports): void {
 }
 
 function keepingLastUses(makeReports: () => Reports): void {
-  test('are the latest that any copy told of, and move on, never back', async () => {
+  test('are the latest of all copies, and never move back', async () => {
     const { reports, providerId, scope } = fresh(makeReports)
     const use = (hour: string) => sampleCounters([sampleDelta({ providerId, keyId: 'key-a', hour })], 1)
     for (const hour of ['2026112110', '2026112214', '2026112009']) await reports.putKeyDays(scope, [use(hour)])
@@ -142,10 +142,10 @@ function keepingLastUses(makeReports: () => Reports): void {
   })
 }
 
-/** What is promised of the marks of the roll-up. */
+/** The contract of every RollUpMarks. */
 export function rollUpMarksContract(name: string, makeMarks: () => RollUpMarks): void {
   describe(`${name} for the marks of the roll-up`, () => {
-    test('a mark is 0 before the first, then the last one written, each partition for itself', async () => {
+    test('a mark is 0 at first, then the last value written, separately for each partition', async () => {
       const marks = makeMarks()
       const [here, there] = [
         { day: '20261122', shard: '00' },

@@ -31,13 +31,13 @@ export function sampleBatch(deltas: readonly UsageDelta[], push: PushPart | null
 }
 
 interface ConsumerOptions {
-  /** Stands between the consumer and the ledger. */
+  /** Wraps the ledger of the consumer. */
   readonly wrapLedger?: (ledger: UsageLedger) => UsageLedger
   readonly pushLog?: PushLog
   readonly rowsPerTransaction?: number
 }
 
-/** The consumer with everything around it in memory; its pauses take no time. */
+/** A consumer with every dependency in memory. Backoff takes no time. */
 export function consumerUnderTest(options: ConsumerOptions = {}) {
   const { wrapLedger = (ledger) => ledger, pushLog, rowsPerTransaction = 100 } = options
   const { clock } = manualTime()
@@ -56,9 +56,9 @@ export function consumerUnderTest(options: ConsumerOptions = {}) {
   }
   const aggregator = usageAggregator({ ledger: watched, late, clock, scheduler, jitter: () => 1, rowsPerTransaction })
   const log: Log = (...line) => void lines.push(line)
-  const nobody: PushLog = { partApplied: async () => undefined }
+  const noPushLog: PushLog = { partApplied: async () => undefined }
   const metrics = openMetrics({ worker: 'tests' })
-  const ports = { aggregator, queue, poison, codec, pushLog: pushLog ?? nobody, clock, log, meter: metrics.meter }
+  const ports = { aggregator, queue, poison, codec, pushLog: pushLog ?? noPushLog, clock, log, meter: metrics.meter }
   const consumer = usageConsumer(ports)
   return { consumer, metrics, aggregator, ledger, late, queue, poison, lines, requests, clock }
 }

@@ -9,9 +9,9 @@ const ROW_KEY_BYTES_MAX = 255
 const CHARGE = 7.25
 
 /**
- * Makes Table Storage behave as Cosmos DB for Table does where the two differ: queries come in no order, a tenth of the
- * requests is told with 429 to come back, bodies end at 2 MB and row keys at 255 bytes, PATCH is not understood, replies
- * tell their charge. A request is throttled once at most. `seen` counts what was met.
+ * Makes Table Storage behave like Cosmos DB for Table where the two differ: queries return rows in no order, a tenth of
+ * the requests is throttled with 429, bodies end at 2 MB and row keys at 255 bytes, PATCH is refused, and replies carry
+ * their request charge. A request is throttled at most once. `seen` counts throttled, refused and served requests.
  */
 export function cosmosLike(seed: number) {
   const random = seededRandom(seed)

@@ -5,7 +5,7 @@ import type { UsageBatch } from '../../../shared/domain/usage/usage.ts'
 import type { HeldPartition } from '../memory/memory-usage-ledger.ts'
 import type { CountingState } from './counting-world.ts'
 
-/** What must hold at every moment, whatever happened: the invariant of counting, no loss, no double. */
+/** The invariant of counting: at every moment no use is lost and no use counts twice. */
 export function violationOf(state: CountingState): string | undefined {
   const { batches } = state.scenario
   for (const held of state.ledger.held()) {
@@ -19,7 +19,7 @@ export function violationOf(state: CountingState): string | undefined {
   return undefined
 }
 
-/** Counters are the sum of exactly those batches that have a row. */
+/** Counters are the sum of exactly the batches that have a row. */
 function brokenPartition({ partition, meta, applied, counters }: HeldPartition, batches: readonly UsageBatch[]) {
   const deltas = batches
     .filter((batch) => applied.has(batch.batchId))
@@ -34,26 +34,27 @@ function brokenPartition({ partition, meta, applied, counters }: HeldPartition, 
   return undefined
 }
 
-/** A message is gone only when all of its parts are settled, each in one way, and the push log knows. */
+/** A message is gone only when each of its parts has one outcome, and the push log was told. */
 function brokenBatch(state: CountingState, batch: UsageBatch): string | undefined {
   const parts = splitByPartition(batch.deltas).map(({ partition, deltas }) => {
-    return { fate: fateOf(state, batch, partitionName(partition)), count: countOf(deltas) }
+    return { outcome: outcomeOf(state, batch, partitionName(partition)), count: countOf(deltas) }
   })
-  if (parts.some(({ fate }) => fate === 'both')) return 'counted, and kept aside as late too'
-  const isOpen = parts.some(({ fate }) => fate === 'open')
+  if (parts.some(({ outcome }) => outcome === 'both')) return 'counted, and kept aside as late too'
+  const isOpen = parts.some(({ outcome }) => outcome === 'open')
   const isGone = !state.queue.held().some(({ body }) => body === state.bodies.get(batch.batchId))
   if (isGone && isOpen) return 'the message is gone, but not all of it was counted'
   if (batch.push === null) return undefined
   const told = state.pushed.get(`${batch.push.batchId}.${batch.push.part}`)
   if (told === undefined) return isGone ? 'the message is gone, but the push log was not told' : undefined
-  const sum = (wanted: Fate) => parts.reduce((total, { fate, count }) => total + (fate === wanted ? count : 0), 0)
+  const sum = (wanted: PartOutcome) =>
+    parts.reduce((total, { outcome, count }) => total + (outcome === wanted ? count : 0), 0)
   const counts = { applied: sum('applied'), late: sum('late') }
   return isOpen || !isDeepStrictEqual(told, counts) ? 'the push log was told a wrong count' : undefined
 }
 
-type Fate = 'open' | 'applied' | 'late' | 'both'
+type PartOutcome = 'open' | 'applied' | 'late' | 'both'
 
-function fateOf(state: CountingState, { batchId }: UsageBatch, partition: string): Fate {
+function outcomeOf(state: CountingState, { batchId }: UsageBatch, partition: string): PartOutcome {
   const held = state.ledger.held().find((one) => partitionName(one.partition) === partition)
   const late = state.late.held().some((one) => one.batchId === batchId && partitionName(one.partition) === partition)
   if (held?.applied.has(batchId)) return late ? 'both' : 'applied'

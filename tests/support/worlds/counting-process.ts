@@ -8,7 +8,7 @@ import type { MessageQueue } from '../../../shared/ports/queue.ts'
 import type { LateUsage, PushLog, UsageLedger } from '../../../shared/ports/usage.ts'
 import { openMetrics } from '../../../shared/runtime/metrics.ts'
 
-/** What a consumer process works with. */
+/** The ports of a consumer process. */
 export interface CountingPorts {
   readonly ledger: UsageLedger
   readonly late: LateUsage
@@ -17,41 +17,41 @@ export interface CountingPorts {
   readonly pushLog: PushLog
 }
 
-/** A request that the process made and that has not been carried out. */
+/** A pending request of the process. */
 export interface Request {
   readonly method: string
-  /** The method and what it is about. */
+  /** The method and its first argument. */
   readonly name: string
   /** Whether it changes anything. */
   readonly writes: boolean
-  /** Carries it out and answers. */
+  /** Executes the request and replies. */
   answer(): Promise<void>
-  /** Carries it out, but the answer is lost. */
+  /** Executes the request; its reply is lost. */
   loseReply(): Promise<void>
-  /** Tells the process that it failed, without carrying it out. */
+  /** Fails the request without executing it. */
   fail(): void
-  /** Carries it out without telling anyone. */
+  /** Executes the request without a reply. */
   land(): Promise<void>
 }
 
 export interface CountingProcess {
   readonly requests: readonly Request[]
-  /** What the process was told since its start. Processes whose histories are equal are in the same state. */
+  /** The replies since the start of the process. Processes with equal histories are in the same state. */
   history(): readonly string[]
   isBusy(): boolean
-  /** Begins a drain. */
+  /** Starts a drain. */
   wake(): void
 }
 
 const reads = new Set(['readMeta', 'readCounters', 'findApplied', 'receive', 'depth', 'scan'])
 
-/** The real consumer, every request of which waits until it is told what becomes of it. Its pauses take no time. */
+/** The real consumer. Each of its requests waits until the test decides its outcome. Backoff takes no time. */
 export function countingProcess(ports: CountingPorts): CountingProcess {
   const requests: Request[] = []
-  const told: Told[] = []
+  const replies: Reply[] = []
   let busy = false
 
-  const held = <Port extends object>(port: Port): Port =>
+  const gated = <Port extends object>(port: Port): Port =>
     new Proxy(port, {
       get: (target, name) => {
         const method = Reflect.get(target, name) as (...args: readonly unknown[]) => Promise<unknown>
@@ -64,7 +64,7 @@ export function countingProcess(ports: CountingPorts): CountingProcess {
     const settled = (what: unknown) => {
       requests.splice(requests.indexOf(request), 1)
       const text = JSON.stringify(what, (_, value) => (value instanceof Set ? [...value] : value))
-      told.push({ partition: isPartition(args[0]) ? partitionName(args[0]) : '', text: `${request.name} ${text}` })
+      replies.push({ partition: isPartition(args[0]) ? partitionName(args[0]) : '', text: `${request.name} ${text}` })
     }
     const lost = () => {
       settled('lost')
@@ -94,16 +94,16 @@ export function countingProcess(ports: CountingPorts): CountingProcess {
 
   const consumer: UsageConsumer = usageConsumer({
     aggregator: usageAggregator({
-      ledger: held(ports.ledger),
-      late: held(ports.late),
+      ledger: gated(ports.ledger),
+      late: gated(ports.late),
       clock: frozen,
       scheduler: { after: runSoon },
       jitter: () => 0,
     }),
-    queue: held(ports.queue),
-    poison: held(ports.poison),
+    queue: gated(ports.queue),
+    poison: gated(ports.poison),
     codec: { parse: parseUsageMessage },
-    pushLog: held(ports.pushLog),
+    pushLog: gated(ports.pushLog),
     clock: frozen,
     log: () => undefined,
     meter: openMetrics({ worker: 'tests' }).meter,
@@ -111,11 +111,11 @@ export function countingProcess(ports: CountingPorts): CountingProcess {
 
   return {
     requests,
-    history: () => historyOf(told),
+    history: () => historyOf(replies),
     isBusy: () => busy,
     wake: () => {
       busy = true
-      told.push({ partition: '', text: 'wake' })
+      replies.push({ partition: '', text: 'wake' })
       void consumer.drain().finally(() => {
         busy = false
       })
@@ -123,8 +123,8 @@ export function countingProcess(ports: CountingPorts): CountingProcess {
   }
 }
 
-interface Told {
-  /** '' for what is not about one partition. */
+interface Reply {
+  /** '' for a reply that is not about one partition. */
   readonly partition: string
   readonly text: string
 }
@@ -133,10 +133,10 @@ function isPartition(value: unknown): value is UsagePartition {
   return typeof value === 'object' && value !== null && 'shard' in value
 }
 
-/** Partitions are counted independently, so the order of what was told about two different ones makes no difference. */
-function historyOf(told: readonly Told[]): readonly string[] {
-  return [...new Set(told.map(({ partition }) => partition))].sort().map((name) => {
-    const about = told.filter(({ partition }) => partition === name || partition === '')
+/** Partitions are counted independently, so the order of replies about different partitions makes no difference. */
+function historyOf(replies: readonly Reply[]): readonly string[] {
+  return [...new Set(replies.map(({ partition }) => partition))].sort().map((name) => {
+    const about = replies.filter(({ partition }) => partition === name || partition === '')
     return about.map(({ text }) => text).join()
   })
 }
@@ -147,5 +147,5 @@ function runSoon(_delayMs: number, task: () => void): () => void {
 }
 
 const now = new Date('2026-11-22T16:00:00.000Z')
-/** Time that stands still. */
+/** A clock that stands still. */
 export const frozen = { now: () => now, monotonicMs: () => 0 }

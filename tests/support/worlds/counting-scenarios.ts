@@ -2,7 +2,7 @@ import type { UsageBatch } from '../../../shared/domain/usage/usage.ts'
 import { keyInShard, sampleDelta } from '../samples/usage-samples.ts'
 import type { CountingScenario } from './counting-world.ts'
 
-/** Batch `number` adds `10 ** number` uses in each shard, so that no sum looks like another. The first is a push. */
+/** Batch `number` adds `10 ** number` uses in each shard, so all sums differ. The first batch is part of a push. */
 export function sampleBatches(count: number, shards: readonly string[] = ['00']): readonly UsageBatch[] {
   return Array.from({ length: count }, (_, number) => ({
     batchId: `host.boot.${number + 1}`,
@@ -13,12 +13,12 @@ export function sampleBatches(count: number, shards: readonly string[] = ['00'])
   }))
 }
 
-/** A few seconds together: for every run of the tests. */
+/** Take a few seconds together: for every run of the tests. */
 export const quickScenarios: Record<string, CountingScenario> = {
   '1 batch, 2 faults': { batches: sampleBatches(1), faults: 2 },
   '1 batch over 2 partitions, 1 fault': { batches: sampleBatches(1, ['00', '01']), faults: 1 },
   '2 batches received one by one, no fault': { batches: sampleBatches(2), faults: 0, receiveLimit: 1 },
-  '2 batches received together, 1 fault, processes that remember': { batches: sampleBatches(2), faults: 1, warm: true },
+  '2 batches received together, 1 fault, warm processes': { batches: sampleBatches(2), faults: 1, warm: true },
   '3 batches received together, 1 fault': { batches: sampleBatches(3), faults: 1 },
   '2 batches, 1 fault, sealed in between': {
     batches: sampleBatches(2),
@@ -27,7 +27,7 @@ export const quickScenarios: Record<string, CountingScenario> = {
   },
 }
 
-/** Minutes: for `bench/crash-points.ts`. */
+/** Take minutes: for `bench/crash-points.ts`. */
 export const deepScenarios: Record<string, CountingScenario> = {
   '2 batches received together, 2 faults': { batches: sampleBatches(2), faults: 2 },
   '2 batches received one by one, 1 fault': { batches: sampleBatches(2), faults: 1, receiveLimit: 1 },

@@ -9,15 +9,15 @@ import type { Move, World } from './explore.ts'
 
 export interface CountingScenario {
   readonly batches: readonly UsageBatch[]
-  /** How many faults may strike: a crash, a lost reply, a failed or a delayed request, a second delivery. */
+  /** How many faults may happen: a crash, a lost reply, a failed or a delayed request, a redelivery. */
   readonly faults: number
-  /** Sealed at any one moment, where given. */
+  /** A partition that is sealed at any one moment; none by default. */
   readonly seal?: UsagePartition
-  /** How many messages a process receives at once; 32 where left out. */
+  /** How many messages a process receives at once; 32 by default. */
   readonly receiveLimit?: number
-  /** Whether a process that has come to the end of a drain remembers what it read; else it starts anew, as after idling. */
+  /** Whether a process keeps its cache after a drain; by default it restarts cold. */
   readonly warm?: boolean
-  /** Puts a mistake into the processes. */
+  /** Plants a mistake in the processes. */
   readonly plant?: (ports: CountingPorts) => CountingPorts
 }
 
@@ -32,19 +32,19 @@ function startState(scenario: CountingScenario) {
     poison: memoryMessageQueue(frozen),
     /** The messages, by batch id. */
     bodies: new Map(scenario.batches.map((batch) => [batch.batchId, encodeUsageMessage(batch)])),
-    /** Counts by `<batch>.<part>`, as the push log was told. */
+    /** The counts in the push log, by `<batch>.<part>`. */
     pushed: new Map<string, { readonly applied: number; readonly late: number }>(),
     processes: [] as CountingProcess[],
-    /** Who received a message last. */
-    holders: new Map<string, CountingProcess>(),
-    /** Requests that the network still holds although their sender has given them up. */
+    /** The process that received a message last. */
+    receivers: new Map<string, CountingProcess>(),
+    /** Requests that are still in the network although their sender has given up. */
     delayed: [] as Request[],
     faultsLeft: scenario.faults,
     sealsLeft: scenario.seal === undefined ? 0 : 1,
   }
 }
 
-/** Two consumer processes, one queue and one store, where anything may happen between any two steps. */
+/** Two consumer processes, one queue and one store. Anything may happen between two steps. */
 export function countingWorld(scenario: CountingScenario): World {
   const state = startState(scenario)
   for (const body of state.bodies.values()) void state.queue.send(body)
@@ -57,7 +57,7 @@ export function countingWorld(scenario: CountingScenario): World {
 }
 
 function spawn(state: CountingState): CountingProcess {
-  const { ledger, late, queue, poison, pushed, holders, scenario } = state
+  const { ledger, late, queue, poison, pushed, receivers, scenario } = state
   const ports: CountingPorts = {
     ledger,
     late,
@@ -66,7 +66,7 @@ function spawn(state: CountingState): CountingProcess {
       ...queue,
       receive: async (limit, hiddenSeconds) => {
         const messages = await queue.receive(Math.min(limit, scenario.receiveLimit ?? 32), hiddenSeconds)
-        for (const { id } of messages) holders.set(id, process)
+        for (const { id } of messages) receivers.set(id, process)
         return messages
       },
     },
@@ -80,23 +80,23 @@ function spawn(state: CountingState): CountingProcess {
   return process
 }
 
-/** Runs the code until it waits. What nobody works on any more is delivered again; receiving nothing is no event. */
-async function settle(state: CountingState): Promise<void> {
+/** Runs the code until it waits. Redelivers messages without a live receiver; an empty receive is no event. */
+async function comeToRest(state: CountingState): Promise<void> {
   await rest()
   for (const [at, process] of state.processes.entries()) {
     if (!process.isBusy() && process.history().length > 0 && !state.scenario.warm) state.processes[at] = spawn(state)
   }
-  for (const { id } of state.queue.held()) if (!isWorkedOn(state, id)) state.queue.show(id)
+  for (const { id } of state.queue.held()) if (!hasLiveReceiver(state, id)) state.queue.show(id)
   if (hasVisible(state)) return
   const receiving = state.processes.flatMap((process) => process.requests).find(({ method }) => method === 'receive')
   if (receiving === undefined) return
   await receiving.answer()
-  await settle(state)
+  await comeToRest(state)
 }
 
-function isWorkedOn(state: CountingState, id: string): boolean {
-  const holder = state.holders.get(id)
-  return holder !== undefined && state.processes.includes(holder) && holder.isBusy()
+function hasLiveReceiver(state: CountingState, id: string): boolean {
+  const receiver = state.receivers.get(id)
+  return receiver !== undefined && state.processes.includes(receiver) && receiver.isBusy()
 }
 
 function hasVisible(state: CountingState): boolean {
@@ -108,7 +108,7 @@ function move(state: CountingState, name: string, act: () => Promise<void> | voi
     name,
     take: async () => {
       await act()
-      await settle(state)
+      await comeToRest(state)
     },
   }
 }
@@ -168,7 +168,7 @@ function worldMoves(state: CountingState): readonly Move[] {
   return moves
 }
 
-/** Which of the two processes is which makes no difference. */
+/** The two processes are interchangeable. */
 function fingerprintOf(state: CountingState): string {
   const stored = state.ledger.held().map(({ partition, meta, applied, counters }) => {
     return [partition, meta, [...applied.keys()].sort(), [...counters.values()].map((row) => [row.keyId, row.total])]

@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto'
 
-/** A system whose every step is chosen from outside. */
+/** A deterministic system: the explorer chooses every step. */
 export interface World {
-  /** The steps possible now; none when it has come to its end. Always the same after the same steps. */
+  /** The possible next steps; none at the end. The same steps always lead to the same moves. */
   moves(): readonly Move[]
-  /** Equal for two worlds that behave alike from now on. */
+  /** Equal for two worlds whose futures are equal. */
   fingerprint(): string
-  /** What is wrong now, or undefined. */
+  /** The violated invariant, or undefined. */
   violation(): string | undefined
 }
 
@@ -16,19 +16,19 @@ export interface Move {
 }
 
 export interface Exploration {
-  /** Different states seen. */
+  /** Distinct states seen. */
   readonly states: number
-  /** Steps tried out of them. */
+  /** Steps tried from these states. */
   readonly steps: number
   /** States without a further step. */
   readonly ends: number
-  /** The first wrong state, and the steps that lead to it. */
+  /** The first violation, and the steps that lead to it. */
   readonly found: { readonly violation: string; readonly steps: readonly string[] } | undefined
 }
 
 /**
- * Visits every state that any choice of steps can reach, depth first, until one is wrong. A world cannot be copied, so
- * each branch starts over and takes the same steps again.
+ * Model checking: visits every reachable state, depth first, until one violates the invariant. A world cannot be
+ * copied, so each branch replays its steps in a new world.
  */
 export async function explore(start: () => World): Promise<Exploration> {
   const visits: Visits = { seen: new Set(), branches: [[]], steps: 0, ends: 0 }
@@ -41,13 +41,13 @@ export async function explore(start: () => World): Promise<Exploration> {
 
 interface Visits {
   readonly seen: Set<string>
-  /** Steps, by their places among the moves, that lead to where nobody went yet. */
+  /** Unexplored branches: the index of each step among its moves. */
   readonly branches: (readonly number[])[]
   steps: number
   ends: number
 }
 
-/** Goes down one branch until a state is known, wrong or the last; notes the branches not taken. */
+/** Follows one branch until a state is known, violates the invariant or ends. Records the branches not taken. */
 async function follow(visits: Visits, world: World, branch: readonly number[]): Promise<Exploration['found']> {
   const names = await replay(world, branch)
   for (const path = [...branch]; isNew(visits, world); path.push(0)) {

@@ -1,14 +1,14 @@
 import { RestError, type TableClient } from '@azure/data-tables'
 
-/** A request as it goes over the wire; `url` is decoded. */
+/** A request on the wire; `url` is decoded. */
 export interface WireRequest {
   readonly method: string
   readonly url: string
 }
 
 /**
- * A client that loses the first reply to each request which `loses` picks, after the store has done what was asked: the
- * guard then sends the request again, as it does over a bad network.
+ * A client that loses the first reply to each request that `loses` picks, after the store has executed the request: the
+ * guard then retries the request, as over a bad network.
  */
 export function loseReplies(client: TableClient, loses: (request: WireRequest) => boolean): TableClient {
   const lost = new Set<string>()

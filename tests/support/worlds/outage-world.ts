@@ -6,25 +6,25 @@ import type { CallOptions, Reply } from '../requests/api-client.ts'
 export type Call = (request: `${string} /${string}`, options?: CallOptions) => Promise<Reply>
 type Code = ValidationView['code']
 
-/** A key, how it is asked for, and what the right verdict is at a moment. */
+/** A key, the body of its validation, and its right verdict at any time. */
 export interface OutageKey {
   readonly keyId: string
   readonly secret: string
   readonly ask: Readonly<Record<string, unknown>>
-  /** More than one where a request may fall on either side of a moment. */
+  /** More than one code while a request may be judged before or after the expiry. */
   readonly rightCodes: (sentAtMs: number, answeredAtMs: number) => readonly Code[]
 }
 
 interface Kind {
   readonly code: Code
-  /** What the key is made with. */
+  /** Fields of the generate request. */
   readonly made?: Readonly<Record<string, unknown>>
-  /** What it is asked with. */
+  /** Fields of the validate request. */
   readonly ask?: Readonly<Record<string, unknown>>
   readonly next?: (call: Call, keyId: string) => Promise<unknown>
 }
 
-/** One for every way in which a known key can be judged without the store. */
+/** One for each verdict on a cached key that needs no store. */
 const kinds: readonly Kind[] = [
   { code: 'VALID' },
   { code: 'VALID', made: { rate_limits: [{ name: 'minute', limit: 1_000_000, window_seconds: 60 }] } },
@@ -36,7 +36,7 @@ const kinds: readonly Kind[] = [
   { code: 'DISABLED', next: (call, keyId) => call(`PATCH /auth/keys/${keyId}`, { body: { enabled: false } }) },
 ]
 
-/** `perKind` keys of every kind, and as many that expire at `expiresAtMs`. */
+/** Makes `perKind` keys of each kind, and `perKind` keys that expire at `expiresAtMs`. */
 export async function makeOutageKeys(call: Call, perKind: number, expiresAtMs: number): Promise<readonly OutageKey[]> {
   const keys: OutageKey[] = []
   for (let round = 0; round < perKind; round++) {
@@ -48,7 +48,7 @@ export async function makeOutageKeys(call: Call, perKind: number, expiresAtMs: n
   return keys
 }
 
-/** A key of the right form that no store ever held. */
+/** A well-formed key that no store has ever held. */
 export function unknownSecret(prefix: KeyPrefix): string {
   return generateSecret(prefix, (size) => crypto.getRandomValues(new Uint8Array(size)))
 }

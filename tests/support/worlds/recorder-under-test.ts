@@ -11,7 +11,7 @@ interface Sending {
   fail(): void
 }
 
-/** A recorder whose time and whose queue the test holds in its hands: every send waits to be acknowledged or failed. */
+/** A recorder with manual time and a manual queue: every send waits until the test acknowledges or fails it. */
 export function recorderUnderTest(options: { durability?: 'strict' | 'relaxed'; deltasMax?: number } = {}) {
   const time = manualTime()
   const sends: Sending[] = []
@@ -59,7 +59,7 @@ export function recorderUnderTest(options: { durability?: 'strict' | 'relaxed'; 
   return { time, sends, sent, warnings, metrics, recorder, use }
 }
 
-/** `resolved`, `waiting`, or the code of the refusal, once everything came to rest. */
+/** Returns `resolved`, `waiting`, or the code of the refusal, once all pending work has run. */
 export async function outcomeOf(promise: Promise<void>): Promise<string> {
   const settled = promise.then(
     () => 'resolved',

@@ -14,25 +14,25 @@ export interface RollUpPorts {
 }
 
 export interface RollUpScenario {
-  /** Shards that count one use each, in this order, while the roll-ups run; each has counted one before. */
+  /** Shards that count one use each, in this order, while the roll-ups run. Both shards have counted one use before. */
   readonly counting: readonly string[]
-  /** How many of the two roll-ups may crash; a write under way may then still land. */
+  /** How many of the two roll-ups may crash. A write in flight may then still land. */
   readonly crashes: number
-  /** Puts a mistake into the roll-ups. */
+  /** Plants a mistake in the roll-ups. */
   readonly plant?: (ports: RollUpPorts) => RollUpPorts
 }
 
 interface Step {
   readonly name: string
   readonly writes: boolean
-  /** Carries the request out without telling anyone. */
+  /** Executes the request without a reply. */
   land(): Promise<void>
   answer(): Promise<void>
 }
 
 interface Run {
   steps: Step[]
-  told: string[]
+  replies: string[]
   done: boolean
 }
 
@@ -40,7 +40,7 @@ type State = ReturnType<typeof startState>
 
 const day = '20261122'
 const clock = { now: () => new Date('2026-11-22T16:20:00.000Z'), monotonicMs: () => 0 }
-/** What has no content is answered at once: only the order of the rest matters. */
+/** The requests whose order matters. All other requests are answered at once. */
 const gated = new Set(['scanMeta', 'scanRows', 'putKeyDays', 'findTotals', 'putTotals', 'write'])
 
 function startState(scenario: RollUpScenario) {
@@ -58,7 +58,7 @@ function startState(scenario: RollUpScenario) {
   }
 }
 
-/** Two roll-ups of one day, one provider, a key in each of two shards, where anything may happen between two requests. */
+/** Two roll-ups of one day and provider, with a key in each of two shards. Anything may happen between two requests. */
 export function rollUpWorld(scenario: RollUpScenario): World {
   const state = startState(scenario)
   let started = false
@@ -79,7 +79,7 @@ async function countShard(state: State, shard: string, batchId: string): Promise
 }
 
 function startRun(state: State): Run {
-  const run: Run = { steps: [], told: [], done: false }
+  const run: Run = { steps: [], replies: [], done: false }
   const hold = <Result>(name: string, work: () => Promise<Result>): Promise<Result> => {
     const { promise, resolve } = Promise.withResolvers<Result>()
     const step: Step = {
@@ -91,7 +91,7 @@ function startRun(state: State): Run {
       answer: async () => {
         const result = await work()
         run.steps = run.steps.filter((one) => one !== step)
-        run.told.push(`${name} ${JSON.stringify(result)}`)
+        run.replies.push(`${name} ${JSON.stringify(result)}`)
         resolve(result)
       },
     }
@@ -108,9 +108,9 @@ function startRun(state: State): Run {
 
 type Hold = <Result>(name: string, work: () => Promise<Result>) => Promise<Result>
 
-/** A scan reads the fence, then the rows: others may write in between. */
+/** A scan reads the fence, then the rows: other writers may commit in between. */
 function gate({ ledger, marks, reports }: State, hold: Hold): RollUpPorts {
-  const hides = <Port extends object>(port: Port): Port =>
+  const gates = <Port extends object>(port: Port): Port =>
     new Proxy(port, {
       get: (target, name) => {
         const method = Reflect.get(target, name) as (...args: readonly unknown[]) => Promise<unknown>
@@ -120,8 +120,8 @@ function gate({ ledger, marks, reports }: State, hold: Hold): RollUpPorts {
       },
     })
   return {
-    marks: hides(marks),
-    copies: hides(reports),
+    marks: gates(marks),
+    copies: gates(reports),
     ledger: {
       ...ledger,
       scanCounters: async (partition) => {
@@ -174,7 +174,7 @@ async function finish(state: State): Promise<void> {
   state.finished = true
 }
 
-/** What a mark says was copied is there, always; in the end everything is. */
+/** Everything that a mark calls copied is copied, always; at the end everything is. */
 function violationOf(state: State): string | undefined {
   const { keyDays, totals } = state.reports.held()
   const expected = keyDays.reduce((sum, row) => sum + row.total, 0)
@@ -203,7 +203,7 @@ function fingerprintOf(state: State): string {
     keyDays.map(({ keyId, version }) => [keyId, version]),
     totals.map(({ versions, total }) => [versions, total]),
     state.ledger.held().map(({ partition, meta }) => [meta.batches, state.marks.held(partition)]),
-    state.runs.map(({ told, steps }) => JSON.stringify([[...told].sort(), steps.map(({ name }) => name)])).sort(),
+    state.runs.map(({ replies, steps }) => JSON.stringify([[...replies].sort(), steps.map(({ name }) => name)])).sort(),
     state.delayed.map(({ name }) => name).sort(),
     state.counted,
     state.crashesLeft,

@@ -8,9 +8,9 @@ const BEGIN = 'begin'
 type Entity = TableEntityResult<Record<string, unknown>>
 
 /**
- * A client whose queries answer as Cosmos DB for Table may: in an order that has nothing to do with the keys, within a
- * page and over pages, beginning with an empty page that has a successor. Rows that come or go between two pages move
- * no other row.
+ * A client whose queries answer as Cosmos DB for Table may: in an order unrelated to the keys, within and across pages,
+ * starting with an empty page that has a continuation token. Rows that appear or disappear between two pages move no
+ * other row.
  */
 export function shuffleQueries(client: TableClient): TableClient {
   return new Proxy(client, {
@@ -31,7 +31,7 @@ async function* pages(
 ): AsyncGenerator<TableEntityResultPage<Record<string, unknown>>> {
   const entities: Entity[] = []
   for await (const entity of client.listEntities(options)) entities.push(entity)
-  const shuffled = entities.sort((orphaned, right) => (placeOf(orphaned) < placeOf(right) ? -1 : 1))
+  const shuffled = entities.sort((left, right) => (placeOf(left) < placeOf(right) ? -1 : 1))
   if (continuationToken === undefined && shuffled.length > 0) yield Object.assign([], { continuationToken: BEGIN })
   const after = continuationToken === undefined || continuationToken === BEGIN ? '' : continuationToken
   const rest = shuffled.filter((entity) => placeOf(entity) > after)

@@ -11,19 +11,19 @@ import { openMetrics } from '../../../shared/runtime/metrics.ts'
 import { manualTime } from '../memory/manual-time.ts'
 import { memorySpool } from '../memory/memory-spool.ts'
 
-/** `lost`: messages arrive, and nobody learns of it. */
+/** `lost`: messages arrive, but every acknowledgement is lost. */
 type QueueState = 'up' | 'down' | 'lost'
 
 interface SpoolWorldOptions {
   readonly spool?: Spool
-  /** Files that nobody has. */
+  /** The files of processes that never came back. */
   readonly orphaned?: readonly Spool[]
   readonly needs?: ChangeKeyNeeds
 }
 
 const NO_KEYS = { keys: {}, keyLookup: { revokeHere: () => undefined } } as unknown as ChangeKeyNeeds
 
-/** A spool that outlives processes, a queue that may be up, down or without replies, and time that the test moves. */
+/** A spool that outlives processes, a queue that may be up, down or without replies, and manual time. */
 export function spoolWorld({ spool = memorySpool(), orphaned = [], needs = NO_KEYS }: SpoolWorldOptions = {}) {
   const time = manualTime()
   const { meter } = openMetrics({ worker: 'tests' })
@@ -50,7 +50,7 @@ export function spoolWorld({ spool = memorySpool(), orphaned = [], needs = NO_KE
       queue = state
     },
     ...{ dieAt: life.dieAt, isDead: life.isDead },
-    /** Starts a process. The one before it, if any, is dead from now on: nothing that it does has any effect. */
+    /** Starts a process. The process before it is dead from now on: nothing that it does has any effect. */
     boot: (change: { open?: () => Spool | undefined } = {}): LocalSpool => {
       const { number, isAlive, step, guard } = life.begin()
       const { clock, scheduler } = time
@@ -72,15 +72,15 @@ export function spoolWorld({ spool = memorySpool(), orphaned = [], needs = NO_KE
         ...change,
       })
     },
-    /** What the consumer makes of the messages: each batch once. */
+    /** The uses by key as a consumer counts them: each batch once. */
     counted: (): Readonly<Record<string, number>> => countUses(uniqueBatches(sent)),
     batches: (): readonly UsageBatch[] => uniqueBatches(sent),
-    /** Batches that reconciliation would miss, were all that is still spooled never to arrive. */
+    /** The gaps that reconciliation would report if no spooled batch ever arrived. */
     gaps: () => findGaps(uniqueBatches(sent), new Date(0)),
   }
 }
 
-/** Processes, one after the other, of which the last one may be alive. */
+/** Processes, one after another. Only the last process may be alive. */
 function lives() {
   let born = 0
   let alive = 0
@@ -92,7 +92,7 @@ function lives() {
   }
 
   return {
-    /** From now on counted, the process dies at that step of its: one at the spool, or a message. */
+    /** The process dies at this step from now on. A step is a call to the spool or a message. */
     dieAt: (step: number, when: 'before' | 'after') => {
       death = { step, when }
     },
@@ -123,7 +123,7 @@ function lives() {
 
 const never = new Promise<never>(() => undefined)
 
-/** Throws where one id stands for two different messages. */
+/** Throws when one id names two different messages. */
 function uniqueBatches(sent: readonly string[]): readonly UsageBatch[] {
   const bodies = new Map<string, string>()
   for (const body of sent) {
@@ -140,14 +140,14 @@ function countUses(batches: readonly UsageBatch[]): Record<string, number> {
   return counts
 }
 
-/** A process that has started. */
+/** Boots and starts a process. */
 export function startProcess(world: Pick<ReturnType<typeof spoolWorld>, 'boot'>): LocalSpool {
   const process = world.boot()
   process.start()
   return process
 }
 
-/** A key that is revoked, as it waits for the store. */
+/** A revoked key that waits for the store. */
 export function asPending(key: Key, at: Date): Key {
   return { ...key, revocation: { at, by: 'admin', reason: 'compromised', text: null } }
 }

@@ -21,7 +21,7 @@ import { memoryRollUpMarks, memoryUsageReports } from '../memory/memory-usage-re
 import { sampleKey } from '../samples/sample-keys.ts'
 import { countInto } from '../samples/usage-samples.ts'
 
-/** Pauses take no time. */
+/** Backoff takes no time. */
 const scheduler: Scheduler = {
   after: (_delayMs, task) => {
     const immediate = setImmediate(task)
@@ -31,7 +31,7 @@ const scheduler: Scheduler = {
 
 export type UsageReportingWorld = ReturnType<typeof usageReportingWorld>
 
-/** Everything that usage reports are made of, in memory, at 16:20 UTC on 22 November 2026. */
+/** Every dependency of usage reports, in memory, at 16:20 UTC on 22 November 2026. */
 export function usageReportingWorld() {
   const time = manualTime('2026-11-22T16:20:00.000Z')
   const { clock } = time

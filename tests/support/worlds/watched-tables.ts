@@ -1,14 +1,14 @@
 import type { Table } from '../../../shared/adapters/tables/table.ts'
 import type { TableAccess } from '../../../shared/adapters/tables/table-access.ts'
 
-/** Called around every request of the tables, which it numbers from 0; what it throws, the caller gets. */
+/** Called around every request to the tables, numbered from 0. The caller gets what the watch throws. */
 export interface RequestWatch {
   before?(request: number): Promise<void> | void
-  /** The store has done what was asked; a throw here is a lost reply. */
+  /** The store has executed the request; a throw here is a lost reply. */
   after?(request: number): Promise<void> | void
 }
 
-/** The same tables, with `watch` around each request: to crash between two of them, to lose a reply, or to hold one back. */
+/** The same tables with `watch` around each request: to crash between two requests, to lose or to delay a reply. */
 export function watchTables(tables: TableAccess, watch: RequestWatch): TableAccess {
   let requests = 0
   async function watched<T>(work: () => Promise<T>): Promise<T> {

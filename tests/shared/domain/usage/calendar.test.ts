@@ -25,7 +25,7 @@ describe('the time under which a use is counted', () => {
 })
 
 describe('shards', () => {
-  test('are 16, and every key lies in one of them', () => {
+  test('are 16, and every key belongs to one', () => {
     const all = partitionsOfDay('20261122').map((partition) => partition.shard)
     expect(all).toHaveLength(16)
     const seen = new Set(Array.from({ length: 2000 }, (_, index) => shardOf(`key-${index}`)))

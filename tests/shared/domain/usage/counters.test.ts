@@ -7,7 +7,7 @@ import { usageDeltas } from '../../../support/samples/usage-arbitraries.ts'
 
 const oneDay = fc.array(usageDeltas({ days: ['20261122'] }), { minLength: 1, maxLength: 30 })
 
-/** Adds group after group, each on top of what the groups before it left. */
+/** Adds one group after another, each to the counters of the groups before it. */
 function addInTurn(groups: readonly (readonly UsageDelta[])[]): readonly DayCounters[] {
   const counters = new Map<string, DayCounters>()
   for (const group of groups) {
@@ -61,7 +61,7 @@ describe('adding deltas to counters', () => {
     )
   })
 
-  test('keeps what a key had, in hours that the deltas do not touch too', () => {
+  test('keeps the counters that a key had, also in hours that no delta touches', () => {
     const [before] = addDeltas(() => undefined, [sample({ hour: '2026112203', count: 5 })])
     const [after] = addDeltas(() => before, [sample({ hour: '2026112204', outcome: 'REVOKED', count: 2 })])
     expect(after?.hours.slice(3, 5)).toEqual([5, 2])
@@ -92,7 +92,7 @@ describe('adding deltas to counters', () => {
     expect(row?.endpoints.other).toBe(55)
   })
 
-  test('takes owner and address of the latest use', () => {
+  test('stores owner and address of the latest use', () => {
     const late = sample({ lastUsedAt: '2026-11-22T10:00:09.000Z', ownerId: 'new', lastIpHash: 'ff' })
     const [row] = addDeltas(() => undefined, [late, sample({ ownerId: 'old', lastIpHash: 'aa' })])
     expect(row).toMatchObject({ ownerId: 'new', lastIpHash: 'ff', lastUsedAt: '2026-11-22T10:00:09.000Z' })

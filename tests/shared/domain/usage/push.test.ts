@@ -27,7 +27,7 @@ function item(index: number, change: Partial<PushedEvent> = {}): PushedItem {
 }
 
 describe('the decision on a push', () => {
-  test('takes provider, owner and environment from the key, and the time of receipt where there is none', () => {
+  test('reads provider, owner and environment from the key, and defaults to the time of receipt', () => {
     expect(decidePush([item(0)], keys, now).events).toMatchObject([
       { providerId: 'acme', ownerId: 'ann', environment: 'live', at: now },
     ])
@@ -37,7 +37,7 @@ describe('the decision on a push', () => {
     expect(decidePush([item(0, { count: 5 }), item(1)], keys, now).accepted).toBe(6)
   })
 
-  test('takes the first of events that share an id, and calls the others duplicates', () => {
+  test('counts the first of events that share an id, and reports the others as duplicates', () => {
     const decision = decidePush([item(0, { id: 'a' }), item(1, { id: 'a', count: 3 }), item(2, { id: 'b' })], keys, now)
     expect(decision).toMatchObject({ accepted: 2, duplicate: 3, rejected: [] })
   })
@@ -77,7 +77,7 @@ describe('the progress of a push', () => {
     sent: true,
   }
 
-  test('is queued, processing, completed, as its parts are counted', () => {
+  test('goes from queued to processing to completed as its parts are counted', () => {
     const [one, two] = [
       { part: 1, applied: 6, late: 1 },
       { part: 2, applied: 3, late: 0 },
@@ -87,7 +87,7 @@ describe('the progress of a push', () => {
     expect(pushProgress(record, [one, two])).toMatchObject({ status: 'completed', applied: 9, late: 1 })
   })
 
-  test('is completed at once where no event was accepted', () => {
+  test('is completed at once when no event was accepted', () => {
     expect(pushProgress({ ...record, accepted: 0, parts: 0 }, []).status).toBe('completed')
   })
 })

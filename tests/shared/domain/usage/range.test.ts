@@ -34,7 +34,7 @@ function faultOf(resolve: () => unknown): { code: string; pointers: readonly str
 }
 
 describe('the range of a report', () => {
-  test('without ends is the last 30 days, today among them', () => {
+  test('without ends is the last 30 days, including today', () => {
     const range = resolveRange(ask(null, null), now)
     expect(range.from).toEqual(new Date('2026-10-24T00:00:00Z'))
     expect(range.to).toEqual(new Date('2026-11-23T00:00:00Z'))
@@ -45,7 +45,7 @@ describe('the range of a report', () => {
     expect(resolveRange(ask('2026-11-22', null, 'hour'), now).to).toEqual(new Date('2026-11-22T17:00:00Z'))
   })
 
-  test('takes a date as `to` in, and leaves an instant as `to` out', () => {
+  test('includes a date as `to`, and excludes an instant as `to`', () => {
     expect(resolveRange(ask('2026-11-01', '2026-11-05'), now).to).toEqual(new Date('2026-11-06T00:00:00Z'))
     expect(resolveRange(ask('2026-11-01', '2026-11-05T00:00:00Z'), now).to).toEqual(new Date('2026-11-05T00:00:00Z'))
   })
@@ -69,7 +69,7 @@ describe('the range of a report', () => {
     expect(faultOf(() => resolveRange(ask('2026-10-22', '2026-11-22', 'hour'), now)).pointers).toEqual(['/granularity'])
   })
 
-  test('is refused where it is empty or runs backwards', () => {
+  test('is refused when it is empty or runs backwards', () => {
     const instant = '2026-11-05T00:00:00Z'
     expect(faultOf(() => resolveRange(ask(instant, instant), now)).pointers).toEqual(['/from'])
     expect(faultOf(() => resolveRange(ask('2026-11-06', '2026-11-05'), now)).pointers).toEqual(['/from'])
@@ -101,7 +101,7 @@ describe('the range of a report', () => {
 })
 
 describe('the window of a reconciliation', () => {
-  test('is by default the last 24 hours, the current one among them', () => {
+  test('is by default the last 24 hours, including the current hour', () => {
     const window = resolveWindow({ from: null, to: null }, now)
     expect(window.from).toEqual(new Date('2026-11-21T17:00:00Z'))
     expect(window.to).toEqual(new Date('2026-11-22T17:00:00Z'))

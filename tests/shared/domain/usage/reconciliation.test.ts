@@ -33,7 +33,7 @@ function input(change: Partial<ReconciliationInput>): ReconciliationInput {
 }
 
 describe('reconciling hours', () => {
-  test('counts a batch that lies in several partitions once, and its uses everywhere', () => {
+  test('counts a batch over several partitions once, and its uses in each', () => {
     const applied = [batch(1, '10:05'), batch(1, '10:05', { count: 7 }), batch(2, '11:05')]
     expect(reconcile(input({ applied })).hours).toMatchObject([
       { appliedBatches: 1, appliedUses: 17 },
@@ -41,27 +41,27 @@ describe('reconciling hours', () => {
     ])
   })
 
-  test('calls an acknowledged batch in flight for 30 minutes, and missing from then on', () => {
+  test('reports an acknowledged batch as in flight for 30 minutes, then as missing', () => {
     const applied = [batch(1, '10:00'), batch(3, '11:30')]
     const at = (now: string) => reconcile(input({ applied, now: new Date(`2026-11-22T${now}Z`) })).hours[1]
     expect(at('12:00:00')).toMatchObject({ inFlightBatches: 1, missingBatches: 0 })
     expect(at('12:00:01')).toMatchObject({ inFlightBatches: 0, missingBatches: 1 })
   })
 
-  test('does not miss a batch that came late', () => {
+  test('does not report a late batch as missing', () => {
     const found = reconcile(input({ applied: [batch(1, '10:00'), batch(3, '10:20')], late: [batch(2, '10:10')] }))
     expect(found.gaps).toEqual([])
     expect(found.hours[0]).toMatchObject({ lateUses: 10, missingBatches: 0 })
   })
 
-  test('leaves to the hours around what was acknowledged outside the window', () => {
+  test('ignores gaps that were acknowledged outside the window', () => {
     const applied = [batch(1, '08:00'), batch(3, '09:30'), batch(4, '10:10')]
     const found = reconcile(input({ applied }))
     expect(found.gaps).toEqual([])
     expect(found.hours.every(({ missingBatches }) => missingBatches === 0)).toBe(true)
   })
 
-  test('says of pushed uses how many are counted, in flight and missing', () => {
+  test('reports how many pushed uses are counted, in flight and missing', () => {
     const push = (acceptedAt: string) => ({
       acceptedAt: new Date(`2026-11-22T${acceptedAt}Z`),
       accepted: 5,
@@ -75,7 +75,7 @@ describe('reconciling hours', () => {
     ])
   })
 
-  test('does not miss what a caller was never promised: a push that was not sent in full', () => {
+  test('does not report uses as missing that were never promised: a push that was not sent in full', () => {
     const push = { acceptedAt: new Date('2026-11-22T10:15:00Z'), accepted: 5, sent: false, counted: 3 }
     expect(reconcile(input({ pushes: [push] })).hours[0]).toMatchObject({
       pushAccepted: 3,
@@ -85,7 +85,7 @@ describe('reconciling hours', () => {
     })
   })
 
-  test('has an entry for every hour of the window, also for those without a use', () => {
+  test('has an entry for every hour of the window, also without a use', () => {
     expect(reconcile(input({})).hours.map(({ start }) => start.toISOString())).toEqual([
       '2026-11-22T10:00:00.000Z',
       '2026-11-22T11:00:00.000Z',
@@ -101,11 +101,11 @@ describe('the balance of a partition', () => {
     counters: [{ total: 12 }, { total: 18 }],
   }
 
-  test('holds where the batches, the counters and the fence tell of the same uses', () => {
+  test('holds when the batches, the counters and the fence row agree', () => {
     expect(isBalanced(balanceOf(partition, contents))).toBe(true)
   })
 
-  test('is broken by a lost counter, a lost batch, a use too many, and a batch that nobody counted', () => {
+  test('is broken by a lost counter, a lost batch, a use too many, and a batch missing from the fence row', () => {
     const broken = [
       { ...contents, counters: contents.counters.slice(1) },
       { ...contents, applied: contents.applied.slice(1) },

@@ -22,7 +22,7 @@ function rowsOf(deltas: readonly UsageDelta[]) {
 }
 
 describe('a summary', () => {
-  test('has a bucket for every hour, unused ones too, each holding exactly its uses', () => {
+  test('has a bucket for every hour, also without a use, each with exactly its uses', () => {
     const rows = rowsOf([
       sampleDelta({ hour: '2026112100', count: 2 }),
       sampleDelta({ hour: '2026112223', count: 3, outcome: 'EXPIRED' }),
@@ -34,7 +34,7 @@ describe('a summary', () => {
     expect(buckets.slice(1, 47).every(({ total, denied }) => total === 0 && denied === 0)).toBe(true)
   })
 
-  test('of part of a day counts its hours only, and says which whole days the breakdown covers', () => {
+  test('of part of a day counts only its hours, and reports which whole days the breakdown covers', () => {
     const rows = rowsOf([sampleDelta({ hour: '2026112209', count: 4 }), sampleDelta({ hour: '2026112210', count: 5 })])
     const range: UsageRange = {
       from: new Date('2026-11-22T10:00:00Z'),
@@ -53,7 +53,7 @@ describe('a summary', () => {
     expect(summarize(twoDays, rows)).toMatchObject({ totals: { total: 0 }, byOutcome: {}, lastUsedAt: null })
   })
 
-  test('loses and invents nothing: total, buckets and every breakdown are the same uses', () => {
+  test('loses and invents nothing: total, buckets and every breakdown sum up the same uses', () => {
     fc.assert(
       fc.property(fc.array(usageDeltas(), { maxLength: 40 }), fc.constantFrom('hour', 'day'), (deltas, granularity) => {
         const { totals, buckets, byOutcome, byStatus, byEndpoint } = summarize(
@@ -89,7 +89,7 @@ describe('groups', () => {
     )
   })
 
-  test('are the 1,000 with the most uses, most first, and `other` is all the rest', () => {
+  test('are the 1,000 with the most uses, in descending order, and `other` is the rest', () => {
     const sums = groupSums('key', twoDays)
     for (let key = 1; key <= 1003; key++) {
       sums.add(sampleCounters([sampleDelta({ keyId: `key-${key}`, count: key })], 1))
@@ -101,13 +101,13 @@ describe('groups', () => {
     expect(other).toEqual({ groups: 3, total: 1 + 2 + 3 })
   })
 
-  test('hold keys without an owner under null', () => {
+  test('group keys without an owner under null', () => {
     const sums = groupSums('owner', twoDays)
     sums.add(sampleCounters([sampleDelta({ ownerId: null })], 1))
     expect(sums.result().groups).toMatchObject([{ group: null, total: 1 }])
   })
 
-  test('by endpoint keep a name that is no name of an object', () => {
+  test('by endpoint keep a name that objects reserve', () => {
     const counts = Object.fromEntries([
       ['__proto__', 2],
       ['', 1],
@@ -131,7 +131,7 @@ describe('the totals of a provider', () => {
     )
   })
 
-  test('are stored where no shard was counted further, kept where none is news, and made again otherwise', () => {
+  test('are stored, kept or made again as their version vectors compare', () => {
     const totals = (versions: readonly number[]) => totalOf('acme', '20261122', versions, [])
     expect(decideTotals(totals([1, 1]), undefined)).toBe('store')
     expect(decideTotals(totals([2, 1]), totals([1, 1]))).toBe('store')

@@ -15,7 +15,7 @@ function daysOf(deltas: readonly UsageDelta[]) {
 }
 
 describe('uses after a revocation', () => {
-  test('are those that were refused as REVOKED, and the latest of them is told', () => {
+  test('are the uses that were refused as REVOKED, and the latest of them is reported', () => {
     fc.assert(
       fc.property(fc.array(oneKey, { maxLength: 30 }), (deltas) => {
         const revoked = deltas.filter(({ outcome }) => outcome === 'REVOKED')
@@ -34,7 +34,7 @@ describe('uses after a revocation', () => {
     )
   })
 
-  test('give the same sum in whatever order days come', () => {
+  test('give the same sum in any order of days', () => {
     fc.assert(
       fc.property(fc.array(oneKey, { maxLength: 20 }), (deltas) => {
         const days = daysOf(deltas)
@@ -43,7 +43,7 @@ describe('uses after a revocation', () => {
     )
   })
 
-  test('are not made up by a later use of another kind', () => {
+  test('are not replaced by a later use with another outcome', () => {
     const [day] = addDeltas(
       () => undefined,
       [
@@ -55,7 +55,7 @@ describe('uses after a revocation', () => {
   })
 })
 
-describe('the address that is kept as evidence', () => {
+describe('the address that is stored as evidence', () => {
   test.each([
     ['REVOKED', '192.0.2.7', '192.0.2.7'],
     ['REVOKED', '[2001:DB8::7]:443', '2001:db8::7'],
@@ -64,7 +64,7 @@ describe('the address that is kept as evidence', () => {
     ['REVOKED', null, null],
     ['VALID', '192.0.2.7', null],
     ['EXPIRED', '192.0.2.7', null],
-  ] as const)('of a use that was %s from %s is %s', (outcome, clientIp, kept) => {
-    expect(evidentIp(outcome, clientIp)).toBe(kept)
+  ] as const)('of a use that was %s from %s is %s', (outcome, clientIp, evidence) => {
+    expect(evidentIp(outcome, clientIp)).toBe(evidence)
   })
 })

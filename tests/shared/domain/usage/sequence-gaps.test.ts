@@ -7,7 +7,7 @@ const startMs = Date.parse('2026-11-22T10:00:00.000Z')
 const dayBefore = new Date('2026-11-21T00:00:00.000Z')
 const boot = ulid(startMs)
 
-/** What a boot sends, a batch a minute: the k-th `lag` says how far behind the acknowledgements are when batch k is made. */
+/** What a boot sends, a batch a minute: the k-th `lag` is how far the acknowledgements lag behind at batch k. */
 function batchesOf(lags: readonly number[], name = boot): readonly SeenBatch[] {
   let ackedBelow = 1
   return lags.map((lag, index) => {
@@ -26,7 +26,7 @@ function missingNumbers(batches: readonly SeenBatch[], readFrom = dayBefore): re
 const lags = fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 30 })
 
 describe('gaps in the sequence of a boot', () => {
-  test('there are none where every batch was seen, in whatever order', () => {
+  test('there are none when every batch was seen, in any order', () => {
     fc.assert(
       fc.property(
         lags.chain((given) => fc.shuffledSubarray([...batchesOf(given)], { minLength: given.length })),
@@ -37,7 +37,7 @@ describe('gaps in the sequence of a boot', () => {
     )
   })
 
-  test('are exactly those batches, of any that are taken away, which the queue had acknowledged', () => {
+  test('are exactly the removed batches that the queue had acknowledged', () => {
     fc.assert(
       fc.property(
         lags.chain((given) => fc.shuffledSubarray([...batchesOf(given)])),
@@ -51,14 +51,14 @@ describe('gaps in the sequence of a boot', () => {
     )
   })
 
-  test('are not where a batch was sent and perhaps never acknowledged', () => {
+  test('exclude a batch that was sent and perhaps never acknowledged', () => {
     const [first, , third] = batchesOf([0, 0, 2])
     if (first === undefined || third === undefined) throw new Error('There are three.')
     expect(third.ackedBelow).toBe(2)
     expect(missingNumbers([first, third])).toEqual([])
   })
 
-  test('say by when the queue had acknowledged what is missing', () => {
+  test('report by when the queue had acknowledged the missing batch', () => {
     const batches = batchesOf([0, 0, 1, 0, 0])
     const gaps = findGaps(
       batches.filter((_, index) => index !== 1),
@@ -67,13 +67,13 @@ describe('gaps in the sequence of a boot', () => {
     expect(gaps).toMatchObject([{ first: 2, last: 2, ackedAt: new Date(startMs + 3 * 60_000) }])
   })
 
-  test('begin with the first batch seen where the boot is older than what was read', () => {
+  test('begin with the first batch seen when the boot is older than the reading', () => {
     const batches = batchesOf([0, 0, 0, 0, 0]).slice(2)
     expect(missingNumbers(batches, dayBefore)).toEqual([1, 2])
     expect(missingNumbers(batches, new Date(startMs + 1))).toEqual([])
   })
 
-  test('of one boot have nothing to do with another boot, nor with another host', () => {
+  test('of one boot are independent of other boots and other hosts', () => {
     const other = ulid(startMs + 1)
     const batches = [...batchesOf([0, 0, 0]).slice(0, 1), ...batchesOf([0, 0, 0], other)]
     expect(missingNumbers(batches)).toEqual([])
@@ -81,7 +81,7 @@ describe('gaps in the sequence of a boot', () => {
     expect(missingNumbers([...batches.slice(1), ...elsewhere])).toEqual([])
   })
 
-  test('are not looked for among the parts of pushed batches', () => {
+  test('are not searched among the parts of pushed batches', () => {
     const part = { batchId: 'push.acme.orders-1.3', ackedBelow: 3, at: new Date(startMs).toISOString() }
     expect(findGaps([part], dayBefore)).toEqual([])
   })

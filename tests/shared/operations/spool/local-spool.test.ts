@@ -7,7 +7,7 @@ import { outcomeOf } from '../../../support/worlds/recorder-under-test.ts'
 import { spoolWorld, startProcess } from '../../../support/worlds/spool-world.ts'
 
 describe('the drain', () => {
-  test('sends oldest first, two at a time, each under one id for ever', async () => {
+  test('sends oldest first, two at a time, and never changes the id of a batch', async () => {
     const { spool, boot, setQueue, sent, time } = spoolWorld()
     setQueue('down')
     const { recorder, start } = boot()
@@ -25,7 +25,7 @@ describe('the drain', () => {
     expect(sent).toEqual(waiting.map(({ body }) => body))
   })
 
-  test('says that all below a number was acknowledged only when it was', async () => {
+  test('reports a watermark only when every number below it was acknowledged', async () => {
     const { boot, setQueue, batches, time } = spoolWorld()
     const { recorder } = boot()
     const record = async (keyId: string) => {
@@ -47,7 +47,7 @@ describe('the drain', () => {
     ])
   })
 
-  test('waits at most the interval between two tries', async () => {
+  test('backs off for at most the interval', async () => {
     const { boot, setQueue, sent, time } = spoolWorld()
     setQueue('lost')
     await boot().recorder.record(sampleUse())
@@ -57,7 +57,7 @@ describe('the drain', () => {
     expect(sent.length).toBeGreaterThan(before)
   })
 
-  test('flushes: all is sent, or the queue was tried and the rest is on the disk', async () => {
+  test('flushes: every use is sent, or the queue was tried and the rest is on the disk', async () => {
     const { spool, boot, setQueue, counted } = spoolWorld()
     const { recorder } = boot()
     const recorded = recorder.record(sampleUse())
@@ -70,7 +70,7 @@ describe('the drain', () => {
     expect(spool.usage.oldest(5)).toHaveLength(1)
   })
 
-  test('tells how much waits and for how long', async () => {
+  test('reports how much waits and for how long', async () => {
     const { boot, setQueue, time } = spoolWorld()
     const localSpool = boot()
     expect(localSpool.state()).toEqual({ batches: 0, bytes: 0, oldestAgeMs: 0, pendingRevocations: 0 })
@@ -82,7 +82,7 @@ describe('the drain', () => {
 })
 
 describe('after a SIGKILL', () => {
-  test('loose uses are sent under the name of the process that died, with its next number, as of their time', async () => {
+  test('loose uses are sent with the name, the next number and the time of the killed process', async () => {
     const { boot, batches, time, gaps } = spoolWorld()
     const { recorder } = boot()
     await recorder.record(sampleUse({ at: time.clock.now() }))
@@ -99,7 +99,7 @@ describe('after a SIGKILL', () => {
     expect(gaps()).toEqual([])
   })
 
-  test('files that nobody has are emptied at the start and every half minute, in their own names', async () => {
+  test('orphaned files are drained at start and every 30 s, under the names of their producers', async () => {
     const orphaned = memorySpool()
     orphaned.usage.append('gone.BOOT', [sampleUse()])
     const { boot, batches, time } = spoolWorld({ orphaned: [orphaned] })
@@ -112,7 +112,7 @@ describe('after a SIGKILL', () => {
     expect([orphaned.usage.loose(), orphaned.usage.oldest(1)]).toEqual([[], []])
   })
 
-  test('a file whose messages the queue does not take is given back and tried again later', async () => {
+  test('an orphaned file is retried later when the queue does not acknowledge its messages', async () => {
     const orphaned = memorySpool()
     orphaned.usage.storeBatches('gone.BOOT', [sampleBatch(1, 'gone.BOOT')])
     const { boot, setQueue, sent, time } = spoolWorld({ orphaned: [orphaned] })
@@ -125,7 +125,7 @@ describe('after a SIGKILL', () => {
     expect(orphaned.usage.oldest(1)).toEqual([])
   })
 
-  test('every use that was acknowledged counts exactly once, wherever processes died and the queue failed', async () => {
+  test('every use that was acknowledged counts exactly once, wherever processes die and the queue fails', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyStep, { maxLength: 60 }), async (steps) => {
         const world = spoolWorld()
@@ -159,11 +159,11 @@ test('a process may die before or after any of its steps: no acknowledged use is
   for (const when of ['before', 'after'] as const) {
     for (let step = 1; await survivesDeath(step, when); step++) points++
   }
-  // Two turns of two uses each, a batch each, its message, and the looks in between.
+  // Two turns of two uses each, a batch each, its message, and the reads in between.
   expect(points).toBeGreaterThan(20)
 })
 
-/** False when the process had ended its work before it came to that step. */
+/** Returns false when the process finished its work before that step. */
 async function survivesDeath(step: number, when: 'before' | 'after'): Promise<boolean> {
   const world = spoolWorld()
   const process = startProcess(world)

@@ -15,11 +15,11 @@ import { asPending, spoolWorld, startProcess } from '../../../support/worlds/spo
 describe('a revocation that waits for the store', () => {
   const pending = asPending(sampleKey({ providerId: 'acme' }), new Date('2026-11-22T15:00:00.000Z'))
 
-  /** A store with that one key, not revoked, and what this instance holds to be revoked. */
+  /** A store with the pending key, not revoked, and the key ids revoked on this instance. */
   function storeWorld(spool: Spool, orphaned: readonly Spool[] = []) {
     const stored = memoryKeyStore()
     const writtenAfter: number[] = []
-    const here: string[] = []
+    const revokedHere: string[] = []
     let down = true
     const keys: KeyStore = {
       ...stored,
@@ -29,22 +29,22 @@ describe('a revocation that waits for the store', () => {
         return stored.replace(...asked)
       },
     }
-    const keyLookup = { keyChanged: () => undefined, revokeHere: (key: Key) => void here.push(key.keyId) }
+    const keyLookup = { keyChanged: () => undefined, revokeHere: (key: Key) => void revokedHere.push(key.keyId) }
     const needs = { keys, feed: memoryChangeFeed(), keyLookup } as unknown as ChangeKeyNeeds
     const world = spoolWorld({ spool, orphaned, needs })
     const setDown = (now: boolean) => {
       down = now
     }
-    return { keys, here, setDown, world, writtenAfter }
+    return { keys, revokedHere, setDown, world, writtenAfter }
   }
 
-  test('is in force again before the first request after a restart, and carried out as of its time', async () => {
+  test('takes effect again before the first request after a restart, and is written as of its own time', async () => {
     const spool = memorySpool()
     spool.revocations.put(pending)
-    const { keys, here, setDown, world } = storeWorld(spool)
+    const { keys, revokedHere, setDown, world } = storeWorld(spool)
     await keys.create({ ...pending, revocation: null })
     const process = startProcess(world)
-    expect(here).toEqual([pending.keyId])
+    expect(revokedHere).toEqual([pending.keyId])
     await world.time.advance(30_000)
     expect([process.state()?.pendingRevocations, spool.revocations.list()]).toEqual([1, [pending]])
     setDown(false)
@@ -53,7 +53,7 @@ describe('a revocation that waits for the store', () => {
     expect([process.state()?.pendingRevocations, spool.revocations.list()]).toEqual([0, []])
   })
 
-  test('is replayed before the uses of its file, at the start and where a process never came back', async () => {
+  test('is replayed before the uses of its file, in the own file and in an orphaned one', async () => {
     for (const orphaned of [[], [memorySpool()]]) {
       const own = memorySpool()
       const spool = orphaned[0] ?? own
@@ -68,7 +68,7 @@ describe('a revocation that waits for the store', () => {
     }
   })
 
-  test('of a key that is gone is given up, and said', async () => {
+  test('of a key that is gone is dropped, and logged', async () => {
     const spool = memorySpool()
     spool.revocations.put(pending)
     const { setDown, world } = storeWorld(spool)

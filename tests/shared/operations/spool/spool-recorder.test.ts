@@ -7,7 +7,7 @@ import { memorySpool } from '../../../support/memory/memory-spool.ts'
 import { outcomeOf } from '../../../support/worlds/recorder-under-test.ts'
 import { spoolWorld } from '../../../support/worlds/spool-world.ts'
 
-/** A spool whose steps are counted, and where `fail` says that the next ones throw. */
+/** A spool that logs its steps. After `fail` every further step of that name throws. */
 function watchedSpool(inner: Spool = memorySpool()) {
   const steps: string[] = []
   let failing: string | undefined
@@ -28,7 +28,7 @@ function watchedSpool(inner: Spool = memorySpool()) {
 }
 
 describe('a local recorder', () => {
-  test('resolves a use once it is on the disk, whatever the queue does', async () => {
+  test('resolves a use once it is on the disk, even while the queue is down', async () => {
     const { spool, boot, setQueue } = spoolWorld()
     setQueue('down')
     const recorded = boot().recorder.record(sampleUse())
@@ -37,7 +37,7 @@ describe('a local recorder', () => {
     expect(spool.usage.loose()).toEqual([{ producer: 'host.BOOT1', events: [sampleUse()] }])
   })
 
-  test('keeps all uses of one turn in one step', async () => {
+  test('appends all uses of one turn in one step', async () => {
     const { spool, steps } = watchedSpool()
     const { recorder } = spoolWorld({ spool }).boot()
     const all = Array.from({ length: 100 }, (_, index) => recorder.record(sampleUse({ keyId: `key-${index}` })))
@@ -47,7 +47,7 @@ describe('a local recorder', () => {
     expect(steps).toEqual(['append', 'append'])
   })
 
-  test('gathers for a second, then sends and forgets', async () => {
+  test('gathers uses for a second, then sends and removes them', async () => {
     const { spool, boot, sent, counted, time } = spoolWorld()
     const { recorder } = boot()
     await recorder.record(sampleUse())
@@ -60,7 +60,7 @@ describe('a local recorder', () => {
     expect([spool.usage.loose(), spool.usage.oldest(1)]).toEqual([[], []])
   })
 
-  test('sends a full message without waiting, and none that is too large', async () => {
+  test('sends a full message at once, and never an oversized message', async () => {
     const { boot, sent } = spoolWorld()
     const { recorder } = boot()
     await Promise.all(Array.from({ length: 700 }, (_, index) => recorder.record(sampleUse({ keyId: `key-${index}` }))))
@@ -91,23 +91,23 @@ describe('a local recorder', () => {
     expect(sent.join().replaceAll('hash-of-192.0.2.77', '')).not.toContain('192.0.2.77')
   })
 
-  test('refuses when the spool is full, keeps what it has, and takes more once the queue has taken some', async () => {
+  test('refuses uses while the spool is full, loses none, and recovers once the queue acknowledges', async () => {
     const { boot, counted, setQueue, time, logged } = spoolWorld({ spool: memorySpool(1000) })
     const { recorder } = boot()
     setQueue('down')
-    let kept = 0
-    while ((await outcomeOf(recorder.record(sampleUse()))) === 'resolved') kept++
+    let accepted = 0
+    while ((await outcomeOf(recorder.record(sampleUse()))) === 'resolved') accepted++
     expect(await outcomeOf(recorder.record(sampleUse()))).toBe('usage_unavailable')
     expect(logged).toContain('warn The spool of uses is full.')
     setQueue('up')
     await time.advance(10_000)
-    expect(counted()).toEqual({ 'key-a': kept })
+    expect(counted()).toEqual({ 'key-a': accepted })
     expect(await outcomeOf(recorder.record(sampleUse()))).toBe('resolved')
   })
 })
 
-describe('where the disk fails', () => {
-  test('at a use, it is refused: it may be on the disk; those after it go to the queue first', async () => {
+describe('when the disk fails', () => {
+  test('at an append, the use is refused, as it may be on the disk; later uses go to the queue first', async () => {
     const { spool, fail } = watchedSpool()
     const { boot, strict, logged } = spoolWorld({ spool })
     const { recorder, state } = boot()
@@ -120,7 +120,7 @@ describe('where the disk fails', () => {
     expect(logged.filter((line) => line.startsWith('error'))).toHaveLength(1)
   })
 
-  test('at the making of batches, what is on the disk waits for the next start and counts once', async () => {
+  test('at storing batches, the uses on the disk wait for the next start and count once', async () => {
     const { spool, fail } = watchedSpool()
     const world = spoolWorld({ spool })
     const { recorder } = world.boot()
@@ -135,7 +135,7 @@ describe('where the disk fails', () => {
     expect(world.counted()).toEqual({ 'key-a': 1 })
   })
 
-  test('at the forgetting of a batch, it is sent again under its id', async () => {
+  test('at removing a batch, the batch is sent again under its id', async () => {
     const { spool, fail } = watchedSpool()
     const { boot, sent, counted, time } = spoolWorld({ spool })
     await boot().recorder.record(sampleUse())
@@ -149,9 +149,9 @@ describe('where the disk fails', () => {
   })
 
   test.each([
-    ['no file can be had', () => undefined],
+    ['no file is available', () => undefined],
     ['the file cannot be read', unreadable],
-  ])('from the start, as %s, the queue has a use before it is answered', async (_, open) => {
+  ])('from the start, as %s, a use resolves only after the queue has acknowledged it', async (_, open) => {
     const { boot, strict } = spoolWorld()
     const localSpool = boot({ open })
     localSpool.start()

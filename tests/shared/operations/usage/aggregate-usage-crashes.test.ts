@@ -5,7 +5,7 @@ import { quickScenarios, sampleBatches } from '../../../support/worlds/counting-
 import { countingWorld } from '../../../support/worlds/counting-world.ts'
 import { explore } from '../../../support/worlds/explore.ts'
 
-describe('two consumers that may crash, get messages twice, and lose replies at every await', () => {
+describe('two consumers that may crash, receive messages twice and lose replies at every await', () => {
   test.for(Object.entries(quickScenarios))(
     'count every batch exactly once: %s',
     { timeout: 120_000 },
@@ -34,7 +34,7 @@ describe('the enumeration finds a planted mistake:', () => {
         if (result.kind !== 'fenced') return result
         return commit(partition, { ...change, meta: await ports.ledger.readMeta(partition) })
       }),
-    'counters are written although the batch is there': (ports) =>
+    'counters are written although the batch has a row': (ports) =>
       withCommit(ports, (commit) => async (partition, change): Promise<CommitResult> => {
         const result = await commit(partition, change)
         if (result.kind !== 'duplicate') return result
@@ -49,7 +49,7 @@ describe('the enumeration finds a planted mistake:', () => {
           applied: change.applied.filter(({ batchId }) => !known.has(batchId)),
         })
       }),
-    'a conflict is taken for "counted" without a look': (ports) => ({
+    'a conflict is taken for "counted" without a read': (ports) => ({
       ...ports,
       ledger: { ...ports.ledger, findApplied: async (_partition, batchIds) => new Set(batchIds) },
     }),

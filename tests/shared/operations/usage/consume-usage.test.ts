@@ -12,7 +12,7 @@ const totals = (ledger: MemoryUsageLedger) => ledger.held().map(({ meta }) => me
 const down = () => Promise.reject(new AppError('store_unavailable', 'down'))
 
 describe('the consumer', () => {
-  test('counts the message that woke it, and then whatever waits in the queue', async () => {
+  test('counts the message of the trigger, then drains the queue', async () => {
     const { consumer, queue, ledger } = consumerUnderTest()
     for (let message = 0; message < 100; message++) await queue.send(body(sampleDelta({ count: 2 })))
     await consumer.wake(body(sampleDelta({ count: 1 })))
@@ -20,7 +20,7 @@ describe('the consumer', () => {
     expect(await queue.depth()).toBe(0)
   })
 
-  test('measures the uses that it adds and how long they took to come, duplicates not at all', async () => {
+  test('measures the uses that it adds and their lag, and no duplicates', async () => {
     const { consumer, metrics, clock } = consumerUnderTest()
     const at = new Date(clock.now().getTime() - 4000).toISOString()
     const message = codec.encode({ ...sampleBatch([sampleDelta({ count: 3 })]), at })
@@ -31,7 +31,7 @@ describe('the consumer', () => {
     expect(await readMetric(metrics, 'auth_api_usage_lag_seconds_count')).toEqual([1])
   })
 
-  test('merges what waits: 64 messages about one key cost one transaction', async () => {
+  test('merges waiting messages: 64 messages about one key cost at most three transactions', async () => {
     const { consumer, queue, ledger, requests } = consumerUnderTest()
     for (let message = 0; message < 64; message++) await queue.send(body(sampleDelta()))
     await consumer.drain()
@@ -39,7 +39,7 @@ describe('the consumer', () => {
     expect(requests.filter((request) => request === 'commit').length).toBeLessThanOrEqual(3)
   })
 
-  test('reads nothing again while nobody else writes', async () => {
+  test('reads nothing again while it is the only writer', async () => {
     const { consumer, queue, ledger, requests } = consumerUnderTest()
     await consumer.wake(body(sampleDelta()))
     requests.length = 0
@@ -49,7 +49,7 @@ describe('the consumer', () => {
     expect(totals(ledger)).toEqual([3])
   })
 
-  test('counts beside another writer, whose work it learns of by the fence', async () => {
+  test('counts beside another writer, whose commits it notices by the fence', async () => {
     const { consumer, ledger } = consumerUnderTest()
     await consumer.wake(body(sampleDelta()))
     const other = consumerUnderTest({ wrapLedger: () => ledger })
@@ -59,7 +59,7 @@ describe('the consumer', () => {
     expect([...(held?.counters.values() ?? [])].map(({ total }) => total)).toEqual([111])
   })
 
-  test('moves what is no usage message to poison, with an error in the log that does not quote it', async () => {
+  test('moves an invalid message to the poison queue, and logs an error that does not quote it', async () => {
     const { consumer, queue, poison, lines, ledger } = consumerUnderTest()
     await queue.send('{"v":1,"secret":"hunter2"}')
     await queue.send(body(sampleDelta()))
@@ -71,7 +71,7 @@ describe('the consumer', () => {
     expect(JSON.stringify(lines)).not.toContain('hunter2')
   })
 
-  test('moves a message that could never fit into a transaction to poison', async () => {
+  test('moves a message that could never fit into a transaction to the poison queue', async () => {
     const { consumer, poison, ledger } = consumerUnderTest()
     const keys = Array.from({ length: KEYS_PER_PARTITION_MAX + 1 }, (_, number) => keyInShard('00', number))
     await consumer.wake(body(...keys.map((keyId) => sampleDelta({ keyId }))))
@@ -79,7 +79,7 @@ describe('the consumer', () => {
     expect(ledger.held()).toEqual([])
   })
 
-  test('moves a message to poison that was delivered more than 20 times', async () => {
+  test('moves a message that was delivered more than 20 times to the poison queue', async () => {
     const { consumer, queue, poison, ledger } = consumerUnderTest()
     await queue.send(body(sampleDelta()))
     const [{ id } = { id: '' }] = queue.held()
@@ -91,7 +91,7 @@ describe('the consumer', () => {
     expect([await queue.depth(), await poison.depth(), ledger.held().length]).toEqual([0, 1, 0])
   })
 
-  test('leaves messages in the queue while the store is down, gives the woken one back, and stops taking more', async () => {
+  test('leaves messages in the queue while the store is down, fails the trigger, and stops receiving', async () => {
     const { consumer, queue, poison, ledger } = consumerUnderTest({ wrapLedger: (real) => ({ ...real, commit: down }) })
     for (let message = 0; message < 400; message++) await queue.send(body(sampleDelta()))
     await expect(consumer.wake(body(sampleDelta()))).rejects.toMatchObject({ code: 'store_unavailable' })
@@ -101,7 +101,7 @@ describe('the consumer', () => {
     expect([await queue.depth(), await poison.depth(), ledger.held().length]).toEqual([400, 0, 0])
   })
 
-  test('does not fail the woken message for the queue that cannot be asked for more', async () => {
+  test('does not fail the message of the trigger when the queue cannot be read', async () => {
     const { consumer, queue, ledger } = consumerUnderTest()
     queue.receive = down
     await consumer.wake(body(sampleDelta()))
@@ -124,7 +124,7 @@ describe('the consumer', () => {
 })
 
 describe('a batch', () => {
-  test('is merged with others only as far as the store’s transactions are to go, and never split', async () => {
+  test('is merged with others up to the configured rows of a transaction, and never split', async () => {
     const rows: number[] = []
     const { consumer, queue, ledger } = consumerUnderTest({
       rowsPerTransaction: 10,
@@ -146,7 +146,7 @@ describe('a batch', () => {
     expect(totals(ledger).reduce((sum, total) => sum + total, 0)).toBe(30 + KEYS_PER_PARTITION_MAX)
   })
 
-  test('is merged with others only as far as a transaction holds them', async () => {
+  test('is merged with others up to the 100 rows of a transaction', async () => {
     const { aggregator, ledger, requests } = consumerUnderTest()
     const batches = Array.from({ length: 300 }, (_, number) =>
       sampleBatch([sampleDelta({ keyId: keyInShard('00', number % 40) })]),
@@ -167,7 +167,7 @@ describe('a batch', () => {
     expect(totals(ledger)).toEqual([3, 4])
   })
 
-  test('that comes for a sealed day is kept aside as a whole, and reported', async () => {
+  test('that comes for a sealed day is stored as late as a whole, and logged', async () => {
     const { consumer, ledger, late, lines } = consumerUnderTest()
     await ledger.seal({ day: '20261122', shard: '00' })
     const deltas = [sampleDelta({ count: 5 })]
@@ -187,7 +187,7 @@ describe('a batch', () => {
     expect(other.late.held()).toEqual([])
   })
 
-  test('that is more than 35 days old is late although nobody had sealed its day', async () => {
+  test('that is more than 35 days old is late even before its day is sealed', async () => {
     const { aggregator, ledger, late } = consumerUnderTest()
     const batch = sampleBatch([sampleDelta({ hour: '2026101700', count: 2 }), sampleDelta({ hour: '2026101800' })])
     expect(await aggregator.submit(batch)).toEqual({ applied: 1, duplicate: 0, late: 2 })
@@ -195,7 +195,7 @@ describe('a batch', () => {
     expect(late.held()).toHaveLength(1)
   })
 
-  test('that one of its partitions cannot take is not acknowledged, and counts once when it comes again', async () => {
+  test('that one of its partitions cannot store is not acknowledged, and counts once on retry', async () => {
     let isDown = true
     const { aggregator, ledger } = consumerUnderTest({
       wrapLedger: (real) => ({

@@ -35,7 +35,7 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
   return error instanceof AppError ? error.code : `no AppError: ${error}`
 }
 
-/** Counts all that is queued, and says how many uses of the key were counted. */
+/** Drains the queue, and returns how many uses of the key were counted. */
 async function usesOf(world: UsageReportingWorld, keyId: string): Promise<number> {
   await world.consumer.drain()
   const request = { from: null, to: null, granularity: 'day' } as const
@@ -43,7 +43,7 @@ async function usesOf(world: UsageReportingWorld, keyId: string): Promise<number
 }
 
 describe('a pushed batch', () => {
-  test('is queued, then completed, and all that was accepted is counted', async () => {
+  test('is queued, then completed, and every accepted use is counted', async () => {
     const world = usageReportingWorld()
     const { keyId } = await world.addKey()
     const record = await pushUsage(
@@ -61,7 +61,7 @@ describe('a pushed batch', () => {
     expect(progress).toMatchObject({ status: 'completed', applied: 4, late: 0 })
   })
 
-  test('counts the good events, and says of each bad one why it is not counted', async () => {
+  test('counts the valid events, and reports why each invalid event is not counted', async () => {
     const world = usageReportingWorld()
     const { keyId } = await world.addKey()
     const theirs = await world.addKey({ providerId: 'globex' })
@@ -80,7 +80,7 @@ describe('a pushed batch', () => {
     expect({ ...ofAnother, index: 1 }).toEqual(missing)
   })
 
-  test('sent again gives the same answer and is counted once, also where a key has changed since', async () => {
+  test('sent again gives the same answer and is counted once, also after a key was created meanwhile', async () => {
     const world = usageReportingWorld()
     const { keyId } = await world.addKey()
     const later = sampleKey({ providerId: 'acme' })
@@ -93,7 +93,7 @@ describe('a pushed batch', () => {
     expect(await usesOf(world, later.keyId)).toBe(0)
   })
 
-  test('is refused where its id belongs to other events, and counts none of them', async () => {
+  test('is refused when its id belongs to other events, and counts none of its own', async () => {
     const world = usageReportingWorld()
     const { keyId } = await world.addKey()
     await pushUsage(world, acme, push([{ keyId }]))
@@ -101,7 +101,7 @@ describe('a pushed batch', () => {
     expect(await usesOf(world, keyId)).toBe(1)
   })
 
-  test('of another provider may have the same id, and is not found by this one', async () => {
+  test('of another provider may have the same id, and is not visible to this provider', async () => {
     const world = usageReportingWorld()
     const { keyId } = await world.addKey({ providerId: 'globex' })
     const globex = oneProvider('globex')
@@ -112,7 +112,7 @@ describe('a pushed batch', () => {
     expect((await readPush(world, globex, batchId)).record.accepted).toBe(1)
   })
 
-  test('without a good event is completed at once', async () => {
+  test('without a valid event is completed at once', async () => {
     const world = usageReportingWorld()
     const record = await pushUsage(world, acme, push([{ keyId: sampleKey().keyId }]))
     expect(record).toMatchObject({ accepted: 0, parts: 0 })
@@ -139,10 +139,10 @@ describe('a pushed batch', () => {
   })
 })
 
-describe('a push that breaks off', () => {
+describe('a push that is interrupted', () => {
   type Needs = Parameters<typeof pushUsage>[0]
 
-  /** The world as a process sees it that dies with its k-th call to the store or the queue: carried out, or not. */
+  /** The world of a process that dies at its k-th call to the store or the queue: before the call, or after it. */
   function dyingAt(world: UsageReportingWorld, fatalCall: number, carriedOut: boolean): Needs {
     let calls = 0
     const mortal = <Port extends object>(port: Port): Port =>
@@ -161,7 +161,7 @@ describe('a push that breaks off', () => {
   }
 
   test.for([true, false])(
-    'at any call (carried out: %s) is healed by the same push: each use counts once',
+    'at any call (carried out: %s) is completed by a retry: each use counts once',
     async (out) => {
       for (let call = 1, done = false; !done; call++) {
         const world = usageReportingWorld()
@@ -182,7 +182,7 @@ describe('a push that breaks off', () => {
     },
   )
 
-  test('two at once of the same batch count each use once, and give the same answer', async () => {
+  test('two concurrent pushes of a batch count each use once, and give the same answer', async () => {
     const world = usageReportingWorld()
     const { keyId } = await world.addKey()
     const given = push(Array.from({ length: 600 }, (_, index) => ({ keyId, endpoint: `/endpoint-${index}` })))
@@ -191,7 +191,7 @@ describe('a push that breaks off', () => {
     expect(await usesOf(world, keyId)).toBe(600)
   })
 
-  test('says under which id to send it again when the queue does not take it', async () => {
+  test('names the id for the retry when the queue does not acknowledge it', async () => {
     const world = usageReportingWorld()
     const { keyId } = await world.addKey()
     const down = { send: () => Promise.reject(new Error('no reply')) }

@@ -5,7 +5,7 @@ import { readMetric } from '../../../support/requests/read-metric.ts'
 import { outcomeOf, recorderUnderTest } from '../../../support/worlds/recorder-under-test.ts'
 
 describe('a strict recorder', () => {
-  test('measures what it records and refuses, and what becomes of its messages', async () => {
+  test('measures recorded and refused uses, and sent and failed messages', async () => {
     const { recorder, metrics, sent, time, use } = recorderUnderTest({ deltasMax: 1 })
     const recorded = recorder.record(use({ count: 4 }))
     expect(await outcomeOf(recorder.record(use({ keyId: 'b', count: 5 })))).toBe('usage_unavailable')
@@ -32,7 +32,7 @@ describe('a strict recorder', () => {
     expect(await outcomeOf(first)).toBe('resolved')
   })
 
-  test('sends without a pause, at most two messages at a time, and whatever came meanwhile as the next', async () => {
+  test('sends without a pause, at most two messages in flight, and folds later uses into the next', async () => {
     const { recorder, sends, sent, use } = recorderUnderTest()
     for (const keyId of ['a', 'b', 'c', 'd', 'c']) {
       void recorder.record(use({ keyId }))
@@ -47,7 +47,7 @@ describe('a strict recorder', () => {
     ])
   })
 
-  test('sends in one message what is recorded in one turn', async () => {
+  test('sends uses recorded in one turn in one message', async () => {
     const { recorder, sends, sent, use } = recorderUnderTest()
     for (let index = 0; index < 100; index++) void recorder.record(use({ keyId: `key-${index % 10}` }))
     await rest()
@@ -69,7 +69,7 @@ describe('a strict recorder', () => {
     expect(await outcomeOf(recorded)).toBe('resolved')
   })
 
-  test('refuses a caller after 2 s, yet keeps sending: what might have been counted is never given up', async () => {
+  test('refuses a caller after 2 s, yet retries: a message that may have arrived is never given up', async () => {
     const { recorder, sends, sent, use, time, warnings } = recorderUnderTest()
     const recorded = recorder.record(use()).catch((error: { code: string }) => error.code)
     for (let failure = 0; failure < 20; failure++) {
@@ -92,7 +92,7 @@ describe('a strict recorder', () => {
     expect(await late).toBeUndefined()
   })
 
-  test('numbers messages without a gap and says below which number all were acknowledged', async () => {
+  test('numbers messages without a gap and reports the watermark of acknowledged numbers', async () => {
     const { recorder, sends, sent, use } = recorderUnderTest()
     const record = async (keyId: string) => {
       void recorder.record(use({ keyId }))
@@ -113,7 +113,7 @@ describe('a strict recorder', () => {
     ])
   })
 
-  test('holds at most so many deltas, refuses what is beyond, and recovers', async () => {
+  test('holds at most `deltasMax` deltas, refuses more, and recovers', async () => {
     const { recorder, sent, use } = recorderUnderTest({ deltasMax: 3 })
     const recorded = ['a', 'b', 'c'].map((keyId) => recorder.record(use({ keyId })))
     expect(await outcomeOf(recorder.record(use({ keyId: 'd' })))).toBe('usage_unavailable')
@@ -139,7 +139,7 @@ describe('a strict recorder', () => {
     expect(countOf(sends.flatMap(({ batch }) => batch.deltas))).toBe(10_003)
   })
 
-  test('splits what does not fit into one message, and loses none of it', async () => {
+  test('splits uses that do not fit into one message, and loses none', async () => {
     const { recorder, sends, sent, use } = recorderUnderTest()
     const recorded = Array.from({ length: 1000 }, (_, index) => recorder.record(use({ keyId: `key-${index}` })))
     for (let index = 0; index < sends.length || index === 0; index++) {
@@ -176,7 +176,7 @@ describe('a strict recorder', () => {
 })
 
 describe('a relaxed recorder', () => {
-  test('lets no caller wait, and gathers for a second', async () => {
+  test('makes no caller wait, and gathers uses for a second', async () => {
     const { recorder, sends, sent, use, time } = recorderUnderTest({ durability: 'relaxed' })
     expect(await outcomeOf(recorder.record(use()))).toBe('resolved')
     await time.advance(999)
@@ -193,7 +193,7 @@ describe('a relaxed recorder', () => {
     expect(sends).toHaveLength(1)
   })
 
-  test('drops what does not fit, and counts it', async () => {
+  test('drops uses beyond `deltasMax`, and counts them', async () => {
     const { recorder, use, warnings, metrics } = recorderUnderTest({ durability: 'relaxed', deltasMax: 1 })
     await recorder.record(use())
     expect(await outcomeOf(recorder.record(use({ keyId: 'b', count: 5 })))).toBe('resolved')
@@ -203,7 +203,7 @@ describe('a relaxed recorder', () => {
     expect([await measured('recorded'), await measured('dropped')]).toEqual([[1], [5]])
   })
 
-  test('flushes at once and resolves when the queue has it all', async () => {
+  test('flushes at once and resolves when the queue has acknowledged every use', async () => {
     const { recorder, sent, use } = recorderUnderTest({ durability: 'relaxed' })
     await recorder.record(use())
     const flushed = recorder.flush()

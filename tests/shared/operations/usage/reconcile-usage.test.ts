@@ -10,7 +10,7 @@ import { type UsageReportingWorld, usageReportingWorld } from '../../../support/
 
 const lastDay = { from: null, to: null }
 
-/** Counts the batches of a boot that started at 15:00, one a minute, but for those that are lost. */
+/** Counts the batches of a boot that started at 15:00, one a minute, except the `lost` ones. */
 async function countBoot(world: UsageReportingWorld, batches: number, lost: readonly number[]): Promise<void> {
   const startMs = Date.parse('2026-11-22T15:00:00Z')
   const boot = ulid(startMs)
@@ -27,7 +27,7 @@ function totalOf(numbers: readonly number[]): number {
 }
 
 describe('the reconciliation', () => {
-  test('is ok, silent and balanced where every batch was counted', async () => {
+  test('is ok, silent and balanced when every batch was counted', async () => {
     const world = usageReportingWorld()
     await countBoot(world, 20, [])
     const found = await reconcileUsage(world, lastDay)
@@ -48,13 +48,13 @@ describe('the reconciliation', () => {
     expect(world.logged).toEqual(['error: Usage does not reconcile.'])
   })
 
-  test('says nothing of the last batch of a boot that died before the queue had it', async () => {
+  test('ignores the last batch of a boot that died before the queue acknowledged it', async () => {
     const world = usageReportingWorld()
     await countBoot(world, 20, [20])
     expect(await reconcileUsage(world, lastDay)).toMatchObject({ verdict: 'ok', gaps: [] })
   })
 
-  test('finds a batch among those that came late', async () => {
+  test('finds a batch among the late batches', async () => {
     const world = usageReportingWorld()
     await countBoot(world, 20, [7])
     const [first] = world.ledger.held()[0]?.applied.values() ?? []
@@ -67,7 +67,7 @@ describe('the reconciliation', () => {
     expect(totalOf(found.hours.map(({ lateUses }) => lateUses))).toBe(3)
   })
 
-  test('follows a pushed batch from accepted to counted, and misses it when it stays away', async () => {
+  test('follows a pushed batch from accepted to counted, and reports it missing when it is overdue', async () => {
     const world = usageReportingWorld()
     const { keyId } = await world.addKey()
     const event = { keyId, at: null, outcome: 'VALID', endpoint: '', statusClass: '2xx', count: 5, id: null } as const
@@ -82,7 +82,7 @@ describe('the reconciliation', () => {
     expect((await reconcileUsage(world, lastDay)).verdict).toBe('ok')
   })
 
-  test('shows how many messages wait, and how many are in poison', async () => {
+  test('shows the depth of the queue and of the poison queue', async () => {
     const world = usageReportingWorld()
     await world.queue.send('a')
     await world.poison.send('b')
@@ -101,7 +101,7 @@ describe('the reconciliation', () => {
     ])
   })
 
-  test('judges no partition by a reading that a commit came into', async () => {
+  test('judges no partition by a reading that overlaps a commit', async () => {
     const world = usageReportingWorld()
     await countBoot(world, 3, [])
     let commits = 0

@@ -22,13 +22,13 @@ function redriven(batch: UsageBatch, times: number): string {
 }
 
 describe('the re-drive of poisoned messages', () => {
-  test('says nothing where there is nothing', async () => {
+  test('logs nothing when the poison queue is empty', async () => {
     const { run, lines } = setUp()
     expect(await run()).toEqual({ redriven: 0, stuck: 0 })
     expect(lines).toEqual([])
   })
 
-  test('gives each message another try under its own id, so that one that was counted is not counted again', async () => {
+  test('re-drives each message under its own id, so a message that was counted is not counted again', async () => {
     const { run, queue, poison, lines } = setUp()
     const { consumer, ledger } = consumerUnderTest()
     const batch = sampleBatch([sampleDelta({ count: 3 })])
@@ -41,7 +41,7 @@ describe('the re-drive of poisoned messages', () => {
     expect(lines).toEqual([['error', expect.any(String), { redriven: 1, stuck: 0 }]])
   })
 
-  test('keeps what was tried ten times or cannot be read, out of the way of the rest, and keeps the alarm on', async () => {
+  test('keeps unreadable messages and those re-driven ten times, skips them, and keeps the alarm on', async () => {
     const { run, queue, poison, lines, time } = setUp()
     await poison.send(redriven(sampleBatch([sampleDelta()]), 10))
     await poison.send('no JSON')
@@ -53,7 +53,7 @@ describe('the re-drive of poisoned messages', () => {
     expect(lines).toHaveLength(2)
   })
 
-  test('takes the end off a message that the host lets expire in a week', async () => {
+  test('removes the expiry that the host sets on a message', async () => {
     const { run, poison } = setUp()
     const receive = poison.receive
     let first = true

@@ -3,7 +3,7 @@ import { explore } from '../../../support/worlds/explore.ts'
 import { type RollUpPorts, rollUpWorld } from '../../../support/worlds/roll-up-world.ts'
 
 describe('two roll-ups that overlap, while uses are counted', () => {
-  test('never say "copied" of what is not, and leave every copy right to the next run', async () => {
+  test('never mark anything as copied that is not, and the next run makes every copy right', async () => {
     const { found, states, steps, ends } = await explore(() => rollUpWorld({ counting: ['00', '01'], crashes: 0 }))
     process.stdout.write(`roll-ups that overlap: ${states} states, ${steps} steps, ${ends} ends\n`)
     expect(found).toBeUndefined()

@@ -4,7 +4,7 @@ import { manualTime } from '../../../support/memory/manual-time.ts'
 import { memoryUsageLedger } from '../../../support/memory/memory-usage-ledger.ts'
 import { countInto, sampleDelta } from '../../../support/samples/usage-samples.ts'
 
-test('sealing ends the counting of days more than 35 days old, touches no other, and seals nothing twice', async () => {
+test('sealing ends the counting of days more than 35 days old, touches no other day, and is idempotent', async () => {
   const ledger = memoryUsageLedger()
   const { clock } = manualTime('2026-11-22T16:00:00.000Z')
   for (const hour of ['2026101700', '2026101823', '2026112216']) {

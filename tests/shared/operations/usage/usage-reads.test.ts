@@ -22,7 +22,7 @@ describe('the usage of a key', () => {
     expect(usage.buckets.filter(({ total }) => total > 0)).toHaveLength(2)
   })
 
-  test('puts the live days over their copies, and counts nothing twice', async () => {
+  test('replaces copies by live days, and counts nothing twice', async () => {
     const world = usageReportingWorld()
     const { keyId } = await world.addKey()
     await world.count(sampleDelta({ keyId, count: 3 }))
@@ -31,7 +31,7 @@ describe('the usage of a key', () => {
     expect((await readKeyUsage(world, acme, keyId, always)).totals.total).toBe(7)
   })
 
-  test('takes older days from their copies', async () => {
+  test('reads older days from their copies', async () => {
     const world = usageReportingWorld()
     const { keyId } = await world.addKey()
     await world.count(sampleDelta({ keyId, hour: '2026112010', count: 5 }))
@@ -41,7 +41,7 @@ describe('the usage of a key', () => {
     expect((await readKeyUsage(world, acme, keyId, always)).totals.total).toBe(5)
   })
 
-  test('tells of the last use also where it lies outside the range', async () => {
+  test('reports the last use even when it lies outside the range', async () => {
     const world = usageReportingWorld()
     const { keyId } = await world.addKey()
     await world.count(sampleDelta({ keyId, hour: '2026112210' }))
@@ -50,7 +50,7 @@ describe('the usage of a key', () => {
     expect(usage).toMatchObject({ totals: { total: 0 }, lastUsedAt: '2026-11-22T10:30:00.000Z' })
   })
 
-  test('of a key that nothing has used is zero in every bucket, and it has no last use', async () => {
+  test('of an unused key is zero in every bucket, without a last use', async () => {
     const world = usageReportingWorld()
     const { keyId } = await world.addKey()
     const usage = await readKeyUsage(world, acme, keyId, always)
@@ -58,7 +58,7 @@ describe('the usage of a key', () => {
     expect(usage).toMatchObject({ totals: { total: 0, valid: 0, denied: 0 }, lastUsedAt: null })
   })
 
-  test('of another provider’s key is refused exactly as of a missing one', async () => {
+  test('of another provider’s key is refused exactly like that of a missing key', async () => {
     const world = usageReportingWorld()
     const { keyId } = await world.addKey({ providerId: 'globex' })
     const refusal = (id: string) =>
@@ -128,7 +128,7 @@ describe('the usage of a provider', () => {
     ])
   })
 
-  test('asks the store once for its groups, however many keys there are', async () => {
+  test('makes one query for its groups, however many keys there are', async () => {
     const world = await used()
     const asked: string[] = []
     const reports = new Proxy(world.reports, {
@@ -143,7 +143,7 @@ describe('the usage of a provider', () => {
 })
 
 describe('the roll-up', () => {
-  test('reads nothing but marks and fences where nothing was counted', async () => {
+  test('reads only marks and fences when nothing was counted', async () => {
     const world = usageReportingWorld()
     await world.count(sampleDelta())
     await world.rollUp()
@@ -160,7 +160,7 @@ describe('the roll-up', () => {
     expect(new Set(scanned)).toEqual(new Set(['20261122']))
   })
 
-  test('looks at yesterday every time, and at every open day in the first minute of an hour', async () => {
+  test('reads yesterday in every run, and every open day in the first minute of an hour', async () => {
     const world = usageReportingWorld()
     const hours = ['2026112110', '2026112010', '2026101810', '2026101710']
     await world.count(...hours.map((hour) => sampleDelta({ hour })))
