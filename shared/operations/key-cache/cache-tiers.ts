@@ -10,17 +10,17 @@ import { type ReadThroughCache, readThroughCache } from './read-through-cache.ts
 import { type RevocationList, revocationList } from './revocation-list.ts'
 import { type WriteBehindReplica, writeBehindReplica } from './write-behind-replica.ts'
 
-/** What this instance remembers of keys and providers, in memory and on its disk, and the feed that keeps it true. */
+/** The cache tiers of keys and providers: memory, then a replica on disk, both revalidated by the change feed. */
 export interface CacheTiers {
   readonly keys: ReadThroughCache<Key>
   readonly providers: ReadThroughCache<Provider>
   readonly revocations: RevocationList
   readonly replica: WriteBehindReplica
   readonly poller: FeedPoller
-  /** Nothing that was read of the key before now is served as it was. */
+  /** Invalidates everything read of the key before now. */
   keyChanged(digest: string): void
   providerChanged(providerId: string): void
-  /** From now on the key is revoked here, with its `revocation`, whatever any store says. */
+  /** Revokes the key on this instance, with its `revocation`. No later read from a store undoes it. */
   revokeHere(key: Pick<Key, 'digest' | 'revocation'>): void
 }
 
@@ -33,7 +33,7 @@ export interface CacheTiersNeeds {
   readonly meter: Meter
 }
 
-// The promise is 10 s everywhere: this leaves 2 s for replies under way.
+// A change is promised to be seen within 10 s on every instance: this leaves 2 s for responses in flight.
 const FRESH_MS = 8_000
 const NEGATIVE_TTL_MS = 5_000
 const MAX_AGE_MS = 15 * 60_000
@@ -48,16 +48,16 @@ export function cacheTiers(needs: CacheTiersNeeds, maxKeys: number): CacheTiers 
   const poller = feedPoller(
     { ...needs, elapsedMs },
     {
-      firstWatermarkMs: (madeAtMs) => firstWatermark(replica, madeAtMs),
+      firstWatermarkMs: (startedAtMs) => firstWatermark(replica, startedAtMs),
       onChange: applyChange,
-      onFollowed: (watermarkMs) => replica.followed(watermarkMs),
-      onLost() {
+      onCaughtUp: (watermarkMs) => replica.advanceWatermark(watermarkMs),
+      onGap() {
         for (const cache of [keys, providers]) cache.invalidateAll()
-        replica.lost()
+        replica.invalidateAll()
       },
     },
   )
-  const common = { freshMs: FRESH_MS, maxAgeMs: MAX_AGE_MS, elapsedMs, confirmedAtMs: poller.confirmedAtMs }
+  const common = { freshMs: FRESH_MS, maxAgeMs: MAX_AGE_MS, elapsedMs, revalidatedAtMs: poller.revalidatedAtMs }
   const keys = readThroughCache<Key>({
     ...{ ...common, maxEntries: maxKeys, negativeTtlMs: NEGATIVE_TTL_MS },
     tagOf: (key) => key.digest,
@@ -90,10 +90,10 @@ export function cacheTiers(needs: CacheTiersNeeds, maxKeys: number): CacheTiers 
   return { keys, providers, revocations, replica, poller, keyChanged, providerChanged, revokeHere }
 }
 
-/** Where the replica of an earlier life of this instance stopped; one from the future came from a clock that was wrong. */
-function firstWatermark(replica: WriteBehindReplica, madeAtMs: number): number {
+/** The replica's watermark from an earlier process. A watermark in the future (wrong clock) invalidates the replica. */
+function firstWatermark(replica: WriteBehindReplica, startedAtMs: number): number {
   const watermarkMs = replica.watermarkMs()
-  if (watermarkMs !== undefined && watermarkMs <= madeAtMs) return watermarkMs
-  if (watermarkMs !== undefined) replica.lost()
-  return madeAtMs
+  if (watermarkMs !== undefined && watermarkMs <= startedAtMs) return watermarkMs
+  if (watermarkMs !== undefined) replica.invalidateAll()
+  return startedAtMs
 }

@@ -5,17 +5,17 @@ import type { Background, Clock, Log, Scheduler } from '../../ports/runtime.ts'
 import { throttledWarnings } from '../throttled-warnings.ts'
 import { SINGLE_FLIGHT_MS } from './read-through-cache.ts'
 
-/** Keeps polling the feed of changes for as long as somebody asks for what it is about. */
+/** Polls the change feed while the cache is in use. */
 export interface FeedPoller extends Background {
-  /** When the last complete poll began, in elapsed time: whatever was read before and not named since was true then. */
-  confirmedAtMs(): number
-  /** How long ago that was; undefined for never. */
+  /** When the last complete poll began, in elapsed time. It revalidated every earlier read that no poll named since. */
+  revalidatedAtMs(): number
+  /** How long ago the last complete poll began; undefined before the first. */
   ageMs(): number | undefined
-  /** Says that somebody asks, now. After a pause the next poll begins with this. */
+  /** Marks the cache as in use now. Resumes polling after a pause. */
   markInUse(): void
   /**
-   * Polls, or joins a poll that has just begun. Resolves to whether it completed; at once, to false, while the feed fails:
-   * the polls go on, and nobody waits for them.
+   * Polls, or joins a poll that began less than 2 s ago. Resolves to whether the poll completed. While the feed fails,
+   * resolves to false at once: polling goes on in the background and delays no caller.
    */
   poll(): Promise<boolean>
 }
@@ -30,25 +30,25 @@ interface FeedPollerNeeds {
 }
 
 interface FeedPollerOptions {
-  /** Up to when, by the wall clock, the changes are known already. Asked once, with the moment since which this runs. */
-  readonly firstWatermarkMs: (madeAtMs: number) => number
-  /** Called once for every change, perhaps again where clocks were set. */
+  /** The wall-clock time up to which all changes are already known. Called once, with the poller's time of creation. */
+  readonly firstWatermarkMs: (startedAtMs: number) => number
+  /** Called once per change; possibly again after a clock was set. */
   readonly onChange: (change: Change) => void
-  /** What was read before now can no longer be confirmed: too much time has passed since the last poll. */
-  readonly onLost: () => void
-  /** All changes up to this moment of the wall clock were told. */
-  readonly onFollowed: (watermarkMs: number) => void
+  /** The last poll is too long ago to catch up: no poll can revalidate what was read before now. */
+  readonly onGap: () => void
+  /** `onChange` was called for all changes up to this wall-clock time. */
+  readonly onCaughtUp: (watermarkMs: number) => void
 }
 
 const INTERVAL_MS = 5000
-/** A change may be acknowledged 10 s after its position was taken, by a clock that is up to 20 s behind. */
-const LOOK_BACK_MS = 30_000
-/** A longer gap between two polls is not caught up with. */
-const GAP_MS = 15 * 60_000
+/** Polls overlap: a change may be acknowledged 10 s after its position was taken, by a clock up to 20 s behind. */
+const OVERLAP_MS = 30_000
+/** After a longer gap between two polls, everything is invalidated instead of caught up. */
+const GAP_MS_MAX = 15 * 60_000
 const IDLE_MS = 10 * 60_000
-/** Between a failed poll and the next. */
-const FAILED_MS = 1000
-/** No poll takes that long to fail, unless the process was stopped meanwhile: that says nothing about the feed. */
+/** The shortest time between a failed poll and the next. */
+const RETRY_MS = 1000
+/** A poll that takes longer to fail was suspended with its process: its failure says nothing about the feed. */
 const STALLED_MS = 6000
 
 interface Instant {
@@ -56,10 +56,10 @@ interface Instant {
   readonly elapsedMs: number
 }
 
-/** Polls every 5 s while in use; pauses when nobody has asked for 10 minutes. */
+/** Polls every 5 s while in use; pauses after 10 minutes without a call of `markInUse`. */
 export function feedPoller(needs: FeedPollerNeeds, options: FeedPollerOptions): FeedPoller {
   const { elapsedMs, scheduler } = needs
-  const { poll, confirmedAtMs, settled } = changePolls(needs, options)
+  const { poll, revalidatedAtMs, finished } = singleFlightPolls(needs, options)
   let markedInUse = true
   let inUseAtMs = elapsedMs()
   let state: 'idle' | 'polling' | 'stopped' = 'idle'
@@ -86,28 +86,28 @@ export function feedPoller(needs: FeedPollerNeeds, options: FeedPollerOptions): 
   }
 
   return {
-    ...{ markInUse, poll, confirmedAtMs },
-    ageMs: () => (confirmedAtMs() === -Infinity ? undefined : elapsedMs() - confirmedAtMs()),
+    ...{ markInUse, poll, revalidatedAtMs },
+    ageMs: () => (revalidatedAtMs() === -Infinity ? undefined : elapsedMs() - revalidatedAtMs()),
     start: markInUse,
     stop: async () => {
       state = 'stopped'
       cancel()
-      await settled()
+      await finished()
     },
   }
 }
 
-/** The polls, one after the other or side by side. */
-function changePolls(needs: FeedPollerNeeds, options: FeedPollerOptions) {
+/** Polls as a single flight: a poll in flight is joined, unless it began 2 s ago or earlier. */
+function singleFlightPolls(needs: FeedPollerNeeds, options: FeedPollerOptions) {
   const { clock, elapsedMs, meter } = needs
   const warn = throttledWarnings(needs.log, clock)
-  const { follow, confirmedAtMs } = changeReader(needs, options)
+  const { catchUp, revalidatedAtMs } = changeReader(needs, options)
   let failedAtMs: number | undefined
-  let underWay: { readonly begunAtMs: number; readonly result: Promise<boolean> } | undefined
+  let inFlight: { readonly begunAtMs: number; readonly result: Promise<boolean> } | undefined
 
   async function pollOnce(begun: Instant): Promise<boolean> {
     try {
-      await follow(begun)
+      await catchUp(begun)
       failedAtMs = undefined
       meter.count('auth_api_feed_polls_total', { outcome: 'ok' })
       return true
@@ -123,18 +123,18 @@ function changePolls(needs: FeedPollerNeeds, options: FeedPollerOptions) {
 
   function pollNow(): Promise<boolean> {
     const begun: Instant = { wallMs: clock.now().getTime(), elapsedMs: elapsedMs() }
-    if (underWay !== undefined && begun.elapsedMs - underWay.begunAtMs < SINGLE_FLIGHT_MS) return underWay.result
-    if (failedAtMs !== undefined && begun.elapsedMs - failedAtMs < FAILED_MS) return Promise.resolve(false)
+    if (inFlight !== undefined && begun.elapsedMs - inFlight.begunAtMs < SINGLE_FLIGHT_MS) return inFlight.result
+    if (failedAtMs !== undefined && begun.elapsedMs - failedAtMs < RETRY_MS) return Promise.resolve(false)
     const result = pollOnce(begun).finally(() => {
-      if (underWay?.result === result) underWay = undefined
+      if (inFlight?.result === result) inFlight = undefined
     })
-    underWay = { begunAtMs: begun.elapsedMs, result }
+    inFlight = { begunAtMs: begun.elapsedMs, result }
     return result
   }
 
   return {
-    confirmedAtMs,
-    settled: () => underWay?.result,
+    revalidatedAtMs,
+    finished: () => inFlight?.result,
     poll(): Promise<boolean> {
       const result = pollNow()
       return failedAtMs === undefined ? result : Promise.resolve(false)
@@ -142,19 +142,19 @@ function changePolls(needs: FeedPollerNeeds, options: FeedPollerOptions) {
   }
 }
 
-/** Reads the feed from where the last complete poll began, and how far it has come. */
+/** Reads the feed from the start of the last complete poll, and keeps the watermark. */
 function changeReader({ feed, clock, elapsedMs, meter }: FeedPollerNeeds, options: FeedPollerOptions) {
-  const madeAt: Instant = { wallMs: clock.now().getTime(), elapsedMs: elapsedMs() }
+  const startedAt: Instant = { wallMs: clock.now().getTime(), elapsedMs: elapsedMs() }
   let last: Instant | undefined
-  let confirmedAtMs = -Infinity
+  let revalidatedAtMs = -Infinity
   let seen: ReadonlySet<string> = new Set()
 
   function first(): Instant {
-    const wallMs = options.firstWatermarkMs(madeAt.wallMs)
-    return { wallMs, elapsedMs: madeAt.elapsedMs - (madeAt.wallMs - wallMs) }
+    const wallMs = options.firstWatermarkMs(startedAt.wallMs)
+    return { wallMs, elapsedMs: startedAt.elapsedMs - (startedAt.wallMs - wallMs) }
   }
 
-  function tell(found: readonly FedChange[]): void {
+  function apply(found: readonly FedChange[]): void {
     for (const { id, change } of found) {
       if (seen.has(id)) continue
       meter.count('auth_api_feed_changes_total', { kind: change.kind })
@@ -162,25 +162,27 @@ function changeReader({ feed, clock, elapsedMs, meter }: FeedPollerNeeds, option
     }
   }
 
-  function confirm(begun: Instant, found: readonly FedChange[]): void {
+  function advance(begun: Instant, found: readonly FedChange[]): void {
     seen = new Set(found.map(({ id }) => id))
     last = begun
-    confirmedAtMs = begun.elapsedMs
-    options.onFollowed(begun.wallMs)
+    revalidatedAtMs = begun.elapsedMs
+    options.onCaughtUp(begun.wallMs)
   }
 
   return {
-    confirmedAtMs: () => confirmedAtMs,
-    /** Throws where the feed cannot be read. */
-    async follow(begun: Instant): Promise<void> {
+    revalidatedAtMs: () => revalidatedAtMs,
+    /** Throws when the feed cannot be read. */
+    async catchUp(begun: Instant): Promise<void> {
       last ??= first()
-      const isLost = begun.elapsedMs - last.elapsedMs > GAP_MS
-      // By both clocks: one that was set back has the watermark in the future.
-      const sinceMs = isLost ? begun.wallMs : Math.min(last.wallMs, begun.wallMs - (begun.elapsedMs - last.elapsedMs))
-      const found = await feed.read(new Date(sinceMs - LOOK_BACK_MS), new Date(begun.wallMs + LOOK_BACK_MS))
-      if (isLost) options.onLost()
-      tell(found)
-      if (begun.elapsedMs > confirmedAtMs) confirm(begun, found)
+      const isGapTooLong = begun.elapsedMs - last.elapsedMs > GAP_MS_MAX
+      // The earlier of both clocks: a wall clock that was set back has the watermark in the future.
+      const sinceMs = isGapTooLong
+        ? begun.wallMs
+        : Math.min(last.wallMs, begun.wallMs - (begun.elapsedMs - last.elapsedMs))
+      const found = await feed.read(new Date(sinceMs - OVERLAP_MS), new Date(begun.wallMs + OVERLAP_MS))
+      if (isGapTooLong) options.onGap()
+      apply(found)
+      if (begun.elapsedMs > revalidatedAtMs) advance(begun, found)
     },
   }
 }

@@ -3,8 +3,8 @@ import type { Key } from '../../domain/keys/key.ts'
 const PARTS_MAX = 10_000
 
 /**
- * Returns a function that gives keys of equal policy the very same parts. Customers of one plan have one policy: a
- * cache of their keys then holds it once, and what is asked of every key stays in the processor's reach.
+ * Returns a function that interns the policy of keys: equal parts become the same object. Customers of one plan share
+ * one policy, so the cache stores it once, and it stays in the processor's caches.
  */
 export function internPolicy(): (key: Key) => Key {
   const parts = new Map<string, unknown>()

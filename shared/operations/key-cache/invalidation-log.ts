@@ -1,25 +1,25 @@
-/** Something that was read, placed among all reads and changes: two of them may share a millisecond. */
+/** A read in the total order of all reads and changes. A time would not do: two of them may share a millisecond. */
 export interface Sequenced {
-  /** When its read began. */
+  /** The sequence number at which the read began. */
   readonly sequence: number
-  /** No change up to this turn was about it. */
+  /** No change up to this sequence number invalidated it. */
   checkedUpTo: number
 }
 
-/** What was changed, and in which order with what was read. */
+/** Orders changes and reads, so that a read is invalidated by every later change of its tag. */
 export interface InvalidationLog {
-  /** The turn of a read that begins now. */
+  /** Returns the sequence number of a read that begins now. */
   begin(): number
   record(tag: string): void
-  /** Everything may have changed. */
+  /** Records a change of every tag. */
   recordAll(): void
-  /** Whether the tag was changed since the read began. */
+  /** Whether a change of the tag was recorded since the read began. */
   isInvalidated(tag: string, read: Sequenced): boolean
-  /** Whether nothing at all was changed since this was last asked: then it is not outdated, and needs no tag. */
+  /** Fast path: true when no change at all was recorded since the last check of this read. Needs no tag. */
   isClean(read: Sequenced): boolean
 }
 
-/** Remembers at most so many changes; one more, and it takes everything for changed. */
+/** Stores at most `maxChanges` changes. One more is recorded as a change of every tag. */
 export function invalidationLog(maxChanges: number): InvalidationLog {
   const changes = new Map<string, number>()
   let sequence = 0

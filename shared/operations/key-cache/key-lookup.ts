@@ -13,31 +13,31 @@ import type { LookupResult, ReadThroughCache } from './read-through-cache.ts'
 import { staleIfError } from './stale-if-error.ts'
 
 /**
- * The keys and providers that this instance has seen, as they were at most 8 s ago: by their own read, or because the feed
- * of changes has told of none since. Where the store does not answer, as they were last known, for 15 minutes.
+ * A read-through cache of keys and providers. A fresh value is at most 8 s old: since its own read, or since the change
+ * feed last revalidated it. When the store does not answer, serves stale-if-error for 15 minutes.
  */
 export interface KeyLookup extends Background, Pick<CacheTiers, 'keyChanged' | 'providerChanged' | 'revokeHere'> {
   /**
-   * The key that this secret is, or undefined. `anew` asks the store whatever is kept, and is content with nothing less.
-   * Throws `store_unavailable` where the store does not answer and nothing is known that may be served. The secret must be
-   * well formed.
+   * Looks a secret up. `bypassCache` reads the store and never falls back to a cached entry. `value` is undefined for
+   * an unknown secret. Throws `store_unavailable` when the store does not answer and no cached entry may be served. The
+   * secret must be well formed.
    */
   find(secret: string, bypassCache: boolean): LookupResult<Key> | Promise<LookupResult<Key>>
-  /** Whether this instance remembers the key that this secret is, however old that memory. Asks nobody. */
+  /** Whether the key is cached, at any age. Makes no request. */
   holds(secret: string): boolean
-  /** Undefined for a provider without a row. Throws as `find` does. */
+  /** `value` is undefined for a provider without a row. Throws as `find` does. */
   findProvider(providerId: string, bypassCache: boolean): LookupResult<Provider> | Promise<LookupResult<Provider>>
-  /** Whatever this instance remembers of the key, however old. */
+  /** The cached key with this id, at any age, invalidated or not. Makes no request. */
   recall(keyId: string): Key | undefined
   status(): KeyLookupStatus
 }
 
-/** An age is undefined where there was none yet. */
+/** An age is undefined before the first event it counts from. */
 interface KeyLookupStatus {
   /** How long ago the last complete poll of the feed began. */
   readonly feedAgeMs: number | undefined
   readonly cachedKeys: number
-  /** Up to how long ago the replica on the local disk knows of all changes. */
+  /** The age of the replica's watermark: the replica on the local disk has all changes up to then. */
   readonly replicaAgeMs: number | undefined
   readonly replicaKeys: number
 }
@@ -52,10 +52,10 @@ interface KeyLookupNeeds extends CacheTiersNeeds {
 
 export function keyLookup(needs: KeyLookupNeeds, maxKeys = KEYS_MAX): KeyLookup {
   const { digests } = needs
-  const memory = cacheTiers(needs, maxKeys)
-  const { keys, providers, revocations, replica, poller } = memory
-  const rest = staleIfError(memory, digests)
-  const counted = foundCounter(needs.meter)
+  const tiers = cacheTiers(needs, maxKeys)
+  const { keys, providers, revocations, replica, poller } = tiers
+  const fallbacks = staleIfError(tiers, digests)
+  const lookups = lookupCounter(needs.meter)
   const readKey = keyReader(needs)
 
   async function loadKey(secret: string): Promise<Key | undefined> {
@@ -66,10 +66,10 @@ export function keyLookup(needs: KeyLookupNeeds, maxKeys = KEYS_MAX): KeyLookup 
     return (await needs.providers.find(oneProvider(providerId)))?.value
   }
 
-  /** What one poll may confirm, then the store, then what is left where that does not answer. */
-  async function lookUp<Value>(cache: ReadThroughCache<Value>, index: string, { load, resort }: Fallbacks<Value>) {
+  /** Revalidates with one poll of the feed, else reads the store, else serves stale-if-error. */
+  async function lookUp<Value>(cache: ReadThroughCache<Value>, index: string, { load, fallback }: Fallbacks<Value>) {
     if (cache.canRevalidate(index)) await poller.poll()
-    return cache.peek(index) ?? cache.read(index, load).catch((error) => orRethrow(error, resort))
+    return cache.peek(index) ?? cache.read(index, load).catch((error) => orRethrow(error, fallback))
   }
 
   return {
@@ -77,23 +77,23 @@ export function keyLookup(needs: KeyLookupNeeds, maxKeys = KEYS_MAX): KeyLookup 
       const index = digests.cacheIndex(secret)
       const load = () => loadKey(secret)
       poller.markInUse()
-      if (bypassCache) return counted.later(keys.refetch(index, load))
+      if (bypassCache) return lookups.countWhenDone(keys.refetch(index, load))
       const fresh = keys.peek(index)
-      if (fresh !== undefined) return counted.now(fresh)
-      return counted.later(lookUp(keys, index, { load, resort: () => rest.key(secret, index) }))
+      if (fresh !== undefined) return lookups.count(fresh)
+      return lookups.countWhenDone(lookUp(keys, index, { load, fallback: () => fallbacks.key(secret, index) }))
     },
-    holds: (secret) => keys.holds(digests.cacheIndex(secret)),
+    holds: (secret) => keys.has(digests.cacheIndex(secret)),
     findProvider(providerId, bypassCache) {
       const load = () => loadProvider(providerId)
       if (bypassCache) return providers.refetch(providerId, load)
-      const resort = () => rest.provider(providerId)
-      return providers.peek(providerId) ?? lookUp(providers, providerId, { load, resort })
+      const fallback = () => fallbacks.provider(providerId)
+      return providers.peek(providerId) ?? lookUp(providers, providerId, { load, fallback })
     },
-    keyChanged: memory.keyChanged,
-    providerChanged: memory.providerChanged,
-    revokeHere: memory.revokeHere,
+    keyChanged: tiers.keyChanged,
+    providerChanged: tiers.providerChanged,
+    revokeHere: tiers.revokeHere,
     recall(keyId) {
-      const key = keys.search((kept) => kept.keyId === keyId) ?? replica.recall(keyId)
+      const key = keys.search((cached) => cached.keyId === keyId) ?? replica.recall(keyId)
       return key && revocations.apply(key)
     },
     status: () => ({
@@ -112,18 +112,18 @@ export function keyLookup(needs: KeyLookupNeeds, maxKeys = KEYS_MAX): KeyLookup 
 
 interface Fallbacks<Value> {
   readonly load: () => Promise<Value | undefined>
-  readonly resort: () => LookupResult<Value> | undefined
+  readonly fallback: () => LookupResult<Value> | undefined
 }
 
-/** What is left in an outage; throws the error where that is nothing, or where it is no outage. */
-function orRethrow<Value>(error: unknown, resort: Fallbacks<Value>['resort']): LookupResult<Value> {
-  const found = isOutage(error) ? resort() : undefined
+/** Returns the stale-if-error value. Throws the error when there is none, or when the error is no outage. */
+function orRethrow<Value>(error: unknown, fallback: Fallbacks<Value>['fallback']): LookupResult<Value> {
+  const found = isOutage(error) ? fallback() : undefined
   if (found === undefined) throw error
   return found
 }
 
-/** Counts where keys were found. */
-function foundCounter(meter: Meter) {
+/** Counts lookups of keys by the tier that answered. */
+function lookupCounter(meter: Meter) {
   const labels = {
     memory: { source: 'memory' },
     store: { source: 'store' },
@@ -131,15 +131,15 @@ function foundCounter(meter: Meter) {
     replica: { source: 'replica' },
     none: { source: 'none' },
   } as const
-  function now<Value>(found: LookupResult<Value>): LookupResult<Value> {
+  function count<Value>(found: LookupResult<Value>): LookupResult<Value> {
     meter.count('auth_api_key_lookups_total', labels[found.source])
     return found
   }
   return {
-    now,
-    async later<Value>(looking: Promise<LookupResult<Value>>): Promise<LookupResult<Value>> {
+    count,
+    async countWhenDone<Value>(lookup: Promise<LookupResult<Value>>): Promise<LookupResult<Value>> {
       try {
-        return now(await looking)
+        return count(await lookup)
       } catch (error) {
         meter.count('auth_api_key_lookups_total', labels.none)
         throw error
@@ -148,7 +148,7 @@ function foundCounter(meter: Meter) {
   }
 }
 
-/** Reads a key by its secret, under every pepper. Keys of one policy share its parts. */
+/** Reads a key from the store by its secret, under each pepper in turn, and interns its policy. */
 function keyReader({ keys, digests }: Pick<KeyLookupNeeds, 'keys' | 'digests'>) {
   const intern = internPolicy()
   return async (secret: string): Promise<Key | undefined> => {

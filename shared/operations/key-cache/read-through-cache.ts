@@ -2,21 +2,21 @@ import { LRUCache } from 'lru-cache'
 import { AppError } from '../../domain/errors.ts'
 import { invalidationLog, type Sequenced } from './invalidation-log.ts'
 
-/** What is known, and how old that knowledge is: since its read, or since the feed last told that nothing had changed. */
+/** A value and its age: the time since its read, or since its last revalidation. */
 export interface LookupResult<Value> {
   readonly value: Value | undefined
   readonly ageMs: number
-  /** The store did not answer, and this is what was known before. */
+  /** The store did not answer: a stale value is served. */
   readonly degraded: boolean
-  /** Where it was found; `stale` and `replica` are degraded. */
+  /** The tier that answered; `stale` and `replica` are degraded. */
   readonly source: 'memory' | 'store' | 'stale' | 'replica'
 }
 
-/** What is kept, be it fresh or not. */
+/** A cache entry, fresh or stale. */
 export interface CachedEntry<Value> {
   readonly value: Value | undefined
   readonly ageMs: number
-  /** It was changed since. */
+  /** Whether the value was changed since its read. */
   readonly isInvalidated: boolean
 }
 
@@ -27,77 +27,77 @@ interface Entry<Value> extends Sequenced {
 
 interface ReadThroughCacheOptions<Value> {
   readonly maxEntries: number
-  /** How old knowledge may be that is served without asking the store. */
+  /** The freshness lifetime: a younger value is served without a request. */
   readonly freshMs: number
-  /** The same for "there is none" where the feed does not tell that there is one now; undefined where it does. */
+  /** The TTL of a negative entry; undefined where the feed announces the creation of a value. */
   readonly negativeTtlMs: number | undefined
-  /** How long ago the read of a value may be, however often it was confirmed since. */
+  /** The longest time since the read of a value; revalidation does not extend it. */
   readonly maxAgeMs: number
-  /** What `outdate` names a value by; for an absent one it is the index. */
+  /** The tag by which `invalidate` names a value. A negative entry's tag is its index. */
   readonly tagOf: (value: Value) => string
-  /** A time that never goes back. */
+  /** Monotonic milliseconds. */
   readonly elapsedMs: () => number
-  /** When all that is kept and not outdated was last confirmed; -Infinity for never, and then nothing is served. */
-  readonly confirmedAtMs: () => number
-  /** Told of every read whose answer is kept. */
+  /** When all entries that are not invalidated were last revalidated. -Infinity for never: no entry is served then. */
+  readonly revalidatedAtMs: () => number
+  /** Called after every read that is stored in the cache. */
   readonly onRead?: (index: string, value: Value | undefined, ageMs: number) => void
 }
 
 type Load<Value> = () => Promise<Value | undefined>
 
-/** Values of a store, kept for a bounded time. */
+/** A read-through cache over a store, with negative caching. */
 export interface ReadThroughCache<Value> {
-  /** The kept value if it is fresh; undefined if the store must be asked. Never waits. */
+  /** The cached value if it is fresh, else undefined. Makes no request. */
   peek(index: string): LookupResult<Value> | undefined
-  /** Whether what is kept would be fresh if it were confirmed now. */
+  /** Whether a revalidation now would make the entry fresh. */
   canRevalidate(index: string): boolean
-  /** What is kept, whether it may be served or not. */
-  kept(index: string): CachedEntry<Value> | undefined
-  /** Whether a value is kept, however old; "there is none" is none. */
-  holds(index: string): boolean
-  /** Asks the store through `load`; callers that ask for one index at one time share one read. */
+  /** The cached entry, fresh, stale or invalidated. */
+  entry(index: string): CachedEntry<Value> | undefined
+  /** Whether a value is cached, at any age; false for a negative entry. */
+  has(index: string): boolean
+  /** Reads the store through `load`. Single flight: concurrent reads of one index share one request. */
   read(index: string, load: Load<Value>): Promise<LookupResult<Value>>
-  /** Asks the store, whatever reads are under way, and keeps the answer. */
+  /** Reads the store, joins no read in flight, and caches the result. */
   refetch(index: string, load: Load<Value>): Promise<LookupResult<Value>>
-  /** Nothing that was read before now under this tag is served again as it is, reads under way included. */
+  /** Invalidates every value read under this tag before now, including reads in flight. */
   invalidate(tag: string): void
-  /** The same for everything. */
+  /** Invalidates every entry, including reads in flight. */
   invalidateAll(): void
-  /** The first kept value that is so, however old. Looks at every one. */
-  search(isSo: (value: Value) => boolean): Value | undefined
+  /** The first cached value that matches, at any age. Scans the whole cache. */
+  search(matches: (value: Value) => boolean): Value | undefined
   size(): number
 }
 
-/** A read or poll that began longer ago is not joined: it may have hung, or the process may have been stopped meanwhile. */
+/** A read or poll that began earlier is not joined: it may hang, or the process may have been suspended since. */
 export const SINGLE_FLIGHT_MS = 2000
-/** More changes than this at once are remembered as "everything may have changed". */
+/** More changes than this invalidate every entry. */
 const CHANGES_MAX = 50_000
-const TRIES = 2
+const ATTEMPTS = 2
 
 /**
- * A bounded cache whose ages run from the moment a read began, not from the moment it came back: only so is "a change
- * is seen within `freshMs`" true for a slow store.
+ * A bounded LRU cache. The age of a value counts from the start of its read, not from the response: otherwise a slow
+ * store would break the promise that a change is seen within `freshMs`.
  */
 export function readThroughCache<Value>(options: ReadThroughCacheOptions<Value>): ReadThroughCache<Value> {
   const { elapsedMs } = options
   const entries = new LRUCache<string, Entry<Value>>({ max: options.maxEntries })
   const changes = invalidationLog(CHANGES_MAX)
   const { ageOf, isFresh, canRevalidate } = freshness(options)
-  const readShared = singleFlight<Value>(elapsedMs)
+  const sharedRead = singleFlight<Value>(elapsedMs)
 
   const isInvalidated = (index: string, entry: Entry<Value>) =>
     !changes.isClean(entry) &&
     changes.isInvalidated(entry.value === undefined ? index : options.tagOf(entry.value), entry)
 
-  async function refetch(index: string, load: Load<Value>, tries = TRIES): Promise<LookupResult<Value>> {
+  async function refetch(index: string, load: Load<Value>, attempts = ATTEMPTS): Promise<LookupResult<Value>> {
     const sequence = changes.begin()
     const readAtMs = elapsedMs()
     const entry = { value: await load(), readAtMs, sequence, checkedUpTo: sequence }
-    // What was changed here while the read was under way may have been read as it was before.
+    // The value was invalidated during the read: the read may have returned the old one.
     if (isInvalidated(index, entry)) return refetch(index, load)
     const ageMs = elapsedMs() - readAtMs
     if (ageMs >= options.freshMs) {
-      if (tries > 1) return refetch(index, load, tries - 1)
+      if (attempts > 1) return refetch(index, load, attempts - 1)
       throw new AppError('store_unavailable', 'The store answers too slowly. Try again.', { retryAfterSeconds: 1 })
     }
     if ((entries.peek(index)?.sequence ?? 0) < sequence) {
@@ -120,51 +120,51 @@ export function readThroughCache<Value>(options: ReadThroughCacheOptions<Value>)
       const entry = entries.peek(index)
       return entry !== undefined && !isInvalidated(index, entry) && canRevalidate(entry, elapsedMs())
     },
-    kept(index) {
+    entry(index) {
       const entry = entries.get(index)
       if (entry === undefined) return undefined
       return { value: entry.value, ageMs: ageOf(entry, elapsedMs()), isInvalidated: isInvalidated(index, entry) }
     },
-    holds: (index) => entries.peek(index)?.value !== undefined,
-    read: (index, load) => readShared(index, () => refetch(index, load)),
+    has: (index) => entries.peek(index)?.value !== undefined,
+    read: (index, load) => sharedRead(index, () => refetch(index, load)),
     refetch: (index, load) => refetch(index, load),
     invalidate: (tag) => changes.record(tag),
     invalidateAll: () => changes.recordAll(),
-    search(isSo) {
-      for (const { value } of entries.values()) if (value !== undefined && isSo(value)) return value
+    search(matches) {
+      for (const { value } of entries.values()) if (value !== undefined && matches(value)) return value
       return undefined
     },
     size: () => entries.size,
   }
 }
 
-/** How old an entry is, and whether that is young enough: by the same steps for "there is none", which take the same time. */
-function freshness<Value>({ freshMs, negativeTtlMs, maxAgeMs, confirmedAtMs }: ReadThroughCacheOptions<Value>) {
-  const isUnfollowed = (entry: Entry<Value>) => entry.value === undefined && negativeTtlMs !== undefined
+/** The age and freshness of an entry. A negative entry runs the same steps, so timing cannot tell the two apart. */
+function freshness<Value>({ freshMs, negativeTtlMs, maxAgeMs, revalidatedAtMs }: ReadThroughCacheOptions<Value>) {
+  const hasNegativeTtl = (entry: Entry<Value>) => entry.value === undefined && negativeTtlMs !== undefined
   return {
     ageOf(entry: Entry<Value>, nowMs: number): number {
-      const confirmedMs = confirmedAtMs()
-      return nowMs - Math.max(entry.readAtMs, isUnfollowed(entry) ? -Infinity : confirmedMs)
+      const revalidatedMs = revalidatedAtMs()
+      return nowMs - Math.max(entry.readAtMs, hasNegativeTtl(entry) ? -Infinity : revalidatedMs)
     },
     isFresh(entry: Entry<Value>, ageMs: number, nowMs: number): boolean {
-      const boundMs = isUnfollowed(entry) ? (negativeTtlMs ?? freshMs) : freshMs
-      return ageMs < boundMs && nowMs - entry.readAtMs < maxAgeMs && confirmedAtMs() > -Infinity
+      const boundMs = hasNegativeTtl(entry) ? (negativeTtlMs ?? freshMs) : freshMs
+      return ageMs < boundMs && nowMs - entry.readAtMs < maxAgeMs && revalidatedAtMs() > -Infinity
     },
-    canRevalidate: (entry: Entry<Value>, nowMs: number) => !isUnfollowed(entry) && nowMs - entry.readAtMs < maxAgeMs,
+    canRevalidate: (entry: Entry<Value>, nowMs: number) => !hasNegativeTtl(entry) && nowMs - entry.readAtMs < maxAgeMs,
   }
 }
 
-/** Lets those who ask for one index at one time share one read. */
+/** Concurrent reads of one index share one request. */
 function singleFlight<Value>(elapsedMs: () => number) {
-  const reading = new Map<string, { readonly begunAtMs: number; readonly result: Promise<LookupResult<Value>> }>()
+  const inFlight = new Map<string, { readonly begunAtMs: number; readonly result: Promise<LookupResult<Value>> }>()
   return (index: string, read: () => Promise<LookupResult<Value>>): Promise<LookupResult<Value>> => {
     const nowMs = elapsedMs()
-    const underWay = reading.get(index)
-    if (underWay !== undefined && nowMs - underWay.begunAtMs < SINGLE_FLIGHT_MS) return underWay.result
+    const earlier = inFlight.get(index)
+    if (earlier !== undefined && nowMs - earlier.begunAtMs < SINGLE_FLIGHT_MS) return earlier.result
     const result = read().finally(() => {
-      if (reading.get(index)?.result === result) reading.delete(index)
+      if (inFlight.get(index)?.result === result) inFlight.delete(index)
     })
-    reading.set(index, { begunAtMs: nowMs, result })
+    inFlight.set(index, { begunAtMs: nowMs, result })
     return result
   }
 }

@@ -4,30 +4,30 @@ import type { ReplicaStep } from '../../ports/key-cache.ts'
 type ReadKey = ReplicaStep['keys'][number]
 type ReadProvider = ReplicaStep['providers'][number]
 
-/** What waits to be written to a replica. */
+/** The rows that wait to be written to the replica. */
 export interface ReplicaWriteBuffer {
-  /** Nothing that was read before now is to stay. */
-  forget(): void
+  /** Drops every buffered read, and deletes every key and provider from the replica with the next step. */
+  invalidateAll(): void
   addKey(read: ReadKey): void
   addProvider(read: ReadProvider): void
   addRevocation(digest: string, revocation: Revocation): void
   removeKey(digest: string): void
   removeProvider(providerId: string): void
-  moveWatermark(ms: number): void
+  advanceWatermark(ms: number): void
   isEmpty(): boolean
-  isKeyRemoved(digest: string): boolean
-  isProviderRemoved(providerId: string): boolean
-  /** The next rows to write: changes first, what was read after them, and the watermark with the last of the changes. */
+  isKeyInvalidated(digest: string): boolean
+  isProviderInvalidated(providerId: string): boolean
+  /** The next step to write: changes first, then reads. The watermark is written with the last change. */
   next(): ReplicaStep
-  /** Drops what is written now. Nothing may have been added since `next`. */
-  saved(step: ReplicaStep): void
+  /** Drops the rows of a written step. Nothing may have been added since `next`. */
+  markWritten(step: ReplicaStep): void
 }
 
-/** Some milliseconds of work, in which nothing else is answered. */
+/** Some milliseconds of work, during which the event loop is blocked. */
 const STEP_ROWS = 100
-/** More than this is kept when it is read another time. */
-const WAITING_MAX = 10_000
-/** More changes than this are taken for "everything may have changed". */
+/** Reads beyond this bound are dropped: a later read of the same row is buffered instead. */
+const READS_MAX = 10_000
+/** More changes than this invalidate the whole replica. */
 const CHANGES_MAX = 50_000
 
 export function replicaWriteBuffer(): ReplicaWriteBuffer {
@@ -36,50 +36,51 @@ export function replicaWriteBuffer(): ReplicaWriteBuffer {
   const revoked = new Map<string, Revocation>()
   const removedKeys = new Set<string>()
   const removedProviders = new Set<string>()
-  let isForgotten = false
+  let isAllInvalidated = false
   let watermarkMs: number | undefined
 
-  const countChanges = () => revoked.size + removedKeys.size + removedProviders.size
+  const pendingChanges = () => revoked.size + removedKeys.size + removedProviders.size
 
-  function forget(): void {
-    for (const waiting of [keys, providers, removedKeys, removedProviders]) waiting.clear()
-    isForgotten = true
+  function invalidateAll(): void {
+    for (const rows of [keys, providers, removedKeys, removedProviders]) rows.clear()
+    isAllInvalidated = true
   }
 
-  function remove(waiting: Map<string, unknown>, removed: Set<string>, name: string): void {
-    waiting.delete(name)
+  function remove(reads: Map<string, unknown>, removed: Set<string>, name: string): void {
+    reads.delete(name)
     removed.add(name)
-    if (removed.size > CHANGES_MAX) forget()
+    if (removed.size > CHANGES_MAX) invalidateAll()
   }
 
   return {
-    forget,
+    invalidateAll,
     addKey: (read) => addBounded(keys, read.value.digest, read),
     addProvider: (read) => addBounded(providers, read.value.providerId, read),
     addRevocation: (digest, revocation) => void revoked.set(digest, revocation),
     removeKey: (digest) => remove(keys, removedKeys, digest),
     removeProvider: (providerId) => remove(providers, removedProviders, providerId),
-    moveWatermark(ms) {
+    advanceWatermark(ms) {
       watermarkMs = ms
     },
-    isEmpty: () => countChanges() + keys.size + providers.size === 0 && !isForgotten && watermarkMs === undefined,
-    isKeyRemoved: (digest) => isForgotten || removedKeys.has(digest),
-    isProviderRemoved: (providerId) => isForgotten || removedProviders.has(providerId),
+    isEmpty: () =>
+      pendingChanges() + keys.size + providers.size === 0 && !isAllInvalidated && watermarkMs === undefined,
+    isKeyInvalidated: (digest) => isAllInvalidated || removedKeys.has(digest),
+    isProviderInvalidated: (providerId) => isAllInvalidated || removedProviders.has(providerId),
     next() {
       const changes = {
         revoked: first(revoked, STEP_ROWS).map(([digest, revocation]) => ({ digest, revocation })),
         removedKeys: first(removedKeys, STEP_ROWS),
         removedProviders: first(removedProviders, STEP_ROWS),
       }
-      const isLast = countChanges() === Object.values(changes).reduce((sum, { length }) => sum + length, 0)
+      const isLast = pendingChanges() === Object.values(changes).reduce((sum, { length }) => sum + length, 0)
       return {
-        ...{ ...changes, forget: isForgotten },
+        ...{ ...changes, forget: isAllInvalidated },
         keys: isLast ? first(keys.values(), STEP_ROWS) : [],
         providers: isLast ? first(providers.values(), STEP_ROWS) : [],
         watermarkMs: isLast ? watermarkMs : undefined,
       }
     },
-    saved(step) {
+    markWritten(step) {
       const readKeys = step.keys.map(({ value }) => value.digest)
       const readProviders = step.providers.map(({ value }) => value.providerId)
       drop(
@@ -91,17 +92,17 @@ export function replicaWriteBuffer(): ReplicaWriteBuffer {
       drop(keys, readKeys)
       drop(providers, readProviders)
       if (step.watermarkMs !== undefined) watermarkMs = undefined
-      isForgotten = false
+      isAllInvalidated = false
     },
   }
 }
 
-function drop(waiting: Map<string, unknown> | Set<string>, names: readonly string[]): void {
-  for (const name of names) waiting.delete(name)
+function drop(rows: Map<string, unknown> | Set<string>, names: readonly string[]): void {
+  for (const name of names) rows.delete(name)
 }
 
-function addBounded<Value>(waiting: Map<string, Value>, name: string, value: Value): void {
-  if (waiting.size < WAITING_MAX || waiting.has(name)) waiting.set(name, value)
+function addBounded<Value>(reads: Map<string, Value>, name: string, value: Value): void {
+  if (reads.size < READS_MAX || reads.has(name)) reads.set(name, value)
 }
 
 function first<Item>(items: Iterable<Item>, limit: number): Item[] {

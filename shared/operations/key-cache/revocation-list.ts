@@ -1,14 +1,14 @@
 import type { Key, Revocation } from '../../domain/keys/key.ts'
 import type { WriteBehindReplica } from './write-behind-replica.ts'
 
-/** The revocations that this instance has ever seen: no store, cache or replica that says otherwise later undoes them. */
+/** Every revocation that this instance has seen. No later read from a store, cache or replica undoes one. */
 export interface RevocationList {
   add(digest: string, revocation: Revocation): void
-  /** The key as it is, and revoked where it is known to be. Remembers the revocation of a revoked one. */
+  /** Returns the key, revoked if the list has its revocation. Adds the revocation of a revoked key to the list. */
   apply(key: Key): Key
 }
 
-/** At most `maxEntries` in memory, where those that were neither added nor asked for the longest go first; the rest on disk. */
+/** Holds at most `maxEntries` in memory and evicts the least recently used; all are in the replica on the disk. */
 export function revocationList(
   replica: Pick<WriteBehindReplica, 'findRevocation' | 'keyRevoked'>,
   maxEntries: number,

@@ -4,26 +4,26 @@ import type { KeyDigests } from '../key-digests.ts'
 import type { CacheTiers } from './cache-tiers.ts'
 import type { CachedEntry, LookupResult } from './read-through-cache.ts'
 
-/** What may be served where the store does not answer; undefined: nothing. */
+/** What may be served when the store does not answer (stale-if-error, RFC 5861); undefined when nothing may. */
 export interface StaleIfError {
   key(secret: string, index: string): LookupResult<Key> | undefined
   provider(providerId: string): LookupResult<Provider> | undefined
 }
 
-/** How old the last knowledge may be. */
+/** The highest age at which a stale entry is served. */
 const STALE_IF_ERROR_MS = 15 * 60_000
 
 /**
- * The rungs below the store: memory that is no longer fresh, then the replica. A key that is known to be revoked is refused
- * at any age; one that is known to be changed is no longer known. "There is no such key" is never served from here.
+ * Serves a stale entry from memory, else from the replica. A revoked key is served, as revoked, at any age. Never
+ * serves an invalidated entry or a negative one.
  */
 export function staleIfError(
   { keys, providers, revocations, replica }: CacheTiers,
   digests: Pick<KeyDigests, 'candidates'>,
 ): StaleIfError {
-  function rememberedProvider(providerId: string): LookupResult<Provider> | undefined {
-    const kept = providers.kept(providerId)
-    if (kept !== undefined && !kept.isInvalidated) return degraded(kept.value, kept.ageMs, 'stale')
+  function cachedProvider(providerId: string): LookupResult<Provider> | undefined {
+    const cached = providers.entry(providerId)
+    if (cached !== undefined && !cached.isInvalidated) return degraded(cached.value, cached.ageMs, 'stale')
     const replicated = replica.findProvider(providerId)
     if (replicated === undefined || replicated.isInvalidated) return undefined
     return degraded(replicated.value, replicated.ageMs, 'replica')
@@ -36,7 +36,7 @@ export function staleIfError(
     const key = value && revocations.apply(value)
     if (key === undefined) return undefined
     if (key.revocation !== null) return degraded(key, ageMs, source)
-    const failsClosed = rememberedProvider(key.providerId)?.value?.failMode === 'closed'
+    const failsClosed = cachedProvider(key.providerId)?.value?.failMode === 'closed'
     return isInvalidated || ageMs > STALE_IF_ERROR_MS || failsClosed ? undefined : degraded(key, ageMs, source)
   }
 
@@ -50,14 +50,14 @@ export function staleIfError(
 
   return {
     key(secret, index) {
-      const kept = keys.kept(index)
-      const stale = kept && servable(kept, 'stale')
+      const cached = keys.entry(index)
+      const stale = cached && servable(cached, 'stale')
       if (stale !== undefined) return stale
       const replicated = replicatedKey(secret)
       return replicated && servable(replicated, 'replica')
     },
     provider(providerId) {
-      const found = rememberedProvider(providerId)
+      const found = cachedProvider(providerId)
       return found === undefined || found.ageMs > STALE_IF_ERROR_MS || found.value?.failMode === 'closed'
         ? undefined
         : found

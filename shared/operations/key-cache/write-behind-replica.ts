@@ -7,8 +7,8 @@ import type { CachedEntry } from './read-through-cache.ts'
 import { replicaWriteBuffer } from './replica-write-buffer.ts'
 
 /**
- * What this instance knows, on its own disk: written behind its back, in small steps. A disk that fails is no
- * failure of this: nothing is found then.
+ * The replica of the cache on the local disk, written behind in small steps. When the disk fails, logs a warning and
+ * finds nothing; never throws.
  */
 export interface WriteBehindReplica {
   keyRead(key: Key, ageMs: number): void
@@ -16,22 +16,22 @@ export interface WriteBehindReplica {
   keyChanged(digest: string): void
   keyRevoked(digest: string, revocation: Revocation): void
   providerChanged(providerId: string): void
-  /** All changes up to this moment were told. */
-  followed(watermarkMs: number): void
-  /** Nothing that was read before now can be relied on any more; revocations can. */
-  lost(): void
-  /** The moment up to which all changes are in here; undefined where there is none that could be followed up from. */
+  /** All changes up to this time were applied. */
+  advanceWatermark(watermarkMs: number): void
+  /** Invalidates everything read before now, except revocations. */
+  invalidateAll(): void
+  /** The time up to which the replica has all changes; undefined for a new replica, or when the disk fails. */
   watermarkMs(): number | undefined
   findKey(digest: string): CachedEntry<Key> | undefined
-  /** However old, and whatever was changed since. */
+  /** The key at any age, invalidated or not. */
   recall(keyId: string): Key | undefined
-  /** `value` undefined: there was none. */
+  /** `value` is undefined for a negative entry. */
   findProvider(providerId: string): CachedEntry<Provider> | undefined
   findRevocation(digest: string): Revocation | undefined
   countKeys(): number
-  /** How long ago all changes up to then were on the disk; undefined for never. */
+  /** The age of the watermark on the disk; undefined when there is none. */
   ageMs(): number | undefined
-  /** Writes all that waits. */
+  /** Writes every buffered row, or stops at the first failure. */
   flush(): void
 }
 
@@ -42,41 +42,41 @@ interface WriteBehindReplicaNeeds {
   readonly log: Log
 }
 
-/** Each step ends with a sync of the disk: what comes within that time shares one. */
-const GATHERED_MS = 1000
-/** Where more waits than one step takes. */
+/** Each step ends with a sync of the disk: rows that arrive within this time share one sync. */
+const FLUSH_DELAY_MS = 1000
+/** The delay of the next step while the buffer holds more rows than one step takes. */
 const NEXT_STEP_MS = 200
 
 export function writeBehindReplica({ replica, clock, scheduler, log }: WriteBehindReplicaNeeds): WriteBehindReplica {
-  const attempt = attempting(throttledWarnings(log, clock))
-  const waiting = replicaWriteBuffer()
+  const attempt = warnOnFailure(throttledWarnings(log, clock))
+  const buffer = replicaWriteBuffer()
   const nowMs = () => clock.now().getTime()
-  // Read when it is first needed: nothing is opened before.
+  // Read on first use: nothing is opened before.
   let watermark: { readonly ms: number | undefined } | undefined
   let cancel: (() => void) | undefined
 
-  function saveOne(): boolean {
-    const step = waiting.next()
-    const isSaved = attempt(() => {
+  function writeStep(): boolean {
+    const step = buffer.next()
+    const isWritten = attempt(() => {
       replica.save(step)
       return true
     })
-    if (isSaved) waiting.saved(step)
-    return isSaved === true
+    if (isWritten) buffer.markWritten(step)
+    return isWritten === true
   }
 
-  function arm(delayMs = GATHERED_MS): void {
+  function scheduleStep(delayMs = FLUSH_DELAY_MS): void {
     cancel ??= scheduler.after(delayMs, () => {
       cancel = undefined
-      const isSaved = saveOne()
-      if (!waiting.isEmpty()) arm(isSaved ? NEXT_STEP_MS : GATHERED_MS)
+      const isWritten = writeStep()
+      if (!buffer.isEmpty()) scheduleStep(isWritten ? NEXT_STEP_MS : FLUSH_DELAY_MS)
     })
   }
-  const noting =
-    <Args extends readonly unknown[]>(note: (...args: Args) => void) =>
+  const buffering =
+    <Args extends readonly unknown[]>(add: (...args: Args) => void) =>
     (...args: Args) => {
-      note(...args)
-      arm()
+      add(...args)
+      scheduleStep()
     }
   function watermarkMs(): number | undefined {
     watermark ??= { ms: attempt(() => replica.watermarkMs()) }
@@ -85,48 +85,48 @@ export function writeBehindReplica({ replica, clock, scheduler, log }: WriteBehi
   const ageOf = ({ readAtMs }: ReadAt<unknown>) => Math.max(0, nowMs() - Math.max(readAtMs, watermarkMs() ?? 0))
 
   return {
-    keyRead: noting((key, ageMs) => waiting.addKey({ value: key, readAtMs: nowMs() - ageMs })),
-    providerRead: noting((providerId, provider, ageMs) =>
-      waiting.addProvider({ value: { providerId, provider: provider ?? null }, readAtMs: nowMs() - ageMs }),
+    keyRead: buffering((key, ageMs) => buffer.addKey({ value: key, readAtMs: nowMs() - ageMs })),
+    providerRead: buffering((providerId, provider, ageMs) =>
+      buffer.addProvider({ value: { providerId, provider: provider ?? null }, readAtMs: nowMs() - ageMs }),
     ),
-    keyChanged: noting(waiting.removeKey),
-    keyRevoked: noting(waiting.addRevocation),
-    providerChanged: noting(waiting.removeProvider),
-    lost: noting(waiting.forget),
-    followed: noting((followedMs) => {
-      watermark = { ms: followedMs }
-      waiting.moveWatermark(followedMs)
+    keyChanged: buffering(buffer.removeKey),
+    keyRevoked: buffering(buffer.addRevocation),
+    providerChanged: buffering(buffer.removeProvider),
+    invalidateAll: buffering(buffer.invalidateAll),
+    advanceWatermark: buffering((ms) => {
+      watermark = { ms }
+      buffer.advanceWatermark(ms)
     }),
     watermarkMs,
     findKey(digest) {
       const found = attempt(() => replica.findByDigest(digest))
-      return found && { value: found.value, ageMs: ageOf(found), isInvalidated: waiting.isKeyRemoved(digest) }
+      return found && { value: found.value, ageMs: ageOf(found), isInvalidated: buffer.isKeyInvalidated(digest) }
     },
     recall: (keyId) => attempt(() => replica.findByKeyId(keyId))?.value,
     findProvider(providerId) {
       const found = attempt(() => replica.findProvider(providerId))
-      const isInvalidated = waiting.isProviderRemoved(providerId)
+      const isInvalidated = buffer.isProviderInvalidated(providerId)
       return found && { value: found.value ?? undefined, ageMs: ageOf(found), isInvalidated }
     },
     findRevocation: (digest) => attempt(() => replica.findRevocation(digest)),
     countKeys: () => attempt(() => replica.countKeys()) ?? 0,
     ageMs() {
-      const savedMs = attempt(() => replica.watermarkMs())
-      return savedMs === undefined ? undefined : Math.max(0, nowMs() - savedMs)
+      const watermarkOnDiskMs = attempt(() => replica.watermarkMs())
+      return watermarkOnDiskMs === undefined ? undefined : Math.max(0, nowMs() - watermarkOnDiskMs)
     },
     flush() {
       cancel?.()
       cancel = undefined
-      while (!waiting.isEmpty()) if (!saveOne()) return
+      while (!buffer.isEmpty()) if (!writeStep()) return
     },
   }
 }
 
-/** Runs what a disk may fail: undefined then, and a warning. */
-function attempting(warn: Warn) {
-  return <T>(work: () => T): T | undefined => {
+/** Runs an access to the disk. When it throws, logs a warning and returns undefined. */
+function warnOnFailure(warn: Warn) {
+  return <T>(access: () => T): T | undefined => {
     try {
-      return work()
+      return access()
     } catch (error) {
       warn('The replica on the local disk fails.', { cause: String(error) })
       return undefined

@@ -6,16 +6,16 @@ import type { KeyLookup } from '../../../shared/operations/key-cache/key-lookup.
 import { type ProviderSettings, putProvider } from '../../../shared/operations/keys/put-provider.ts'
 import { writeRevocation } from '../../../shared/operations/keys/revoke-key.ts'
 import { fakeServices } from '../memory/fake-services.ts'
-import { knownKeysElsewhere } from './known-keys-elsewhere.ts'
+import { keyLookupElsewhere } from './key-lookup-elsewhere.ts'
 
-/** Which parts of the store do not answer. */
+/** The parts of the store that do not answer. */
 export interface Outage {
-  /** Look-ups of keys and providers. */
+  /** Reads of keys and providers. */
   rows: boolean
   feed: boolean
 }
 
-/** Instances over one store in memory that can go down, each with a disk of its own where it is given one. */
+/** Instances over one store in memory that can go down. An instance has a replica if it is given a disk. */
 export function knowingInstances() {
   const down: Outage = { rows: false, feed: false }
   const asked = { keys: 0, polls: 0 }
@@ -47,10 +47,10 @@ export function knowingInstances() {
   return { ...{ services, down, outage, asked, revoke, put }, time: services.time, instance: instanceOf(services) }
 }
 
-/** Makes another instance; on a `disk` that an earlier one had it is the same one, started again. */
+/** Makes another instance. On the `disk` of an earlier instance it is that instance, restarted. */
 function instanceOf(services: ReturnType<typeof fakeServices>) {
-  return (disk?: DatabaseSync, change: Parameters<typeof knownKeysElsewhere>[1] = {}): KeyLookup =>
-    knownKeysElsewhere(services, { ...(disk && { replica: sqliteKeyReplica(() => disk) }), ...change })
+  return (disk?: DatabaseSync, change: Parameters<typeof keyLookupElsewhere>[1] = {}): KeyLookup =>
+    keyLookupElsewhere(services, { ...(disk && { replica: sqliteKeyReplica(() => disk) }), ...change })
 }
 
 export function makeDisk(): DatabaseSync {

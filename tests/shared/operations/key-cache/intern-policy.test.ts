@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { internPolicy } from '../../../../shared/operations/key-cache/intern-policy.ts'
 import { sampleKey } from '../../../support/samples/sample-keys.ts'
 
-it('gives keys of equal policy the same parts, and leaves every key as it was', () => {
+it('shares the parts of equal policies, and changes no key', () => {
   const intern = internPolicy()
   const make = () =>
     sampleKey({ scopes: ['a', 'b'], ipRestrictions: ['192.0.2.0/24'], quota: { limit: 1, period: 'day' } })

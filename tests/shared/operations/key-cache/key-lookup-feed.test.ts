@@ -8,8 +8,8 @@ import { knowingInstances } from '../../../support/worlds/knowing-instances.ts'
 const MINUTE_MS = 60_000
 const PROMISED_MS = 8000
 
-describe('what is cached', () => {
-  test('is read once and confirmed by the feed from then on, for 15 minutes', async () => {
+describe('a cached key', () => {
+  test('is read once and then revalidated by the feed, for 15 minutes', async () => {
     const { services, time, instance, asked } = knowingInstances()
     const { secret } = await makeKey(services)
     const here = instance()
@@ -24,16 +24,16 @@ describe('what is cached', () => {
     expect(asked.keys).toBe(2)
   })
 
-  test('is not served by an instance that has never completed a poll: every look is a read', async () => {
+  test('is not served by an instance that has never completed a poll: every lookup is a read', async () => {
     const { services, instance, asked, down } = knowingInstances()
     const { secret } = await makeKey(services)
     down.feed = true
     const here = instance()
-    for (let look = 0; look < 3; look++) await here.find(secret, false)
+    for (let lookup = 0; lookup < 3; lookup++) await here.find(secret, false)
     expect(asked.keys).toBe(3)
   })
 
-  test('says how old the knowledge is: since the beginning of the last poll, or of its own read', async () => {
+  test('has an age that counts from the start of the last poll, or of its own read', async () => {
     const { services, time, instance } = knowingInstances()
     const { secret } = await makeKey(services)
     const here = instance()
@@ -44,7 +44,7 @@ describe('what is cached', () => {
     expect(await here.find(secret, false)).toMatchObject({ ageMs: 2000, source: 'memory' })
   })
 
-  test('is read again every 8 s where the feed fails, and served from memory in between', async () => {
+  test('is read every 8 s while the feed fails, and served from memory in between', async () => {
     const { services, time, instance, asked, down } = knowingInstances()
     const { secret } = await makeKey(services)
     const here = instance()
@@ -58,7 +58,7 @@ describe('what is cached', () => {
     expect(asked.keys).toBe(10)
   })
 
-  test('waits for no poll while the feed fails, and is confirmed within 6 s of its return', async () => {
+  test('waits for no poll while the feed fails, and is revalidated within 6 s of its return', async () => {
     const { services, time, instance, asked } = knowingInstances()
     const { secret } = await makeKey(services)
     let hangs = true
@@ -79,7 +79,7 @@ describe('what is cached', () => {
     expect(asked.keys).toBe(2)
   })
 
-  test('is polled for after a pause of 10 minutes, once for all who then ask, before anything is served', async () => {
+  test('is revalidated after a pause of 10 minutes by one poll, shared by all callers, before it is served', async () => {
     const { services, time, instance, asked } = knowingInstances()
     const { secret } = await makeKey(services)
     const here = instance()
@@ -93,7 +93,7 @@ describe('what is cached', () => {
     expect(asked).toEqual({ keys: 1, polls: pollsBefore + 1 })
   })
 
-  test('is dropped as a whole after more than 15 minutes without a poll, however young it is', async () => {
+  test('is invalidated with all others after more than 15 minutes without a poll, at any age', async () => {
     const { services, time, instance, down } = knowingInstances()
     const { secret } = await makeKey(services)
     const here = instance()

@@ -10,7 +10,7 @@ import { knowingInstances, makeDisk } from '../../../support/worlds/knowing-inst
 const MINUTE_MS = 60_000
 const unavailable = { code: 'store_unavailable' }
 
-/** An instance that has seen a key and its provider, has polled since, and whose store is about to go. */
+/** An instance that has cached a key and its provider and has polled since; its store is about to go down. */
 async function keyAndOutage(options: { readonly disk?: boolean; readonly failMode?: 'open' | 'closed' } = {}) {
   const world = knowingInstances()
   const { services, time, instance, put } = world
@@ -25,7 +25,7 @@ async function keyAndOutage(options: { readonly disk?: boolean; readonly failMod
 }
 
 describe('while the store is down', () => {
-  test('a key and its provider that are known here are served for 15 minutes, marked, with their age; then nothing', async () => {
+  test('a cached key and its provider are served stale for 15 minutes, marked, with their age; then nothing', async () => {
     const { secret, here, outage, time } = await keyAndOutage()
     outage(true)
     await time.advance(9000)
@@ -38,7 +38,7 @@ describe('while the store is down', () => {
     await expect(here.findProvider('acme', false)).rejects.toMatchObject(unavailable)
   })
 
-  test('a key that nobody here has seen is unavailable, and so is one that was not there a minute ago', async () => {
+  test('a key that is not cached is unavailable, and so is a negative entry', async () => {
     const { services, here, outage, time } = await keyAndOutage()
     const unseen = await makeKey(services)
     const none = generateSecret('live', randomBytes)
@@ -49,13 +49,13 @@ describe('while the store is down', () => {
       await expect(here.find(secret, false)).rejects.toMatchObject(unavailable)
   })
 
-  test('whoever asks for the store itself gets nothing less', async () => {
+  test('a lookup that bypasses the cache is unavailable', async () => {
     const { secret, here, outage } = await keyAndOutage()
     outage(true)
     await expect(here.find(secret, true)).rejects.toMatchObject(unavailable)
   })
 
-  test('a failure that is no outage is not hidden', async () => {
+  test('an error that is no outage is not hidden', async () => {
     const { services, instance, time } = knowingInstances()
     const { secret } = await makeKey(services)
     let broken = false
@@ -68,7 +68,7 @@ describe('while the store is down', () => {
     await expect(here.find(secret, false)).rejects.toThrow('a bug')
   })
 
-  test('nothing of a provider that fails closed is served once it is no longer fresh', async () => {
+  test('no stale entry of a provider that fails closed is served', async () => {
     const { secret, here, outage, time } = await keyAndOutage({ failMode: 'closed', disk: true })
     outage(true)
     expect(await here.find(secret, false)).toMatchObject({ degraded: false })
@@ -77,18 +77,18 @@ describe('while the store is down', () => {
     await expect(here.findProvider('acme', false)).rejects.toMatchObject(unavailable)
   })
 
-  test('a key that is known to have changed is unavailable: as it was it is no longer right', async () => {
+  test('an invalidated key is unavailable: its cached state is no longer right', async () => {
     const { services, key, secret, here, down, time } = await keyAndOutage({ disk: true })
     await patchKey(services, everyProvider, key.keyId, { enabled: false }, () => undefined)
     down.rows = true
-    // From the poll on, before and after the disk is told.
+    // From the poll on, before and after the write to the disk.
     for (const ms of [4000, 500, 1500]) {
       await time.advance(ms)
       await expect(here.find(secret, false)).rejects.toMatchObject(unavailable)
     }
   })
 
-  test('a revoked key is refused, however old what is remembered of it: revoked here or told by the feed', async () => {
+  test('a revoked key is refused at any age of its entry: revoked here or by the feed', async () => {
     const { services, key, secret, here, instance, down, outage, revoke, time } = await keyAndOutage()
     const there = instance()
     await there.find(secret, false)
@@ -106,7 +106,7 @@ describe('while the store is down', () => {
     }
   })
 
-  test('what is remembered of a key is found by its id', async () => {
+  test('a cached key is found by its id', async () => {
     const { services, key, here, instance, disk, outage, time } = await keyAndOutage({ disk: true })
     const unseen = await makeKey(services)
     outage(true)
@@ -119,7 +119,7 @@ describe('while the store is down', () => {
 })
 
 describe('an instance that starts while the store is down', () => {
-  test('serves what it had on its disk, marked, for 15 minutes after it last followed the feed', async () => {
+  test('serves its replica, marked, for 15 minutes after its last poll of the feed', async () => {
     const { key, secret, disk, instance, outage, time } = await keyAndOutage({ disk: true })
     outage(true)
     await time.advance(5 * MINUTE_MS)
@@ -130,7 +130,7 @@ describe('an instance that starts while the store is down', () => {
     await expect(again.find(secret, false)).rejects.toMatchObject(unavailable)
   })
 
-  test('refuses what it knew to be revoked, and serves nothing that it knew to be changed', async () => {
+  test('refuses every key that it saw revoked, and serves no invalidated key', async () => {
     const { services, key, secret, disk, here, instance, outage, revoke, time } = await keyAndOutage({ disk: true })
     const changed = await makeKey(services)
     await here.find(changed.secret, false)
@@ -144,7 +144,7 @@ describe('an instance that starts while the store is down', () => {
     await expect(again.find(changed.secret, false)).rejects.toMatchObject(unavailable)
   })
 
-  test('follows the feed from where its disk stopped: what was revoked while it was away is revoked there too', async () => {
+  test('polls the feed from the watermark of its replica: a revocation during its downtime is in force', async () => {
     const { key, secret, disk, here, instance, down, revoke, time } = await keyAndOutage({ disk: true })
     await here.stop()
     await revoke(key.keyId)
@@ -156,7 +156,7 @@ describe('an instance that starts while the store is down', () => {
     expect((await again.find(secret, false)).value?.revocation).not.toBeNull()
   })
 
-  test('forgets the keys on its disk after more than 15 minutes away, since nothing can confirm them', async () => {
+  test('invalidates its replica after more than 15 minutes of downtime, since no poll can revalidate it', async () => {
     const { secret, disk, here, instance, down, time } = await keyAndOutage({ disk: true })
     await here.stop()
     await time.advance(16 * MINUTE_MS)
@@ -168,7 +168,7 @@ describe('an instance that starts while the store is down', () => {
     expect(again.status().replicaKeys).toBe(0)
   })
 
-  test('goes on without a disk that fails', async () => {
+  test('works without a disk that fails', async () => {
     const { services, secret, here, disk, outage, time } = await keyAndOutage({ disk: true })
     const { secret: unseen } = await makeKey(services)
     disk?.close()

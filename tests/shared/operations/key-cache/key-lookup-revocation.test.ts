@@ -9,23 +9,23 @@ import { knowingInstances, makeDisk } from '../../../support/worlds/knowing-inst
 const MINUTE_MS = 60_000
 const PROMISED_MS = 8000
 
-/** The clock of a process that is stopped for a while: when it goes on, it is that much later, and no timer has run. */
-function stoppable(clock: Clock) {
-  let stoppedMs = 0
-  const later: Clock = {
-    now: () => new Date(clock.now().getTime() + stoppedMs),
-    monotonicMs: () => clock.monotonicMs() + stoppedMs,
+/** The clock of a process that is suspended: on resume the time has jumped, and no timer has run. */
+function suspendable(clock: Clock) {
+  let suspendedMs = 0
+  const jumping: Clock = {
+    now: () => new Date(clock.now().getTime() + suspendedMs),
+    monotonicMs: () => clock.monotonicMs() + suspendedMs,
   }
   return {
-    clock: later,
-    stopFor: (ms: number) => {
-      stoppedMs += ms
+    clock: jumping,
+    suspendFor: (ms: number) => {
+      suspendedMs += ms
     },
   }
 }
 
 describe('a revocation', () => {
-  test('reaches an instance within 8 s, be the key in use there or idle', async () => {
+  test('reaches an instance within 8 s, whether the key is in use there or idle', async () => {
     const { services, time, instance, revoke } = knowingInstances()
     const [busy, idle] = [await makeKey(services), await makeKey(services)]
     const here = instance()
@@ -41,22 +41,22 @@ describe('a revocation', () => {
     }
   })
 
-  test('is not outlived by a process that was stopped for a minute: it polls before it serves', async () => {
+  test('is seen by a process that was suspended for a minute: it polls before it serves', async () => {
     const { services, time, instance, revoke } = knowingInstances()
     const { key, secret } = await makeKey(services)
-    const { clock, stopFor } = stoppable(time.clock)
+    const { clock, suspendFor } = suspendable(time.clock)
     const here = instance(undefined, { clock })
     await here.find(secret, false)
     await rest()
     await revoke(key.keyId)
-    stopFor(MINUTE_MS)
+    suspendFor(MINUTE_MS)
     expect((await here.find(secret, false)).value?.revocation).not.toBeNull()
   })
 
-  test('is not outlived by a process whose poll was under way when it was stopped: it polls again', async () => {
+  test('is seen by a process that was suspended during a poll: it polls again', async () => {
     const { services, time, instance, revoke } = knowingInstances()
     const { key, secret } = await makeKey(services)
-    const { clock, stopFor } = stoppable(time.clock)
+    const { clock, suspendFor } = suspendable(time.clock)
     let hangs = false
     const gate = Promise.withResolvers<never>()
     const read: typeof services.feed.read = async (from, until) =>
@@ -68,15 +68,15 @@ describe('a revocation', () => {
     hangs = true
     await time.advance(5000)
     await revoke(key.keyId)
-    stopFor(MINUTE_MS)
+    suspendFor(MINUTE_MS)
     hangs = false
-    // Timers come before replies when a process goes on: the old poll is given up first.
+    // On resume timers run before replies: the old poll times out first.
     gate.reject(new Error('no reply within 1500 ms'))
     await rest()
     expect((await here.find(secret, false)).value?.revocation).not.toBeNull()
   })
 
-  test('is not outlived by a machine that was suspended, whose monotonic clock stood still', async () => {
+  test('is seen by a machine that was suspended, whose monotonic clock stood still', async () => {
     const { services, time, instance, revoke } = knowingInstances()
     const { key, secret } = await makeKey(services)
     let suspendedMs = 0
@@ -90,7 +90,7 @@ describe('a revocation', () => {
     expect((await here.find(secret, false)).value?.revocation).not.toBeNull()
   })
 
-  test('is seen also where it shows 25 s late: the writer stalled, or its clock is behind', async () => {
+  test('is seen even when its position is 25 s old: the writer stalled, or its clock is behind', async () => {
     const { services, time, instance, revoke } = knowingInstances()
     const { key, secret } = await makeKey(services)
     const here = instance()
@@ -103,7 +103,7 @@ describe('a revocation', () => {
     expect((await here.find(secret, false)).value?.revocation).not.toBeNull()
   })
 
-  test('sticks: a store that says otherwise later does not revive the key, not even after a restart', async () => {
+  test('is final: a store that later shows an older state does not revive the key, not even after a restart', async () => {
     const { services, time, instance, revoke } = knowingInstances()
     const { key, secret } = await makeKey(services)
     const disk = makeDisk()
@@ -111,7 +111,7 @@ describe('a revocation', () => {
     await here.find(secret, false)
     await rest()
     const revoked = await revoke(key.keyId)
-    // The feed is not looked back on further than that.
+    // Longer than the overlap of two polls.
     await time.advance(MINUTE_MS)
     const version = (await services.keys.findById(everyProvider, key.keyId))?.version ?? ''
     await services.keys.replace(key, version)
@@ -121,7 +121,7 @@ describe('a revocation', () => {
     expect((await instance().find(secret, true)).value?.revocation).toBeNull()
   })
 
-  test('of which only the feed knows is enough: the key is refused although the store shows it as it was', async () => {
+  test('that only the feed has is enough: the key is refused although its row shows no revocation', async () => {
     const { services, time, instance } = knowingInstances()
     const { key, secret } = await makeKey(services)
     const here = instance()
@@ -135,8 +135,8 @@ describe('a revocation', () => {
   })
 })
 
-describe('a change whose feed cannot be written', () => {
-  test('is not answered: the caller is told to try again, and the second try tells everybody', async () => {
+describe('a change that cannot be appended to the feed', () => {
+  test('fails: the caller has to retry, and the retry publishes it', async () => {
     const { services, time, instance } = knowingInstances()
     const { key, secret } = await makeKey(services)
     const here = instance()

@@ -8,7 +8,7 @@ import type { KeyStore } from '../../../../shared/ports/keys.ts'
 import { fakeServices } from '../../../support/memory/fake-services.ts'
 import { rest } from '../../../support/memory/manual-time.ts'
 import { makeKey } from '../../../support/requests/callers.ts'
-import { knownKeysElsewhere } from '../../../support/worlds/known-keys-elsewhere.ts'
+import { keyLookupElsewhere } from '../../../support/worlds/key-lookup-elsewhere.ts'
 
 function underTest() {
   let reads = 0
@@ -27,7 +27,7 @@ function underTest() {
 }
 
 describe('a key', () => {
-  test('is read from the store once for 1,000 who see it for the first time at once', async () => {
+  test('is read from the store once for 1,000 concurrent first lookups', async () => {
     const { services, reads } = underTest()
     const { key, secret } = await makeKey(services)
     const found = await Promise.all(Array.from({ length: 1000 }, () => services.keyLookup.find(secret, false)))
@@ -35,14 +35,14 @@ describe('a key', () => {
     expect(reads()).toBe(1)
   })
 
-  test('is found without waiting, once it is known', async () => {
+  test('is found synchronously, once it is cached', async () => {
     const { services } = underTest()
     const { secret } = await makeKey(services)
     await services.keyLookup.find(secret, false)
     expect(services.keyLookup.find(secret, false)).not.toBeInstanceOf(Promise)
   })
 
-  test('is held from the first look on, however old that gets, and an unknown one never', async () => {
+  test('counts as cached from its first lookup on, at any age, and an unknown key never does', async () => {
     const { services, reads } = underTest()
     const { secret } = await makeKey(services)
     const unknown = generateSecret('live', randomBytes)
@@ -54,7 +54,7 @@ describe('a key', () => {
     expect(reads()).toBe(readBefore)
   })
 
-  test('that is unknown is asked for once in 5 s', async () => {
+  test('that is unknown is read once in 5 s', async () => {
     const { services, reads } = underTest()
     const stranger = generateSecret('live', randomBytes)
     for (let index = 0; index < 100; index++) {
@@ -66,7 +66,7 @@ describe('a key', () => {
     expect(reads()).toBe(2)
   })
 
-  test('is read from the store every time it is asked for anew', async () => {
+  test('is read from the store by every lookup that bypasses the cache', async () => {
     const { services, reads } = underTest()
     const { secret } = await makeKey(services)
     for (let index = 0; index < 3; index++) await services.keyLookup.find(secret, true)
@@ -84,23 +84,23 @@ describe('a key', () => {
     if (newest === undefined || older === undefined) throw new Error('two peppers')
     const underOlder = keyDigests([older]).make(secret)
     await services.keys.create({ ...key, ...underOlder, keyId: services.random.id() })
-    const rotated = knownKeysElsewhere(services, { digests: keyDigests(peppers) })
+    const rotated = keyLookupElsewhere(services, { digests: keyDigests(peppers) })
     expect((await rotated.find(secret, false)).value?.digest).toBe(underOlder.digest)
-    const unpeppered = knownKeysElsewhere(services, { digests: keyDigests([newest]) })
+    const unpeppered = keyLookupElsewhere(services, { digests: keyDigests([newest]) })
     expect((await unpeppered.find(secret, false)).value).toBeUndefined()
   })
 
-  test('is no key where the store answers with another one', async () => {
+  test('is not found when the store answers with another key', async () => {
     const { services } = underTest()
     const { key } = await makeKey(services)
     const confused: KeyStore = { ...services.keys, findByDigest: async () => key }
-    const known = knownKeysElsewhere(services, { keys: confused })
-    expect((await known.find(generateSecret('live', randomBytes), false)).value).toBeUndefined()
+    const lookup = keyLookupElsewhere(services, { keys: confused })
+    expect((await lookup.find(generateSecret('live', randomBytes), false)).value).toBeUndefined()
   })
 })
 
 describe('a revoked key', () => {
-  test('is refused by the instance that revoked it from the next look on', async () => {
+  test('is refused by the instance that revoked it from the next lookup on', async () => {
     const { services, revoke } = underTest()
     const { key, secret } = await makeKey(services)
     await services.keyLookup.find(secret, false)
@@ -108,7 +108,7 @@ describe('a revoked key', () => {
     expect((await services.keyLookup.find(secret, false)).value?.revocation).not.toBeNull()
   })
 
-  test('is refused by the instance that revoked it also where a read of it was under way', async () => {
+  test('is refused by the instance that revoked it even when a read of it was in flight', async () => {
     const gate = Promise.withResolvers<void>()
     const services = fakeServices(({ keys }) => ({
       keys: {
@@ -132,7 +132,7 @@ describe('a revoked key', () => {
     expect((await early).value?.revocation).not.toBeNull()
   })
 
-  test('is refused also where the answer of the store to the revocation was lost', async () => {
+  test('is refused even when the response of the store to the revocation was lost', async () => {
     const services = fakeServices(({ keys }) => ({
       keys: {
         ...keys,
@@ -149,10 +149,10 @@ describe('a revoked key', () => {
     expect((await services.keyLookup.find(secret, false)).value?.revocation).not.toBeNull()
   })
 
-  test('is refused 8 s later at most by every other instance, however often it is asked there', async () => {
+  test('is refused within 8 s by every other instance, however often it is looked up there', async () => {
     const { services, revoke } = underTest()
     const { key, secret } = await makeKey(services)
-    const elsewhere = knownKeysElsewhere(services)
+    const elsewhere = keyLookupElsewhere(services)
     await elsewhere.find(secret, false)
     await revoke(key.keyId)
     for (let elapsedMs = 0; elapsedMs < 8000; elapsedMs += 500) {
@@ -162,17 +162,17 @@ describe('a revoked key', () => {
     expect((await elsewhere.find(secret, false)).value?.revocation).not.toBeNull()
   })
 
-  test('is refused at once everywhere when it is asked for anew', async () => {
+  test('is refused at once on every instance by a lookup that bypasses the cache', async () => {
     const { services, revoke } = underTest()
     const { key, secret } = await makeKey(services)
-    const elsewhere = knownKeysElsewhere(services)
+    const elsewhere = keyLookupElsewhere(services)
     await elsewhere.find(secret, false)
     await revoke(key.keyId)
     expect((await elsewhere.find(secret, true)).value?.revocation).not.toBeNull()
   })
 })
 
-test('a provider without a row is remembered, and seen as soon as it is put here', async () => {
+test('a provider without a row is cached as absent, and found by a lookup that bypasses the cache once it is put', async () => {
   const { services } = underTest()
   expect((await services.keyLookup.findProvider('acme', false)).value).toBeUndefined()
   const provider = {

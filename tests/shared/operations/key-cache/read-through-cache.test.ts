@@ -7,14 +7,14 @@ interface Row {
   readonly text: string
 }
 
-/** A cache over a store of rows whose every read waits to be answered with what was stored when it began. */
+/** A cache over a store of rows. Each read waits for `answer` and returns the row as it was when the read began. */
 function cacheUnderTest(maxEntries = 10) {
   const time = manualTime()
-  let confirmedAtMs = 0
+  let revalidatedAtMs = 0
   const cache = readThroughCache<Row>({
     ...{ maxEntries, freshMs: 8000, negativeTtlMs: 5000, maxAgeMs: 900_000, tagOf: ({ id }) => id },
     elapsedMs: time.clock.monotonicMs,
-    confirmedAtMs: () => confirmedAtMs,
+    revalidatedAtMs: () => revalidatedAtMs,
   })
   const rows = new Map<string, Row>()
   const reads: (() => void)[] = []
@@ -28,14 +28,14 @@ function cacheUnderTest(maxEntries = 10) {
     read: (id: string) => cache.peek(id) ?? cache.read(id, load(id)),
     refetch: (id: string) => cache.refetch(id, load(id)),
     answer: (index: number) => reads[index]?.(),
-    confirm: (atMs = time.clock.monotonicMs()) => {
-      confirmedAtMs = atMs
+    revalidate: (atMs = time.clock.monotonicMs()) => {
+      revalidatedAtMs = atMs
     },
   }
 }
 
 describe('a cache', () => {
-  test('asks the store once for all who ask at one time', async () => {
+  test('reads the store once for all concurrent callers', async () => {
     const { put, read, answer, reads } = cacheUnderTest()
     put('a', 'one')
     const all = Array.from({ length: 1000 }, () => read('a'))
@@ -44,7 +44,7 @@ describe('a cache', () => {
     expect(reads).toHaveLength(1)
   })
 
-  test('serves a value until it is 8 s old, and says how old', async () => {
+  test('serves a value until it is 8 s old, with its age', async () => {
     const { time, put, read, answer, reads } = cacheUnderTest()
     put('a', 'one')
     const first = read('a')
@@ -58,7 +58,7 @@ describe('a cache', () => {
     expect(reads).toHaveLength(2)
   })
 
-  test('counts the age from the beginning of the read, however long the store took', async () => {
+  test('counts the age from the start of the read, however slow the store is', async () => {
     const { time, put, read, answer, reads } = cacheUnderTest()
     put('a', 'one')
     const first = read('a')
@@ -72,7 +72,7 @@ describe('a cache', () => {
     expect(reads).toHaveLength(2)
   })
 
-  test('remembers for 5 s that there is none', async () => {
+  test('caches for 5 s that there is no value', async () => {
     const { time, read, answer, reads } = cacheUnderTest()
     const first = read('a')
     answer(0)
@@ -85,7 +85,7 @@ describe('a cache', () => {
     expect(reads).toHaveLength(2)
   })
 
-  test('keeps nothing of a read that failed, and tells everyone who waited for it', async () => {
+  test('caches nothing of a failed read, which fails for every caller that joined it', async () => {
     const { cache } = cacheUnderTest()
     const fail = () => Promise.reject(new Error('down'))
     const results = await Promise.allSettled([cache.read('a', fail), cache.read('a', fail)])
@@ -94,31 +94,31 @@ describe('a cache', () => {
     expect((await cache.read('a', async () => ({ id: 'a', text: 'up' }))).value?.text).toBe('up')
   })
 
-  test('holds at most so many values', async () => {
+  test('evicts the least recently used value above its bound', async () => {
     const { cache } = cacheUnderTest(2)
     for (const id of ['a', 'b', 'c']) await cache.read(id, async () => ({ id, text: id }))
     expect(['a', 'b', 'c'].map((id) => cache.peek(id)?.value?.text)).toEqual([undefined, 'b', 'c'])
   })
 })
 
-describe('a read anew', () => {
-  test('asks the store whatever is kept and whatever is under way, and its answer is kept', async () => {
+describe('a refetch', () => {
+  test('reads the store whatever is cached or in flight, and its result is cached', async () => {
     const { put, read, refetch, answer, reads } = cacheUnderTest()
     put('a', 'one')
-    const under = read('a')
+    const inFlight = read('a')
     put('a', 'two')
-    const bypassCache = refetch('a')
+    const refetched = refetch('a')
     expect(reads).toHaveLength(2)
     answer(1)
-    expect((await bypassCache).value?.text).toBe('two')
+    expect((await refetched).value?.text).toBe('two')
     answer(0)
-    expect((await under).value?.text).toBe('one')
+    expect((await inFlight).value?.text).toBe('one')
     expect((await read('a')).value?.text).toBe('two')
   })
 })
 
-describe('a value that was changed here', () => {
-  test('is never served as it was, though it is fresh', async () => {
+describe('an invalidated value', () => {
+  test('is never served, however young it is', async () => {
     const { cache, put, read, answer, reads } = cacheUnderTest()
     put('a', 'one')
     const first = read('a')
@@ -134,7 +134,7 @@ describe('a value that was changed here', () => {
     expect(reads).toHaveLength(2)
   })
 
-  test('is not served as it was by a read that was under way: who waits for that read waits for another one', async () => {
+  test('is not served by a read in flight either: its callers get the result of another read', async () => {
     const { cache, put, read, answer, reads } = cacheUnderTest()
     put('a', 'one')
     const before = read('a')
@@ -150,7 +150,7 @@ describe('a value that was changed here', () => {
     expect(cache.peek('a')?.value?.text).toBe('two')
   })
 
-  test('leaves other values alone', async () => {
+  test('leaves other values fresh', async () => {
     const { cache } = cacheUnderTest()
     await cache.read('a', async () => ({ id: 'a', text: 'one' }))
     cache.invalidate('b')
@@ -158,56 +158,56 @@ describe('a value that was changed here', () => {
   })
 })
 
-describe('a confirmed value', () => {
-  test('is as young as its confirmation, until it was read 15 minutes ago', async () => {
-    const { cache, time, put, refetch, answer, confirm } = cacheUnderTest()
+describe('a revalidated value', () => {
+  test('is as young as its revalidation, until 15 minutes after its read', async () => {
+    const { cache, time, put, refetch, answer, revalidate } = cacheUnderTest()
     put('a', 'one')
     const first = refetch('a')
     answer(0)
     await first
     await time.advance(899_000)
     expect(cache.peek('a')).toBeUndefined()
-    confirm()
+    revalidate()
     expect(cache.peek('a')).toMatchObject({ ageMs: 0 })
     await time.advance(999)
     expect(cache.peek('a')).toMatchObject({ ageMs: 999 })
     await time.advance(1)
     expect(cache.peek('a')).toBeUndefined()
     expect(cache.canRevalidate('a')).toBe(false)
-    expect(cache.kept('a')).toMatchObject({ value: { text: 'one' }, ageMs: 1000, isInvalidated: false })
+    expect(cache.entry('a')).toMatchObject({ value: { text: 'one' }, ageMs: 1000, isInvalidated: false })
   })
 
-  test('that was changed since is not confirmed by anything', async () => {
-    const { cache, time, confirm } = cacheUnderTest()
+  test('stays invalidated if it was changed', async () => {
+    const { cache, time, revalidate } = cacheUnderTest()
     await cache.read('a', async () => ({ id: 'a', text: 'one' }))
     cache.invalidate('a')
     await time.advance(1)
-    confirm()
+    revalidate()
     expect(cache.peek('a')).toBeUndefined()
     expect(cache.canRevalidate('a')).toBe(false)
-    expect(cache.kept('a')?.isInvalidated).toBe(true)
+    expect(cache.entry('a')?.isInvalidated).toBe(true)
   })
 
-  test('is not that there is none: what was just made would not be seen', async () => {
-    const { cache, time, confirm } = cacheUnderTest()
+  test('is never a negative entry: a value that was just made would not be seen', async () => {
+    const { cache, time, revalidate } = cacheUnderTest()
     await cache.read('a', async () => undefined)
     await time.advance(5000)
-    confirm()
+    revalidate()
     expect(cache.peek('a')).toBeUndefined()
     expect(cache.canRevalidate('a')).toBe(false)
   })
 
-  test('is none at all before the first confirmation, however fresh its read', async () => {
-    const { cache, confirm } = cacheUnderTest()
-    confirm(-Infinity)
+  test('is required before anything is served, however young its read', async () => {
+    const { cache, revalidate } = cacheUnderTest()
+    revalidate(-Infinity)
     await cache.read('a', async () => ({ id: 'a', text: 'one' }))
     expect(cache.peek('a')).toBeUndefined()
     expect(cache.canRevalidate('a')).toBe(true)
   })
 })
 
-describe('a read that takes as long as a value is fresh', () => {
-  test('is made once more, and then given up', async () => {
+describe('a read that takes as long as the freshness lifetime', () => {
+  test('is retried once, and then fails', async () => {
     const { cache, time } = cacheUnderTest()
     let reads = 0
     const slow = async () => {
@@ -219,7 +219,7 @@ describe('a read that takes as long as a value is fresh', () => {
     expect(reads).toBe(2)
   })
 
-  test('is joined by nobody who comes 2 s after its beginning or later: the process may have been stopped meanwhile', async () => {
+  test('is joined by no caller 2 s after its start or later: the process may have been suspended', async () => {
     const { cache, time, put, read, answer, reads } = cacheUnderTest()
     put('a', 'one')
     const early = read('a')
@@ -238,7 +238,7 @@ describe('a read that takes as long as a value is fresh', () => {
   })
 })
 
-test('after more changes than are remembered everything counts as changed, and nothing that is read then', async () => {
+test('more changes than the log holds invalidate every value, and no later read', async () => {
   const { cache } = cacheUnderTest()
   await cache.read('a', async () => ({ id: 'a', text: 'one' }))
   for (let change = 0; change <= 50_000; change++) cache.invalidate(`other ${change}`)

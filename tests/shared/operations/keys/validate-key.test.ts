@@ -8,7 +8,7 @@ import type { KeyDigests } from '../../../../shared/operations/key-digests.ts'
 import { type ValidateKeyInput, validateKey } from '../../../../shared/operations/keys/validate-key.ts'
 import { fakeServices } from '../../../support/memory/fake-services.ts'
 import { makeKey, makeManager } from '../../../support/requests/callers.ts'
-import { knownKeysElsewhere } from '../../../support/worlds/known-keys-elsewhere.ts'
+import { keyLookupElsewhere } from '../../../support/worlds/key-lookup-elsewhere.ts'
 
 const requirements = { environment: null, scopes: [], anyScopes: [], clientIp: null, dryRun: false }
 const asked = { callerId: 'admin', requirements, endpoint: 'GET /orders', cost: 1, bypassCache: false }
@@ -39,7 +39,7 @@ function underTest() {
     clock: services.clock,
     limiter: services.limiter,
     failures: services.failures,
-    keyLookup: knownKeysElsewhere(services, { keys, digests }),
+    keyLookup: keyLookupElsewhere(services, { keys, digests }),
     usage: { record: async (event: UsageEvent) => void recorded.push(event) },
   }
   const validate = (secret: string, change: Partial<ValidateKeyInput> = {}, scope: ProviderScope = everyProvider) =>
@@ -48,11 +48,11 @@ function underTest() {
 }
 
 describe('garbage', () => {
-  test('100,000 malformed keys cost no look-up, no digest and no count', async () => {
+  test('100,000 malformed keys cost no lookup, no digest and no count', async () => {
     const { services, counts, recorded, validate } = underTest()
     const { secret } = await makeKey(services)
     for (let index = 0; index < 100_000; index++) {
-      // A good key with its checksum off by one character, and noise in turns.
+      // A key with one wrong character in its checksum, and noise, in turns.
       const garbage = index % 2 === 0 ? `${secret.slice(0, -1)}!` : `permas_live_${String(index).padStart(44, 'x')}`
       expect((await validate(garbage)).code).toBe('MALFORMED')
     }
@@ -62,13 +62,13 @@ describe('garbage', () => {
 })
 
 describe('a key that is not judged', () => {
-  test('is NOT_FOUND where nobody knows it, and is not counted', async () => {
+  test('is NOT_FOUND when it is unknown, and is not counted', async () => {
     const { recorded, validate } = underTest()
     expect(await validate(generateSecret('live', randomBytes))).toEqual({ code: 'NOT_FOUND' })
     expect(recorded).toEqual([])
   })
 
-  test('is NOT_FOUND to another provider, with the same answer as an unknown one', async () => {
+  test('is NOT_FOUND to another provider, with the same answer as an unknown key', async () => {
     const { services, recorded, validate } = underTest()
     const { secret } = await makeKey(services, { providerId: 'acme' })
     expect((await validate(secret, {}, oneProvider('acme'))).code).toBe('VALID')
@@ -76,7 +76,7 @@ describe('a key that is not judged', () => {
     expect(recorded).toHaveLength(1)
   })
 
-  test('is NOT_FOUND where it is a management key: those open this API and no other', async () => {
+  test('is NOT_FOUND when it is a management key: these are for this API only', async () => {
     const { services, counts, validate } = underTest()
     const { secret } = await makeManager(services, 'acme', ['keys:read'])
     expect(await validate(secret)).toEqual({ code: 'NOT_FOUND' })
@@ -85,7 +85,7 @@ describe('a key that is not judged', () => {
 })
 
 describe('a use', () => {
-  test('is counted for whatever was decided, with what it was and when', async () => {
+  test('is counted for every verdict, with its details and its time', async () => {
     const { services, recorded, validate } = underTest()
     const { key, secret } = await makeKey(services, { ownerId: 'ann', environment: 'test' })
     await validate(secret, { requirements: { ...requirements, clientIp: '192.0.2.1' } })
@@ -98,7 +98,7 @@ describe('a use', () => {
     ])
   })
 
-  test('that only looks, by a dry run or a cost of 0, is not counted', async () => {
+  test('that is a dry run or has a cost of 0 is not counted', async () => {
     const { services, recorded, validate } = underTest()
     const { secret } = await makeKey(services)
     expect((await validate(secret, { cost: 0 })).code).toBe('VALID')
@@ -106,7 +106,7 @@ describe('a use', () => {
     expect(recorded).toEqual([])
   })
 
-  test('that cannot be made safe gets no verdict', async () => {
+  test('that cannot be made durable gets no verdict', async () => {
     const { services, needs } = underTest()
     const { secret } = await makeKey(services)
     const record = async () => {
@@ -124,7 +124,7 @@ describe('when the store is down', () => {
     throw new AppError('store_unavailable', 'The tables do not answer.')
   }
 
-  test('a key that is not known gets no verdict, and one that is known gets it', async () => {
+  test('a key that is not cached gets no verdict, and a cached key gets one', async () => {
     const { services, validate } = underTest()
     const known = await makeKey(services)
     const unknown = await makeKey(services)
@@ -136,13 +136,13 @@ describe('when the store is down', () => {
   })
 })
 
-test('a verdict says how old the oldest thing is that it rests on', async () => {
+test('a verdict has the age of the oldest entry that it is based on', async () => {
   const { services, validate } = underTest()
   const first = await makeKey(services)
   const second = await makeKey(services)
   await validate(first.secret)
   await services.time.advance(2000)
-  // The provider is known for 2 s, the second key is not.
+  // The provider was cached 2 s ago, the second key just now.
   expect(await validate(second.secret)).toMatchObject({ cacheAgeMs: 2000 })
   expect(await validate(first.secret, { bypassCache: true })).toMatchObject({ cacheAgeMs: 0 })
 })

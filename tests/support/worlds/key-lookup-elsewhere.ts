@@ -2,8 +2,8 @@ import { keyLookup } from '../../../shared/operations/key-cache/key-lookup.ts'
 import type { FakeServices } from '../memory/fake-services.ts'
 import { noReplica } from '../memory/no-replica.ts'
 
-/** What another instance on the same stores knows. */
-export function knownKeysElsewhere(services: FakeServices, change: Partial<Parameters<typeof keyLookup>[0]> = {}) {
+/** The key lookup of another instance on the same stores. */
+export function keyLookupElsewhere(services: FakeServices, change: Partial<Parameters<typeof keyLookup>[0]> = {}) {
   const { meter } = services.metrics
   return keyLookup({ ...services, replica: noReplica, scheduler: services.time.scheduler, meter, ...change })
 }
