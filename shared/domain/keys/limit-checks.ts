@@ -2,33 +2,33 @@ import type { Taking } from '../limits/limit.ts'
 import { type KeyLimit, type LimitStanding, limitCheckNames } from './key-limits.ts'
 import type { CheckResult, Verdict, Warning } from './verdict.ts'
 
-/** What was asked of the limits of a key, and what they said. */
-export interface AskedLimits {
+/** The limits of a key, the requested cost, and the limiter's answer. */
+export interface LimitDecision {
   readonly limits: readonly KeyLimit[]
   readonly cost: number
   readonly taking: Taking
-  /** Both checks were run, whatever came before them. */
+  /** Both checks ran, even after an earlier failure. */
   readonly dryRun: boolean
 }
 
-/** The verdict with its last two checks as the limits decided them; a refusal gives the code where nothing else did. */
-export function heldToLimits(verdict: Verdict, asked: AskedLimits): Verdict {
-  const standings = standingsOf(asked)
-  const refusing = refusingStanding(standings, asked.taking)
-  const checks = [...verdict.checks.slice(0, -2), ...limitChecks(standings, refusing, asked)]
+/** Decides the last two checks of the verdict. A refusal by a limit changes the code only of a VALID verdict. */
+export function applyLimits(verdict: Verdict, decision: LimitDecision): Verdict {
+  const standings = standingsOf(decision)
+  const refusing = refusingStanding(standings, decision.taking)
+  const checks = [...verdict.checks.slice(0, -2), ...limitChecks(standings, refusing, decision)]
   if (verdict.code !== 'VALID') return { ...verdict, checks, limits: standings }
-  if (refusing === undefined || asked.taking.kind === 'taken') {
+  if (refusing === undefined || decision.taking.kind === 'taken') {
     return { ...verdict, checks, limits: standings, warnings: [...verdict.warnings, ...warningsOf(standings)] }
   }
   return {
     ...verdict,
     ...{ checks, limits: standings, warnings: [] },
     code: refusing.limit.check === 'quota' ? 'QUOTA_EXCEEDED' : 'RATE_LIMITED',
-    exceeded: { ...refusing, retryAfterMs: asked.taking.retryAfterMs },
+    exceeded: { ...refusing, retryAfterMs: decision.taking.retryAfterMs },
   }
 }
 
-function standingsOf({ limits, taking: { states } }: AskedLimits): readonly LimitStanding[] {
+function standingsOf({ limits, taking: { states } }: LimitDecision): readonly LimitStanding[] {
   return limits.flatMap((limit, index) => {
     const state = states[index]
     return state === undefined ? [] : [{ limit, remaining: state.remaining, resetAtMs: state.resetAtMs }]
@@ -44,7 +44,7 @@ function refusingStanding(standings: readonly LimitStanding[], taking: Taking): 
 function limitChecks(
   standings: readonly LimitStanding[],
   refusing: LimitStanding | undefined,
-  { cost, dryRun }: AskedLimits,
+  { cost, dryRun }: LimitDecision,
 ): readonly CheckResult[] {
   if (refusing === undefined) return limitCheckNames.map((check) => ({ check, result: 'passed', detail: null }))
   const refusedAt = limitCheckNames.indexOf(refusing.limit.check)
@@ -59,7 +59,7 @@ function limitChecks(
   })
 }
 
-/** Four fifths are used: a fifth of the limit or less is left. */
+/** Warns from 80 % on: a fifth of the limit or less remains. */
 function warningsOf(standings: readonly LimitStanding[]): readonly Warning[] {
   const near = (check: KeyLimit['check']) =>
     standings.some(({ limit, remaining }) => limit.check === check && remaining * 5 <= limit.limit)

@@ -10,13 +10,13 @@ export interface ChangeKeyNeeds extends PublishChangeNeeds {
   readonly keyLookup: KeyLookup
 }
 
-const TRIES = 8
+const ATTEMPTS = 8
 
 /**
- * Reads a key, decides, and replaces it if nobody changed it in between; else reads and decides again. `decide` returns
- * the changed key, or the same object to leave it alone, or throws. Resolves when every instance is told, and tells again
- * of what was left alone: an earlier try may have died before it could. Throws `key_not_found` for a key that is missing
- * or outside the scope, and `conflict` when others keep winning.
+ * Reads a key, decides, and replaces it with one ETag-guarded write; after a lost race, reads and decides again.
+ * `decide` returns the changed key, or the same object for no change, or throws. Resolves when the change is published
+ * to every instance. Publishes an unchanged key too: an earlier try may have crashed before it did. Throws
+ * `key_not_found` for a key that is missing or outside the scope, and `conflict` after 8 lost races.
  */
 export async function changeKey(
   needs: ChangeKeyNeeds,
@@ -25,26 +25,26 @@ export async function changeKey(
   decide: (key: Key) => Key,
 ): Promise<Key> {
   const { keys, keyLookup } = needs
-  for (let attempt = 0; attempt < TRIES; attempt++) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const found = await keys.findById(scope, keyId)
     if (found === undefined) throw keyNotFound()
     const changed = decide(found.value)
-    if (changed === found.value) return tellAll(needs, changed)
-    // Also where the write fails: nobody knows then whether it was carried out.
+    if (changed === found.value) return publish(needs, changed)
+    // Also when the write fails: its outcome is unknown then.
     const written = await keys.replace(changed, found.version).finally(() => keyLookup.keyChanged(changed.digest))
-    if (written === 'replaced') return tellAll(needs, changed)
+    if (written === 'replaced') return publish(needs, changed)
   }
   throw new AppError('conflict', 'Others keep changing this key. Try again.', { retryAfterSeconds: 1 })
 }
 
-async function tellAll(needs: ChangeKeyNeeds, key: Key): Promise<Key> {
+async function publish(needs: ChangeKeyNeeds, key: Key): Promise<Key> {
   const { digest, keyId, providerId, revocation } = key
   if (revocation !== null) needs.keyLookup.revokeHere(key)
   await publishChange(needs, { kind: 'key', digest, keyId, providerId, revocation })
   return key
 }
 
-/** One sentence for a missing key and for another provider's: which of the two it is must not show. */
+/** One message for a missing key and for another provider's key: the caller must not be able to tell them apart. */
 export function keyNotFound(): AppError {
   return new AppError('key_not_found', 'There is no such key.')
 }

@@ -9,7 +9,7 @@ import type { KeyDigests } from '../key-digests.ts'
 import type { KeyQuotas } from './key-quotas.ts'
 
 export interface GenerateKeyInput extends KeyPolicy {
-  /** A ULID. A second call with the same id makes no second key. */
+  /** A ULID. Idempotent: a second call with the same id makes no second key. */
   readonly keyId: string
   readonly kind: KeyKind
   readonly providerId: string
@@ -27,15 +27,15 @@ export interface NewKeyNeeds {
   readonly keyQuotas: KeyQuotas
 }
 
-/** The key, and its secret: this once. null where an earlier call with the same id had made the key. */
+/** The secret is returned once: null when an earlier call with the same id made the key. */
 export interface NewKey {
   readonly key: Key
   readonly secret: string | null
 }
 
 /**
- * Makes a key. The secret leaves in the return value; only its digest is stored. Throws `key_quota_exceeded` and
- * `rate_limited` where the provider's quotas allow no more keys; one that a rotation makes takes the old one's place.
+ * Makes a key. Returns the secret, and stores only its digest. Throws `key_quota_exceeded` and `rate_limited` when the
+ * provider's quotas allow no more keys. A rotation's new key takes over the place of the old key.
  */
 export async function generateKey(needs: NewKeyNeeds, input: GenerateKeyInput): Promise<NewKey> {
   const { kind, providerId, keyId, rotatedFrom } = input
@@ -67,7 +67,7 @@ async function makeKey(needs: NewKeyNeeds, input: GenerateKeyInput, now: Date): 
   return { key: earlier.value, secret: null }
 }
 
-/** One error per address rule that is no rule; `pointer` names its place in the body. */
+/** Returns one error per invalid address rule; `pointer` names its place in the body. */
 export function faultsOfRules(rules: readonly string[]): FieldError[] {
   return rules.flatMap((rule, index) => {
     const detail = faultOfRule(rule)
@@ -75,7 +75,7 @@ export function faultsOfRules(rules: readonly string[]): FieldError[] {
   })
 }
 
-/** What is wrong with the times of a key that is about to be made or changed. */
+/** Returns the errors in the times of a new or changed key. */
 export function faultsOfTimes({ notBefore, expiresAt }: Pick<KeyPolicy, 'notBefore' | 'expiresAt'>, now: Date) {
   const faults: FieldError[] = []
   if (expiresAt !== null && expiresAt <= now) faults.push({ pointer: '#/expires_at', detail: 'must be in the future' })
@@ -85,7 +85,7 @@ export function faultsOfTimes({ notBefore, expiresAt }: Pick<KeyPolicy, 'notBefo
   return faults
 }
 
-/** Throws `invalid_request` with all the faults, if there are any. */
+/** Throws `invalid_request` with all the errors, if there are any. */
 export function refuseFaults(errors: readonly FieldError[]): void {
   if (errors.length > 0) throw new AppError('invalid_request', 'The request does not match the contract.', { errors })
 }

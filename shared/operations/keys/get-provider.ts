@@ -3,7 +3,7 @@ import { AppError } from '../../domain/errors.ts'
 import type { Provider } from '../../domain/keys/provider.ts'
 import type { ProviderStore } from '../../ports/keys.ts'
 
-/** A provider's settings. Throws `provider_not_found` for one that was never put. */
+/** A provider's settings. Throws `provider_not_found` for a provider that was never put. */
 export async function getProvider(
   { providers }: { readonly providers: ProviderStore },
   scope: OneProvider,

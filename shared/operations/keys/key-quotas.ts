@@ -13,11 +13,11 @@ import {
   type ReservationRequest,
 } from './key-reservations.ts'
 
-/** What bounds the making of keys: a provider's quotas `max_keys` and `keys_per_hour`. */
+/** A provider's quotas on new keys: `max_keys` and `keys_per_hour`. */
 export interface KeyQuotas {
   /**
-   * Runs `make` where the quotas allow one more key. Throws `key_quota_exceeded` and `rate_limited`, and then takes nothing
-   * of either. A management key is bound by neither.
+   * Runs `make` when the quotas allow one more key. Throws `key_quota_exceeded` and `rate_limited`, and then takes
+   * nothing of either quota. Management keys are exempt from both.
    */
   admit<T>(request: KeyRequest, make: () => Promise<T>, isNew: (made: T) => boolean): Promise<T>
 }
@@ -27,8 +27,8 @@ interface KeyRequest {
   readonly providerId: string
   readonly keyId: string
   /**
-   * `generate` needs a place under `max_keys` and one of this hour's keys; `rotate` one of this hour's keys, since the new
-   * key takes the old one's place; `revive`, of an expired key, a place.
+   * `generate` takes a place under `max_keys` and one key of `keys_per_hour`. `rotate` takes one key of
+   * `keys_per_hour`: the new key takes over the place of the old key. `revive`, of an expired key, takes a place.
    */
   readonly purpose: 'generate' | 'rotate' | 'revive'
 }
@@ -43,20 +43,24 @@ interface KeyQuotasNeeds extends KeyReservationsNeeds {
 const HOUR_SECONDS = 3600
 
 export function keyQuotas(needs: KeyQuotasNeeds): KeyQuotas {
-  const places = keyReservations(needs)
+  const reservations = keyReservations(needs)
 
   return {
     async admit(request, make, isNew) {
       const provider = request.kind === 'management' ? undefined : await findProvider(needs, request.providerId)
       if (provider === undefined) return make()
       const { maxKeys, keysPerHour } = provider.quotas
-      const makeInHour = async () => {
-        if (keysPerHour !== null && request.purpose !== 'revive') await takeOfHour(needs, request, keysPerHour)
+      const makeWithinHour = async () => {
+        if (keysPerHour !== null && request.purpose !== 'revive') await takeFromHour(needs, request, keysPerHour)
         return make()
       }
-      if (maxKeys === null || request.purpose === 'rotate') return makeInHour()
-      const place = await reservePlace(needs, places, { ...request, maxKeys, providerUpdatedAt: provider.updatedAt })
-      return inPlace(place, makeInHour, isNew)
+      if (maxKeys === null || request.purpose === 'rotate') return makeWithinHour()
+      const reservation = await reserve(needs, reservations, {
+        ...request,
+        maxKeys,
+        providerUpdatedAt: provider.updatedAt,
+      })
+      return withReservation(reservation, makeWithinHour, isNew)
     },
   }
 }
@@ -65,45 +69,49 @@ async function findProvider({ providers }: KeyQuotasNeeds, providerId: string): 
   return (await providers.find(oneProvider(providerId)))?.value
 }
 
-interface Place {
-  settle(isNew: boolean): Promise<void>
+interface Reservation {
+  complete(isNew: boolean): Promise<void>
 }
 
-async function inPlace<T>(place: Place | undefined, make: () => Promise<T>, isNew: (made: T) => boolean): Promise<T> {
+async function withReservation<T>(
+  reservation: Reservation | undefined,
+  make: () => Promise<T>,
+  isNew: (made: T) => boolean,
+): Promise<T> {
   try {
     const made = await make()
-    await place?.settle(isNew(made))
+    await reservation?.complete(isNew(made))
     return made
   } catch (error) {
-    // Where the store did not answer the key may have come to be: the place stays held.
-    if (error instanceof AppError && error.code !== 'store_unavailable') await place?.settle(false)
+    // After an outage error the key may exist: its place stays reserved.
+    if (error instanceof AppError && error.code !== 'store_unavailable') await reservation?.complete(false)
     throw error
   }
 }
 
-/** undefined where the key is there already, from an earlier try of the same call, and has its place. */
-async function reservePlace(
+/** Returns undefined when an earlier try of the same call made the key: it has its place already. */
+async function reserve(
   { keys, log }: KeyQuotasNeeds,
-  places: KeyReservations,
+  reservations: KeyReservations,
   request: KeyRequest & ReservationRequest,
 ) {
   const { providerId, keyId, maxKeys } = request
-  const outcome = await places.reserve(request)
+  const outcome = await reservations.reserve(request)
   if (outcome === 'contended') {
     throw new AppError('conflict', 'Too many keys of this provider are being made at once. Try again.', {
       retryAfterSeconds: 1,
     })
   }
   if (outcome === 'full') {
-    const isThere = async () => (await keys.findById(oneProvider(providerId), keyId)) !== undefined
-    if (request.purpose === 'generate' && (await isThere())) return undefined
+    const exists = async () => (await keys.findById(oneProvider(providerId), keyId)) !== undefined
+    if (request.purpose === 'generate' && (await exists())) return undefined
     throw new AppError('key_quota_exceeded', `The provider has as many keys as its quota max_keys allows: ${maxKeys}.`)
   }
   return {
-    /** What fails here is made good when the keys are counted anew; until then the place counts as taken. */
-    async settle(isNew: boolean): Promise<void> {
+    /** Never throws. After a failure the place stays reserved until the next recount. */
+    async complete(isNew: boolean): Promise<void> {
       try {
-        await places.settle(providerId, keyId, isNew || outcome === 'found')
+        await reservations.complete(providerId, keyId, isNew || outcome === 'found')
       } catch (error) {
         const cause = error instanceof AppError ? error.code : 'unknown'
         log('warn', 'The place of a key could not be settled.', { keyId, cause })
@@ -112,7 +120,7 @@ async function reservePlace(
   }
 }
 
-async function takeOfHour({ limiter }: KeyQuotasNeeds, { providerId }: KeyRequest, keysPerHour: number) {
+async function takeFromHour({ limiter }: KeyQuotasNeeds, { providerId }: KeyRequest, keysPerHour: number) {
   const name = 'keys_per_hour'
   const limit: Limit = {
     subject: `quota:provider:${providerId}`,

@@ -1,24 +1,27 @@
 import { type OneProvider, oneProvider } from '../../domain/access/provider-scope.ts'
 import { AppError } from '../../domain/errors.ts'
 import {
+  completeReservation,
+  countsTowardQuota,
   isCurrent,
   type KeyCount,
   mayRecount,
   type ReservationOutcome,
   recounted,
   reservePlace,
-  settlePlace,
-  takesPlace,
 } from '../../domain/keys/key-count.ts'
 import type { KeyCountStore, KeyStore } from '../../ports/keys.ts'
 import type { Clock, Scheduler } from '../../ports/runtime.ts'
 
-/** The places that a provider's keys take under its quota `max_keys`. */
+/** Reservations of places under a provider's quota `max_keys`. */
 export interface KeyReservations {
-  /** Holds a place for a key before it is made. `full`, `crowded`: there is none. Throws `conflict` when others keep winning. */
+  /**
+   * Reserves a place before the key is made. `full`: no place is free. `contended`: too many keys are being made at
+   * once. Throws `conflict` after 20 lost races.
+   */
   reserve(request: ReservationRequest): Promise<ReservationOutcome>
-  /** The key was made, or never will be. Without this the place stays held for ten minutes at least. */
-  settle(providerId: string, keyId: string, made: boolean): Promise<void>
+  /** Turns the reservation into a counted key, or releases it. Without this call it lasts at least 10 minutes. */
+  complete(providerId: string, keyId: string, made: boolean): Promise<void>
 }
 
 export interface ReservationRequest {
@@ -37,89 +40,88 @@ export interface KeyReservationsNeeds {
   readonly jitter: () => number
 }
 
-/** What one caller wants of the count. Decided perhaps more than once: only the last time holds. */
+/** One caller's change of the count. `decide` may run more than once: only its last result counts. */
 interface CountChange {
   readonly decide: (count: KeyCount, now: Date) => [KeyCount, ReservationOutcome]
-  /** The count must have been made after this. */
+  /** The keys must have been counted after this time. */
   readonly providerUpdatedAt: Date
-  readonly done: (outcome: ReservationOutcome) => void
-  readonly failed: (error: unknown) => void
+  readonly resolve: (outcome: ReservationOutcome) => void
+  readonly reject: (error: unknown) => void
 }
 
-const TRIES = 20
-const RETRY_STEP_MS = 10
-const PAGE = 100
+const ATTEMPTS = 20
+const BACKOFF_STEP_MS = 10
+const PAGE_KEYS = 100
 
 /**
- * Keeps one row per provider. A key's place is taken before the key is made, in one write that fails where another was
- * made since the row was read; so at no moment are there more keys than places. What is wished for while a write is
- * under way goes into the next one together. Keys that end give their places back when the keys are counted anew, which
- * happens when none is left.
+ * Keeps one row per provider. A place is reserved before the key is made, in one ETag-guarded write, so there are never
+ * more keys than places. Changes that arrive during a write are batched into the next write. Ended keys release their
+ * places at the next recount, which runs when no place is free.
  */
 export function keyReservations(needs: KeyReservationsNeeds): KeyReservations {
-  const waiting = new Map<string, CountChange[]>()
+  const queues = new Map<string, CountChange[]>()
 
   function change(
     providerId: string,
     providerUpdatedAt: Date,
     decide: CountChange['decide'],
   ): Promise<ReservationOutcome> {
-    return new Promise((done, failed) => {
-      const one = { decide, providerUpdatedAt, done, failed }
-      const others = waiting.get(providerId)
-      if (others !== undefined) return void others.push(one)
-      waiting.set(providerId, [one])
-      void grantAll(providerId)
+    return new Promise((resolve, reject) => {
+      const queued = { decide, providerUpdatedAt, resolve, reject }
+      const queue = queues.get(providerId)
+      if (queue !== undefined) return void queue.push(queued)
+      queues.set(providerId, [queued])
+      void applyQueue(providerId)
     })
   }
 
-  function takeWaiting(providerId: string): CountChange[] {
-    const changes = waiting.get(providerId) ?? []
-    waiting.set(providerId, [])
+  function takeQueue(providerId: string): CountChange[] {
+    const changes = queues.get(providerId) ?? []
+    queues.set(providerId, [])
     return changes
   }
 
-  async function grantAll(providerId: string): Promise<void> {
-    // What is asked for in this turn of the event loop goes together.
+  async function applyQueue(providerId: string): Promise<void> {
+    // Changes of one turn of the event loop share a write.
     await Promise.resolve()
     const scope = oneProvider(providerId)
-    for (let changes = takeWaiting(providerId); changes.length > 0; changes = takeWaiting(providerId)) {
-      await tell(changes, () => grant(needs, scope, changes))
+    for (let changes = takeQueue(providerId); changes.length > 0; changes = takeQueue(providerId)) {
+      await answerAll(changes, () => applyChanges(needs, scope, changes))
     }
-    waiting.delete(providerId)
+    queues.delete(providerId)
   }
 
   return {
     reserve: ({ providerId, keyId, maxKeys, providerUpdatedAt }) =>
       change(providerId, providerUpdatedAt, (count, now) => reservePlace(count, keyId, maxKeys, now)),
-    async settle(providerId, keyId, made) {
-      await change(providerId, new Date(0), (count) => [settlePlace(count, keyId, made), 'reserved'])
+    async complete(providerId, keyId, made) {
+      await change(providerId, new Date(0), (count) => [completeReservation(count, keyId, made), 'reserved'])
     },
   }
 }
 
-async function tell(changes: readonly CountChange[], granting: () => Promise<ReservationOutcome[]>): Promise<void> {
+async function answerAll(changes: readonly CountChange[], apply: () => Promise<ReservationOutcome[]>): Promise<void> {
   try {
-    const outcomes = await granting()
-    for (const [index, { done }] of changes.entries()) done(outcomes[index] ?? 'contended')
+    const outcomes = await apply()
+    for (const [index, { resolve }] of changes.entries()) resolve(outcomes[index] ?? 'contended')
   } catch (error) {
-    for (const { failed } of changes) failed(error)
+    for (const { reject } of changes) reject(error)
   }
 }
 
-/** Decides on the count as it is and writes it once for all, or reads and decides again. */
-async function grant(
+/** Applies all changes in one ETag-guarded write; after a lost race, reads and decides again with backoff. */
+async function applyChanges(
   needs: KeyReservationsNeeds,
   scope: OneProvider,
   changes: readonly CountChange[],
 ): Promise<ReservationOutcome[]> {
   const { keyCounts, scheduler, jitter } = needs
-  for (let tries = 1; tries <= TRIES; tries++) {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const found = await keyCounts.find(scope)
     const { count, outcomes } = await decide(needs, scope, found?.value, changes)
     if (count === found?.value) return outcomes
     if ((await keyCounts.put(scope, count, found?.version ?? null)) === 'stored') return outcomes
-    await new Promise<void>((resolve) => scheduler.after(RETRY_STEP_MS * tries * jitter(), resolve))
+    await new Promise<void>((resolve) => scheduler.after(BACKOFF_STEP_MS * attempt * jitter(), resolve))
   }
   throw new AppError('conflict', 'Others keep making keys of this provider. Try again.', { retryAfterSeconds: 1 })
 }
@@ -153,13 +155,13 @@ function decideAll(count: KeyCount, changes: readonly CountChange[], now: Date):
   return { count: decided, outcomes }
 }
 
-/** Whoever takes a place meanwhile moves the row, so that a count which missed its key is not written. */
+/** A reservation made during the count changes the row's ETag, so a count that missed it is not written. */
 async function countKeys({ keys, clock }: KeyReservationsNeeds, scope: OneProvider, count: KeyCount | undefined) {
   const now = clock.now()
   const keyIds = new Set<string>()
   for (let after: string | null = null; ; ) {
-    const page = await keys.page(scope, { limit: PAGE, after })
-    for (const key of page.items) if (takesPlace(key, now)) keyIds.add(key.keyId)
+    const page = await keys.page(scope, { limit: PAGE_KEYS, after })
+    for (const key of page.items) if (countsTowardQuota(key, now)) keyIds.add(key.keyId)
     if (page.next === null) return recounted(count, keyIds, now)
     after = page.next
   }

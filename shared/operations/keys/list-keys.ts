@@ -5,21 +5,21 @@ import type { KeyStore } from '../../ports/keys.ts'
 import type { Clock } from '../../ports/runtime.ts'
 import type { Page } from '../../ports/store.ts'
 
-/** Undefined asks for any. */
+/** An undefined field matches every key. */
 export interface KeyFilter {
   readonly environment?: Environment | undefined
   readonly status?: KeyStatus | undefined
   readonly ownerId?: string | undefined
-  /** Keys that this scope is granted to. */
+  /** Matches the keys that grant this scope. */
   readonly scope?: string | undefined
-  /** Beginning of the name, in any case. */
+  /** Prefix of the name, case-insensitive. */
   readonly namePrefix?: string | undefined
 }
 
-// A filter that matches little must not turn one request into a walk over everything.
+// A filter with few matches must not turn one request into a scan of all keys.
 const READS_MAX = 20
 
-/** The next keys of a provider that match, at most `limit`; fewer, with `next` set, when many others had to be passed over. */
+/** The next matching keys of a provider, at most `limit`. Returns fewer, with `next` set, after reading 20 pages. */
 export async function listKeys(
   { keys, clock }: { readonly keys: KeyStore; readonly clock: Clock },
   scope: OneProvider,

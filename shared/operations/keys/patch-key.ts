@@ -1,19 +1,19 @@
 import type { ProviderScope } from '../../domain/access/provider-scope.ts'
 import { AppError } from '../../domain/errors.ts'
 import type { Key, KeyPolicy } from '../../domain/keys/key.ts'
-import { takesPlace } from '../../domain/keys/key-count.ts'
+import { countsTowardQuota } from '../../domain/keys/key-count.ts'
 import type { Clock } from '../../ports/runtime.ts'
 import { type ChangeKeyNeeds, changeKey } from './change-key.ts'
 import { faultsOfRules, faultsOfTimes, refuseFaults } from './generate-key.ts'
 import type { KeyQuotas } from './key-quotas.ts'
 
-/** What may change; what is absent stays. */
+/** The fields that may change; an absent field stays as it is. */
 export type KeyChanges = Partial<Omit<KeyPolicy, 'notBefore'> & { readonly enabled: boolean }>
 
 /**
- * Changes the policy of a key. `authorize` sees the key as it is and as it would be, and throws where the caller may not
- * do that. Throws `key_revoked` for a revoked key: nothing brings it back. A later expiry brings an expired key back, which
- * needs a place like a new one: throws `key_quota_exceeded` where the provider's quota has none.
+ * Changes the policy of a key. `authorize` gets the key before and after the change, and throws when the caller may not
+ * make it. Throws `key_revoked` for a revoked key: a revocation is final. A later expiry revives an expired key, which
+ * takes a place like a new key: throws `key_quota_exceeded` when the provider's quota has none free.
  */
 export async function patchKey(
   needs: ChangeKeyNeeds & { readonly clock: Clock; readonly keyQuotas: KeyQuotas },
@@ -25,7 +25,8 @@ export async function patchKey(
   refuseFaults(faultsOfRules(changes.ipRestrictions ?? []))
   const found = changes.expiresAt === undefined ? undefined : await needs.keys.findById(scope, keyId)
   const startedAt = needs.clock.now()
-  const revives = found && !takesPlace(found.value, startedAt) && takesPlace({ ...found.value, ...changes }, startedAt)
+  const revives =
+    found && !countsTowardQuota(found.value, startedAt) && countsTowardQuota({ ...found.value, ...changes }, startedAt)
   if (found === undefined || revives !== true) return change()
   const { kind, providerId } = found.value
   return needs.keyQuotas.admit({ kind, providerId, keyId, purpose: 'revive' }, change, () => true)

@@ -8,21 +8,21 @@ export interface PublishChangeNeeds {
   readonly clock: Clock
 }
 
-/** Those who poll look back 30 s: longer than this, and the clocks of two instances that differ. */
-const IN_TIME_MS = 10_000
-const TRIES = 3
+/** Polls overlap by 30 s, enough for an append that takes this long and for 20 s of clock skew. */
+const APPEND_MS_MAX = 10_000
+const ATTEMPTS = 3
 
 /**
- * Tells every instance of a change that is in the store already. Resolves when all who poll from now on will see it; throws
- * `store_unavailable` when nobody knows whether they will.
+ * Publishes a change that is in the store already to every instance. Resolves when every poll from now on sees it.
+ * Throws `store_unavailable` when that cannot be guaranteed.
  */
 export async function publishChange({ feed, clock }: PublishChangeNeeds, change: Change): Promise<void> {
   const elapsedMs = suspendAwareClock(clock)
-  for (let attempt = 0; attempt < TRIES; attempt++) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const begunAtMs = elapsedMs()
     await feed.append(change, clock.now())
-    if (elapsedMs() - begunAtMs <= IN_TIME_MS) return
-    // Others may have looked past this position before it was written: it is told again, at a new one.
+    if (elapsedMs() - begunAtMs <= APPEND_MS_MAX) return
+    // A poll may have passed this position before the write: appends the change again at a new position.
   }
   throw new AppError('store_unavailable', 'The store answers too slowly. Try again.', { retryAfterSeconds: 1 })
 }

@@ -12,9 +12,12 @@ interface PutProviderNeeds extends PublishChangeNeeds {
   readonly keyLookup: Pick<KeyLookup, 'providerChanged'>
 }
 
-const TRIES = 8
+const ATTEMPTS = 8
 
-/** Creates a provider or replaces its settings as a whole; resolves when every instance is told. Throws `conflict` when others keep winning. */
+/**
+ * Creates a provider or replaces all its settings. Resolves when the change is published to every instance. Throws
+ * `conflict` after 8 lost races.
+ */
 export async function putProvider(
   needs: PutProviderNeeds,
   scope: OneProvider,
@@ -22,7 +25,7 @@ export async function putProvider(
   by: string,
 ): Promise<{ readonly provider: Provider; readonly created: boolean }> {
   const { providers, keyLookup, clock } = needs
-  for (let attempt = 0; attempt < TRIES; attempt++) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const found = await providers.find(scope)
     const now = clock.now()
     const provider: Provider = {
@@ -34,7 +37,7 @@ export async function putProvider(
     }
     const { providerId } = scope
     const written = await providers.put(scope, provider, found?.version ?? null).finally(() => {
-      // Also where the write fails: nobody knows then whether it was carried out.
+      // Also when the write fails: its outcome is unknown then.
       keyLookup.providerChanged(providerId)
     })
     if (written === 'stored') {

@@ -11,7 +11,7 @@ export interface RevocationInput {
   readonly text: string | null
   readonly replacedBy: string | null
   readonly by: string
-  /** When it was asked for; now where absent. */
+  /** When the revocation was requested; defaults to now. */
   readonly at?: Date
 }
 
@@ -21,35 +21,36 @@ export interface RevokeKeyNeeds extends WriteRevocationNeeds {
   readonly pendingRevocations: Pick<RevocationSpool, 'put'>
 }
 
-/** `pending`: in force on this instance, kept on its disk, and carried out everywhere once the store is back. */
+/** `pending`: in force on this instance and spooled on its disk; in force everywhere once the store is back. */
 export type RevokeOutcome =
   | { readonly kind: 'revoked'; readonly key: Key }
   | { readonly kind: 'pending'; readonly key: Key & { readonly revocation: Revocation } }
 
 /**
- * Revokes a key, and does not let the store be in the way: one that this instance knows is dead here at once. Throws
- * `key_not_found`, and `store_unavailable` for a key that nobody here knows or where there is no disk to keep it on.
+ * Revokes a key, even during an outage of the store: a cached key is revoked on this instance at once, and the
+ * revocation is spooled. Throws `key_not_found`; throws `store_unavailable` when, in an outage, the key is not cached
+ * here or the revocation cannot be spooled.
  */
 export async function revokeKey(
   needs: RevokeKeyNeeds,
   scope: ProviderScope,
-  asked: RevocationInput,
+  request: RevocationInput,
 ): Promise<RevokeOutcome> {
-  const input = { ...asked, at: asked.at ?? needs.clock.now() }
+  const input = { ...request, at: request.at ?? needs.clock.now() }
   try {
     return { kind: 'revoked', key: await writeRevocation(needs, scope, input) }
   } catch (error) {
-    const known = isOutage(error) ? needs.keyLookup.recall(input.keyId) : undefined
-    if (known === undefined || !covers(scope, known.providerId)) throw error
-    const key = asRevoked(known, input)
-    // First of all: whatever becomes of the disk, the safe direction waits for nothing.
+    const cached = isOutage(error) ? needs.keyLookup.recall(input.keyId) : undefined
+    if (cached === undefined || !covers(scope, cached.providerId)) throw error
+    const key = asRevoked(cached, input)
+    // Before the write to the disk, which may fail: this instance refuses the key in any case.
     needs.keyLookup.revokeHere(key)
-    keep(needs.pendingRevocations, key)
+    spool(needs.pendingRevocations, key)
     return { kind: 'pending', key }
   }
 }
 
-/** Revokes a key for good. Revoking it again changes nothing: the first reason stands. Throws `key_not_found`. */
+/** Revokes a key for good. Idempotent: the first reason stands. Throws `key_not_found`. */
 export async function writeRevocation(
   needs: WriteRevocationNeeds,
   scope: ProviderScope,
@@ -66,7 +67,7 @@ function asRevoked(key: Key, { at, by, reason, text, replacedBy }: RevocationInp
   return { ...key, revocation: { at, by, reason, text }, replacedBy: replacedBy ?? key.replacedBy, updatedAt: at }
 }
 
-function keep(pending: Pick<RevocationSpool, 'put'>, key: Key): void {
+function spool(pending: Pick<RevocationSpool, 'put'>, key: Key): void {
   try {
     pending.put(key)
   } catch (cause) {

@@ -6,18 +6,18 @@ import { generateKey, type NewKey, type NewKeyNeeds } from './generate-key.ts'
 
 export interface RotateKeyInput {
   readonly keyId: string
-  /** Id of the new key. A second call with the same id makes no second key. */
+  /** Id of the new key. Idempotent: a second call with the same id makes no second key. */
   readonly newKeyId: string
-  /** How long the old key lives on, at most until its own expiry; 0 revokes it at once. */
+  /** How long the old key stays valid, at most until its own expiry; 0 revokes it at once. */
   readonly gracePeriodSeconds: number
-  /** The new key's expiry; undefined carries the old one over. */
+  /** The new key's expiry; undefined copies the old key's expiry. */
   readonly expiresAt: Date | null | undefined
   readonly by: string
 }
 
 /**
- * Makes a new key with the policy of an old one, which lives on for the grace period. The new key comes first: a crash
- * in between leaves a key that nobody knows, and never an old key that dies without a successor.
+ * Makes a new key with the policy of an old key, which stays valid for the grace period. The new key is written first:
+ * a crash in between leaves a key whose secret was never returned, and never an ended key without a successor.
  *
  * Throws `key_not_found`, `key_revoked` (expired counts too), `key_already_rotated`.
  */
@@ -30,7 +30,7 @@ export async function rotateKey(
   const found = await needs.keys.findById(scope, input.keyId)
   if (found === undefined) throw keyNotFound()
   authorize(found.value)
-  refuseDead(found.value, input, needs.clock.now())
+  refuseEnded(found.value, input, needs.clock.now())
   const expiresAt = input.expiresAt === undefined ? found.value.expiresAt : input.expiresAt
   const rotated = await generateKey(needs, {
     ...policyOf(found.value),
@@ -41,11 +41,11 @@ export async function rotateKey(
   })
   try {
     await changeKey(needs, scope, input.keyId, (key) => {
-      refuseDead(key, input, needs.clock.now())
-      return key.replacedBy === input.newKeyId ? key : succeeded(key, input, needs.clock.now())
+      refuseEnded(key, input, needs.clock.now())
+      return key.replacedBy === input.newKeyId ? key : withSuccessor(key, input, needs.clock.now())
     })
   } catch (error) {
-    await withdraw(needs, scope, rotated.key, error)
+    await revokeSuperseded(needs, scope, rotated.key, error)
     throw error
   }
   return rotated
@@ -60,7 +60,7 @@ function policyOf(key: Key) {
   }
 }
 
-function refuseDead(key: Key, { newKeyId }: RotateKeyInput, now: Date): void {
+function refuseEnded(key: Key, { newKeyId }: RotateKeyInput, now: Date): void {
   if (key.replacedBy === newKeyId) return
   if (key.replacedBy !== null)
     throw new AppError('key_already_rotated', 'The key has a successor already: rotate that.')
@@ -70,15 +70,15 @@ function refuseDead(key: Key, { newKeyId }: RotateKeyInput, now: Date): void {
   }
 }
 
-function succeeded(key: Key, { newKeyId, gracePeriodSeconds, by }: RotateKeyInput, now: Date): Key {
+function withSuccessor(key: Key, { newKeyId, gracePeriodSeconds, by }: RotateKeyInput, now: Date): Key {
   const replaced = { ...key, replacedBy: newKeyId, updatedAt: now }
   if (gracePeriodSeconds === 0) return { ...replaced, revocation: { at: now, by, reason: 'rotated', text: null } }
   return { ...replaced, graceUntil: new Date(Math.min(now.getTime() + gracePeriodSeconds * 1000, endsAt(key))) }
 }
 
-/** The new key has no place: somebody revoked or rotated the old one meanwhile. Nobody has its secret; end it all the same. */
-async function withdraw(needs: ChangeKeyNeeds & NewKeyNeeds, scope: ProviderScope, key: Key, cause: unknown) {
-  // After a failure of the store the old key's state is unknown, and a second try finishes the rotation.
+/** Revokes the new key when the old key was revoked or rotated in the meantime. Its secret was never returned. */
+async function revokeSuperseded(needs: ChangeKeyNeeds & NewKeyNeeds, scope: ProviderScope, key: Key, cause: unknown) {
+  // After an outage error the old key's state is unknown, and a retry finishes the rotation.
   if (!(cause instanceof AppError) || isOutage(cause)) return
   await changeKey(needs, scope, key.keyId, (current) => {
     const at = needs.clock.now()

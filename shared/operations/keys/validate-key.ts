@@ -3,10 +3,9 @@ import type { AppError } from '../../domain/errors.ts'
 import type { Environment, Key } from '../../domain/keys/key.ts'
 import { type KeyPrefix, readPrefix } from '../../domain/keys/key-format.ts'
 import { type KeyLimit, limitsOf } from '../../domain/keys/key-limits.ts'
-import { heldToLimits } from '../../domain/keys/limit-checks.ts'
+import { applyLimits } from '../../domain/keys/limit-checks.ts'
 import type { Provider } from '../../domain/keys/provider.ts'
-import type { UsageOutcome } from '../../domain/keys/verdict.ts'
-import { judge, type Requirements, type Verdict } from '../../domain/keys/verdict.ts'
+import { judge, type Requirements, type UsageOutcome, type Verdict } from '../../domain/keys/verdict.ts'
 import type { Taking } from '../../domain/limits/limit.ts'
 import type { UsageEvent } from '../../domain/usage/usage.ts'
 import type { Limiter } from '../../ports/limits.ts'
@@ -17,15 +16,15 @@ import type { LookupResult } from '../key-cache/read-through-cache.ts'
 import { type FailureLimits, tooManyFailures } from '../limits/failure-limits.ts'
 
 export interface ValidateKeyInput {
-  /** Who asks: its failures are bounded. */
+  /** The caller, whose failures are limited. */
   readonly callerId: string
   readonly secret: string
   readonly requirements: Requirements
-  /** What was called, in the caller's own words; '' where it said nothing. */
+  /** The endpoint in use, as the caller names it; '' when it names none. */
   readonly endpoint: string
-  /** What the use costs of the key's limits; 0 looks and consumes nothing. */
+  /** The units that the use takes from the key's limits; 0 checks them and takes nothing. */
   readonly cost: number
-  /** Read the store, whatever this instance remembers. */
+  /** Reads the store even when the key is cached. */
   readonly bypassCache: boolean
 }
 
@@ -38,9 +37,9 @@ export type Validation =
       readonly key: Key
       readonly provider: Provider | undefined
       readonly cacheAgeMs: number
-      /** Where the key was found. */
+      /** The tier of the cache that answered. */
       readonly source: LookupResult<Key>['source']
-      /** Judged by what was known before the store stopped answering. */
+      /** Judged by stale entries: the store did not answer. */
       readonly degraded: boolean
     }
 
@@ -53,10 +52,10 @@ interface ValidateKeyNeeds {
 }
 
 /**
- * Judges a key and counts the use, refused uses too. A dry run and a cost of 0 count nothing and take nothing of any
- * limit; neither does a use that is refused. Throws `store_unavailable` when the key cannot be looked up or a quota cannot
- * be held, and `usage_unavailable` when the use cannot be made safe: never a verdict then. Throws `too_many_failures`
- * where the caller presents too many keys that nobody knows, and this one is not known here either.
+ * Judges a key and counts the use, refused uses too. A dry run and a cost of 0 count nothing. They take nothing from a
+ * limit, and neither does a refused use. Throws `store_unavailable` when the key cannot be looked up or a quota cannot
+ * be enforced, and `usage_unavailable` when the use cannot be made durable: no verdict is returned then. Throws
+ * `too_many_failures` when the caller presented too many unknown keys and this key is not cached here.
  */
 export function validateKey(
   needs: ValidateKeyNeeds,
@@ -67,7 +66,7 @@ export function validateKey(
   return refusal === undefined ? judgeUse(needs, scope, input) : Promise.reject(refusal)
 }
 
-/** The same for many at once. `too_many_failures` is thrown for all together, before any of them is judged. */
+/** Validates many keys at once. Throws `too_many_failures` for all of them, before any is judged. */
 export async function validateKeys(
   needs: ValidateKeyNeeds,
   scope: ProviderScope,
@@ -80,32 +79,32 @@ export async function validateKeys(
   return Promise.all(inputs.map((input) => judgeUse(needs, scope, input)))
 }
 
-/** Whoever fails too often is told so without a look-up; the keys that are known here go on, whoever presents them. */
+/** A caller over its failure budget is refused without a lookup, unless the key is cached here. */
 function refusalOf(
   { failures, keyLookup }: ValidateKeyNeeds,
   { secret, callerId, requirements }: ValidateKeyInput,
 ): AppError | undefined {
   if (!failures.areAnySpent()) return undefined
   const budgets = failures.validation(callerId, requirements.clientIp)
-  const isKnown = () => readPrefix(secret) !== undefined && keyLookup.holds(secret)
-  return failures.areSpent(budgets) && !isKnown() ? tooManyFailures(budgets) : undefined
+  const isCached = () => readPrefix(secret) !== undefined && keyLookup.holds(secret)
+  return failures.areSpent(budgets) && !isCached() ? tooManyFailures(budgets) : undefined
 }
 
 async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: ValidateKeyInput): Promise<Validation> {
   const { keyLookup, usage, clock } = needs
   const prefix = readPrefix(input.secret)
-  if (prefix === undefined) return failed(needs, input, 'MALFORMED')
-  if (!isEnvironment(prefix)) return failed(needs, input, 'NOT_FOUND')
+  if (prefix === undefined) return countFailure(needs, input, 'MALFORMED')
+  if (!isEnvironment(prefix)) return countFailure(needs, input, 'NOT_FOUND')
   const found = keyLookup.find(input.secret, input.bypassCache)
   const { value: key, ageMs, degraded, source } = found instanceof Promise ? await found : found
-  if (key === undefined || !covers(scope, key.providerId)) return failed(needs, input, 'NOT_FOUND')
+  if (key === undefined || !covers(scope, key.providerId)) return countFailure(needs, input, 'NOT_FOUND')
   const foundProvider = keyLookup.findProvider(key.providerId, input.bypassCache)
   const provider = foundProvider instanceof Promise ? await foundProvider : foundProvider
   const now = clock.now()
   const judged = judge({ key, provider: provider.value, requirements: input.requirements, now })
   const limits = limitsOf(key, provider.value)
-  const held = limits.length === 0 ? judged : holdLimits(needs.limiter, limits, judged, input)
-  const verdict = held instanceof Promise ? await held : held
+  const limited = limits.length === 0 ? judged : takeLimits(needs.limiter, limits, judged, input)
+  const verdict = limited instanceof Promise ? await limited : limited
   if (isUse(input)) await usage.record(toEvent(key, verdict.code, input, now))
   return {
     code: verdict.code,
@@ -118,13 +117,17 @@ async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: Va
   }
 }
 
-function failed({ failures }: ValidateKeyNeeds, input: ValidateKeyInput, code: 'MALFORMED' | 'NOT_FOUND'): Validation {
+function countFailure(
+  { failures }: ValidateKeyNeeds,
+  input: ValidateKeyInput,
+  code: 'MALFORMED' | 'NOT_FOUND',
+): Validation {
   failures.count(failures.validation(input.callerId, input.requirements.clientIp))
   return { code }
 }
 
-/** A use that an earlier check refused takes nothing; a dry run asks all the same, to show what it would have met. */
-function holdLimits(
+/** A use that an earlier check refused takes nothing. A dry run checks the limits all the same, to report them. */
+function takeLimits(
   limiter: Limiter,
   limits: readonly KeyLimit[],
   verdict: Verdict,
@@ -132,9 +135,9 @@ function holdLimits(
 ): Verdict | Promise<Verdict> {
   const { cost, requirements } = input
   if (verdict.code !== 'VALID' && !requirements.dryRun) return verdict
-  const asked = isUse(input) ? limiter.take(limits, cost) : limiter.look(limits, cost)
-  const hold = (taking: Taking) => heldToLimits(verdict, { limits, cost, taking, dryRun: requirements.dryRun })
-  return asked instanceof Promise ? asked.then(hold) : hold(asked)
+  const taken = isUse(input) ? limiter.take(limits, cost) : limiter.look(limits, cost)
+  const decide = (taking: Taking) => applyLimits(verdict, { limits, cost, taking, dryRun: requirements.dryRun })
+  return taken instanceof Promise ? taken.then(decide) : decide(taken)
 }
 
 function isUse({ requirements, cost }: ValidateKeyInput): boolean {
@@ -146,7 +149,7 @@ function toEvent(key: Key, outcome: UsageOutcome, input: ValidateKeyInput, at: D
     providerId: key.providerId,
     keyId: key.keyId,
     ownerId: key.ownerId,
-    // Only management keys have none, and they never come here.
+    // Only management keys have none, and they are never judged.
     environment: key.environment ?? 'live',
     at,
     outcome,

@@ -36,7 +36,7 @@ test('of three instances that make keys at once on the same tables, no more than
     const request = { providerId, keyId: key.keyId, maxKeys: 5, providerUpdatedAt: new Date(0) }
     if ((await reservations?.reserve(request)) !== 'reserved') return 'full'
     await keys.create(key)
-    await reservations?.settle(providerId, key.keyId, true)
+    await reservations?.complete(providerId, key.keyId, true)
     return 'made'
   }
   const results = await Promise.all(Array.from({ length: 30 }, (_, index) => make(index)))

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type KeyLimit, limitsOf } from '../../../../shared/domain/keys/key-limits.ts'
-import { heldToLimits } from '../../../../shared/domain/keys/limit-checks.ts'
+import { applyLimits } from '../../../../shared/domain/keys/limit-checks.ts'
 import { judge } from '../../../../shared/domain/keys/verdict.ts'
 import type { Taking } from '../../../../shared/domain/limits/limit.ts'
 import { sampleKey } from '../../../support/samples/sample-keys.ts'
@@ -10,7 +10,7 @@ const burst = { name: 'burst', limit: 10, windowSeconds: 60, strategy: 'sliding_
 const key = sampleKey({ rateLimits: [burst], quota: { limit: 100, period: 'day' } })
 const limits = limitsOf(key, undefined)
 
-/** What the limits answer where so much is left of the rate limit and of the quota; `by` names the one that refuses. */
+/** The limiter's answer with this much remaining of the rate limit and the quota; `by` names the limit that refuses. */
 function takingOf(remaining: readonly [rate: number, quota: number], by?: KeyLimit['check']): Taking {
   const states = limits.map((limit, index) => ({ limit, remaining: remaining[index] ?? 0, resetAtMs: 1000 + index }))
   const refusing = states[by === 'quota' ? 1 : 0]
@@ -18,16 +18,17 @@ function takingOf(remaining: readonly [rate: number, quota: number], by?: KeyLim
   return { kind: 'refused', states, by: { ...refusing }, retryAfterMs: 700 }
 }
 
-function held(taking: Taking, { dryRun = false, environment = 'live' as 'live' | 'test', cost = 1 } = {}) {
+function verdictWith(taking: Taking, { dryRun = false, environment = 'live' as 'live' | 'test', cost = 1 } = {}) {
   const requirements = { environment, scopes: [], anyScopes: [], clientIp: null, dryRun }
   const verdict = judge({ key, provider: undefined, now, requirements })
-  return heldToLimits(verdict, { limits, cost, taking, dryRun })
+  return applyLimits(verdict, { limits, cost, taking, dryRun })
 }
-const lastTwo = ({ checks }: ReturnType<typeof held>) => checks.slice(-2).map(({ check, result }) => [check, result])
+const lastTwo = ({ checks }: ReturnType<typeof verdictWith>) =>
+  checks.slice(-2).map(({ check, result }) => [check, result])
 
-describe('a use that its limits let pass', () => {
-  test('stays VALID, and shows what is left of each', () => {
-    const verdict = held(takingOf([9, 99]))
+describe('a use that its limits allow', () => {
+  test('stays VALID, and shows the state of each', () => {
+    const verdict = verdictWith(takingOf([9, 99]))
     expect(verdict.code).toBe('VALID')
     expect(verdict.exceeded).toBeNull()
     expect(verdict.limits.map(({ limit, remaining, resetAtMs }) => [limit.name, remaining, resetAtMs])).toEqual([
@@ -48,14 +49,14 @@ describe('a use that its limits let pass', () => {
       [0, 0],
       ['RATE_80', 'QUOTA_80'],
     ],
-  ] as const)('with %j left warns from four fifths on: %j', (remaining, expected) => {
-    expect(held(takingOf(remaining)).warnings).toEqual(['NEVER_EXPIRES', ...expected])
+  ] as const)('with %j remaining warns from four fifths on: %j', (remaining, expected) => {
+    expect(verdictWith(takingOf(remaining)).warnings).toEqual(['NEVER_EXPIRES', ...expected])
   })
 })
 
 describe('a use that a limit refuses', () => {
-  test('is RATE_LIMITED by a rate limit, with the quota not asked', () => {
-    const verdict = held(takingOf([0, 99], 'rate_limits'))
+  test('is RATE_LIMITED by a rate limit, with the quota skipped', () => {
+    const verdict = verdictWith(takingOf([0, 99], 'rate_limits'))
     expect(verdict.code).toBe('RATE_LIMITED')
     expect(verdict.exceeded).toMatchObject({ limit: { level: 'key', name: 'burst' }, retryAfterMs: 700 })
     expect(lastTwo(verdict)).toEqual([
@@ -66,8 +67,8 @@ describe('a use that a limit refuses', () => {
     expect(verdict.warnings).toEqual([])
   })
 
-  test('is QUOTA_EXCEEDED by a quota, however little seems left of the rate limit', () => {
-    const verdict = held(takingOf([0, 0], 'quota'))
+  test('is QUOTA_EXCEEDED by a quota, however little remains of the rate limit', () => {
+    const verdict = verdictWith(takingOf([0, 0], 'quota'))
     expect(verdict.code).toBe('QUOTA_EXCEEDED')
     expect(verdict.exceeded).toMatchObject({ limit: { name: 'requests_per_day' }, resetAtMs: 1001 })
     expect(lastTwo(verdict)).toEqual([
@@ -77,18 +78,18 @@ describe('a use that a limit refuses', () => {
   })
 
   test('says in a dry run which other limit would refuse it too', () => {
-    expect(lastTwo(held(takingOf([0, 4], 'rate_limits'), { dryRun: true, cost: 5 }))).toEqual([
+    expect(lastTwo(verdictWith(takingOf([0, 4], 'rate_limits'), { dryRun: true, cost: 5 }))).toEqual([
       ['rate_limits', 'failed'],
       ['quota', 'failed'],
     ])
-    expect(lastTwo(held(takingOf([0, 5], 'rate_limits'), { dryRun: true, cost: 5 }))).toEqual([
+    expect(lastTwo(verdictWith(takingOf([0, 5], 'rate_limits'), { dryRun: true, cost: 5 }))).toEqual([
       ['rate_limits', 'failed'],
       ['quota', 'passed'],
     ])
   })
 
   test('keeps, in a dry run, the code of an earlier check', () => {
-    const verdict = held(takingOf([0, 99], 'rate_limits'), { dryRun: true, environment: 'test' })
+    const verdict = verdictWith(takingOf([0, 99], 'rate_limits'), { dryRun: true, environment: 'test' })
     expect(verdict.code).toBe('ENVIRONMENT_MISMATCH')
     expect(verdict.exceeded).toBeNull()
     expect(lastTwo(verdict)[0]).toEqual(['rate_limits', 'failed'])

@@ -6,7 +6,7 @@ import { makeKey } from '../../../support/requests/callers.ts'
 const now = new Date('2026-11-22T16:00:00.000Z')
 
 describe('a new key', () => {
-  test('is stored as a digest, from which the secret cannot be told', async () => {
+  test('is stored as a digest, from which the secret cannot be recovered', async () => {
     const services = fakeServices()
     const { key, secret } = await makeKey(services)
     const stored = await services.keys.findById(everyProvider, key.keyId)
@@ -16,13 +16,13 @@ describe('a new key', () => {
     expect(key.hint).toBe(secret.slice(-10, -6))
   })
 
-  test('carries its environment, and a management key none', async () => {
+  test('has its environment in its prefix, and a management key has none', async () => {
     const services = fakeServices()
     expect((await makeKey(services, { environment: 'test' })).secret).toMatch(/^permas_test_/)
     expect((await makeKey(services, { environment: null, kind: 'management' })).secret).toMatch(/^permas_mgmt_/)
   })
 
-  test('is made once per id: a second try gives the same key, and its secret to nobody', async () => {
+  test('is made once per id: a second try makes no other key, and returns no secret', async () => {
     const services = fakeServices()
     const { key } = await makeKey(services, { keyId: '01K00000000000000000000009' })
     const again = makeKey(services, { keyId: '01K00000000000000000000009', name: 'Other' })
@@ -30,20 +30,20 @@ describe('a new key', () => {
     expect((await services.keys.findById(everyProvider, key.keyId))?.value).toEqual(key)
   })
 
-  test('that could not be read back is refused, and may be tried again', async () => {
+  test('that cannot be read back fails with a conflict, and may be retried', async () => {
     const services = fakeServices(({ keys }) => ({ keys: { ...keys, create: async () => 'exists' } }))
     await expect(makeKey(services)).rejects.toMatchObject({ code: 'conflict' })
   })
 })
 
-describe('what is refused, all of it at once', () => {
+describe('invalid input, refused with all errors at once', () => {
   const faultsOf = (change: Parameters<typeof makeKey>[1]) =>
     makeKey(fakeServices(), change).then(
       () => [],
       (error) => error.errors.map(({ pointer }: { pointer: string }) => pointer),
     )
 
-  test('an address rule that is none, by its place', async () => {
+  test('an invalid address rule, by its index', async () => {
     const ipRestrictions = ['192.0.2.1', '192.0.2.1/24', '2001:db8::/32', '0.0.0.0/0']
     expect(await faultsOf({ ipRestrictions, expiresAt: now })).toEqual([
       '#/ip_restrictions/1',

@@ -34,7 +34,7 @@ const rotate = (services: FakeServices, keyId: string, gracePeriodSeconds: numbe
 const keysOf = async (services: FakeServices) => (await services.keys.page(acme, { limit: 100, after: null })).items
 
 describe('max_keys', () => {
-  test('lets as many keys be made as it says, and no more: 409 key_quota_exceeded', async () => {
+  test('allows that many keys and no more: 409 key_quota_exceeded', async () => {
     const services = await bounded({ maxKeys: 2 })
     expect(await codeOf(makeKey(services))).toBe('made')
     expect(await codeOf(makeKey(services))).toBe('made')
@@ -43,7 +43,7 @@ describe('max_keys', () => {
     expect(await codeOf(makeKey(services, { providerId: 'other' }))).toBe('made')
   })
 
-  test('is never overrun by 100 creates at once, whether of one instance or of four', async () => {
+  test('is never exceeded by 100 concurrent creates, whether on one instance or on four', async () => {
     const services = await bounded({ maxKeys: 7 })
     await services.time.advance(1)
     const { keys, providers, limiter, clock, log } = services
@@ -79,11 +79,11 @@ describe('max_keys', () => {
     expect(await codeOf(makeKey(services))).toBe('key_quota_exceeded')
   })
 
-  test('counts a minute later the keys that were just being made when it was set', async () => {
+  test('counts, a minute later, the keys that were being made when it was set', async () => {
     const services = await bounded({ maxKeys: 3 })
     await services.time.advance(1)
     await makeKey(services)
-    // As an instance does that had read the provider before its quota was set.
+    // Like an instance that read the provider before its quota was set.
     const unbounded = { ...services, keyQuotas: fakeServices().keyQuotas }
     for (let made = 0; made < 2; made++) await makeKey(unbounded)
     await services.time.advance(60_000)
@@ -104,7 +104,7 @@ describe('max_keys', () => {
     expect(await codeOf(makeKey(services))).toBe('key_quota_exceeded')
   })
 
-  test('does not stand in the way of a rotation, whose old key gives its place to the new one', async () => {
+  test('does not block a rotation: the new key takes over the place of the old key', async () => {
     const services = await bounded({ maxKeys: 1 })
     const { key } = await makeKey(services)
     const { key: second } = await rotate(services, key.keyId, 3600)
@@ -112,7 +112,7 @@ describe('max_keys', () => {
     expect(await codeOf(makeKey(services))).toBe('key_quota_exceeded')
   })
 
-  test('holds for an expired key that a later expiry would bring back', async () => {
+  test('applies to an expired key that a later expiry would revive', async () => {
     const services = await bounded({ maxKeys: 1 })
     const later = (ms: number) => new Date(services.clock.now().getTime() + ms)
     const { key: expired } = await makeKey(services, { expiresAt: later(1000) })
@@ -126,7 +126,7 @@ describe('max_keys', () => {
     expect(await codeOf(makeKey(services))).toBe('key_quota_exceeded')
   })
 
-  test('takes no second place for a second try at the same key, and refuses it none', async () => {
+  test('reserves no second place for a retry of the same key, and never refuses the retry', async () => {
     const services = await bounded({ maxKeys: 2 })
     const { key } = await makeKey(services)
     expect(await codeOf(makeKey(services, { keyId: key.keyId }))).not.toBe('key_quota_exceeded')
@@ -135,7 +135,7 @@ describe('max_keys', () => {
     expect(await codeOf(makeKey(services))).toBe('key_quota_exceeded')
   })
 
-  test('keeps the place of a key whose store did not answer, until it is known for sure that it is none', async () => {
+  test('keeps a place reserved after an outage error, until the key certainly does not exist', async () => {
     let down = false
     const services = await bounded(
       { maxKeys: 1 },
@@ -154,7 +154,7 @@ describe('max_keys', () => {
     expect(await codeOf(makeKey(services))).toBe('made')
   })
 
-  test('gives the place back at once where the key was refused for another reason', async () => {
+  test('releases the reservation at once when the key is refused for another reason', async () => {
     const services = await bounded({ maxKeys: 1, keysPerHour: 1 })
     const { key } = await makeKey(services)
     await revoke(services, key.keyId)
@@ -165,12 +165,12 @@ describe('max_keys', () => {
 })
 
 describe('keys_per_hour', () => {
-  test('bounds the keys that are made within an hour of the clock: 429 rate_limited', async () => {
+  test('limits the keys made within a clock hour: 429 rate_limited', async () => {
     const services = await bounded({ keysPerHour: 2 })
     for (let made = 0; made < 2; made++) expect(await codeOf(makeKey(services))).toBe('made')
     const refusal = await makeKey(services).catch((error: unknown) => error)
     expect(refusal).toMatchObject({ code: 'rate_limited', violatedPolicies: ['provider.quota.keys_per_hour'] })
-    // As soon as the store's clock is surely there: a few seconds after the hour.
+    // Once the store's clock has certainly reached the hour: up to a few seconds later.
     const { retryAfterSeconds } = refusal as AppError
     expect(retryAfterSeconds).toBeGreaterThanOrEqual(3600)
     expect(retryAfterSeconds).toBeLessThanOrEqual(3605)
@@ -179,7 +179,7 @@ describe('keys_per_hour', () => {
     expect(await codeOf(makeKey(services))).toBe('made')
   })
 
-  test('counts a rotation like a new key, so that keys in grace are bounded too', async () => {
+  test('counts a rotation like a new key, so that keys in grace are limited too', async () => {
     const services = await bounded({ keysPerHour: 2 })
     const { key } = await makeKey(services)
     const { key: second } = await rotate(services, key.keyId, 3600)

@@ -13,7 +13,7 @@ const patch = (services: FakeServices, keyId: string, changes: KeyChanges, autho
 const revocation = { reason: 'policy', text: null, replacedBy: null, by: 'admin' } as const
 
 describe('a patch', () => {
-  test('changes what it names, and nothing else but the time', async () => {
+  test('changes the fields it names, and otherwise only updatedAt', async () => {
     const services = fakeServices()
     const { key } = await makeKey(services, { description: 'kept', scopes: ['a'] })
     await services.time.advance(1000)
@@ -30,7 +30,7 @@ describe('a patch', () => {
     expect((await services.keys.findById(everyProvider, key.keyId))?.value).toEqual(revoked)
   })
 
-  test('may bring an expired key back, and may not set an expiry that has passed', async () => {
+  test('may revive an expired key, and may not set an expiry in the past', async () => {
     const services = fakeServices()
     const { key } = await makeKey(services, { expiresAt: new Date(services.clock.now().getTime() + 1000) })
     await services.time.advance(5000)
@@ -40,7 +40,7 @@ describe('a patch', () => {
     expect((await patch(services, key.keyId, { expiresAt: null })).expiresAt).toBeNull()
   })
 
-  test('does not reach another provider’s key, and says what it says of a missing one', async () => {
+  test('does not find another provider’s key, and answers as for a missing key', async () => {
     const services = fakeServices()
     const { key } = await makeKey(services, { providerId: 'zeta' })
     const refusals = [key.keyId, '01K99999999999999999999999'].map((keyId) =>
@@ -51,7 +51,7 @@ describe('a patch', () => {
     expect((await services.keys.findById(everyProvider, key.keyId))?.value).toEqual(key)
   })
 
-  test('shows the key as it is and as it would be to who decides, and changes nothing where that is refused', async () => {
+  test('passes the key before and after the change to authorize, and changes nothing when authorize throws', async () => {
     const services = fakeServices()
     const { key } = await makeKey(services, { scopes: ['a'] })
     const seen: (readonly string[])[] = []
@@ -68,7 +68,7 @@ describe('a patch', () => {
 })
 
 describe('of many changes at once', () => {
-  test('none is lost: whoever comes too late reads and decides again', async () => {
+  test('none is lost: after a lost race a change reads and decides again', async () => {
     const services = fakeServices()
     const { key } = await makeKey(services)
     await Promise.all([
@@ -81,7 +81,7 @@ describe('of many changes at once', () => {
     })
   })
 
-  test('one that loses every time gives up with a conflict', async () => {
+  test('a change that loses every race fails with a conflict', async () => {
     let tries = 0
     const services = fakeServices(({ keys }) => ({
       keys: {

@@ -17,7 +17,7 @@ test('a provider is missing until it is put', async () => {
   await expect(getProvider(fakeServices(), acme)).rejects.toMatchObject({ code: 'provider_not_found' })
 })
 
-test('the first put creates a provider; the next replaces its settings as a whole and keeps when it was created', async () => {
+test('the first put creates a provider; the next replaces all its settings and keeps createdAt', async () => {
   const services = fakeServices()
   const createdAt = services.clock.now()
   expect(await putProvider(services, acme, settings, 'admin')).toMatchObject({ created: true })
@@ -37,13 +37,13 @@ test('the first put creates a provider; the next replaces its settings as a whol
   expect(await getProvider(services, acme)).toEqual(second.provider)
 })
 
-test('of many that create a provider at once one is told so', async () => {
+test('of many concurrent first puts exactly one has created the provider', async () => {
   const services = fakeServices()
   const results = await Promise.all(Array.from({ length: 4 }, () => putProvider(services, acme, settings, 'admin')))
   expect(results.filter(({ created }) => created)).toHaveLength(1)
 })
 
-test('a provider that is disabled here is known as disabled at once', async () => {
+test('a provider that is disabled here is looked up as disabled at once', async () => {
   const services = fakeServices()
   expect((await services.keyLookup.findProvider('acme', false)).value).toBeUndefined()
   await putProvider(services, acme, { ...settings, status: 'active' }, 'admin')
@@ -52,7 +52,7 @@ test('a provider that is disabled here is known as disabled at once', async () =
   expect((await services.keyLookup.findProvider('acme', false)).value?.status).toBe('disabled')
 })
 
-test('a provider that was unknown here until it was put is known at once', async () => {
+test('a provider that was cached as absent is found at once after it is put', async () => {
   const services = fakeServices()
   await services.keyLookup.findProvider('acme', false)
   await putProvider(services, acme, { ...settings, status: 'disabled' }, 'admin')

@@ -22,7 +22,7 @@ test('a revocation says when, by whom and why, and what replaces the key', async
   })
 })
 
-test('to revoke again changes nothing: the first reason stands', async () => {
+test('revoking again changes nothing: the first reason stands', async () => {
   const services = fakeServices()
   const { key } = await makeKey(services)
   const first = await revoke(services, key.keyId)
@@ -31,7 +31,7 @@ test('to revoke again changes nothing: the first reason stands', async () => {
   expect((await services.keys.findById(everyProvider, key.keyId))?.value).toEqual(first)
 })
 
-test('of two that revoke at once one gives the reason, and both are told the same', async () => {
+test('of two concurrent revocations one gives the reason, and both return it', async () => {
   const services = fakeServices()
   const { key } = await makeKey(services)
   const [one, two] = await Promise.all([revoke(services, key.keyId), revoke(services, key.keyId, { reason: 'policy' })])

@@ -42,7 +42,7 @@ describe('a rotation', () => {
     expect(newSecret).not.toBe(secret)
   })
 
-  test('of a disabled key makes a disabled one: rotating is no way around a switch', async () => {
+  test('of a disabled key makes a disabled key: a rotation does not enable it', async () => {
     const services = fakeServices()
     const { key: old } = await makeKey(services, { enabled: false })
     expect((await rotate(services, old.keyId)).key.enabled).toBe(false)
@@ -57,7 +57,7 @@ describe('a rotation', () => {
     expect(old.revocation).toEqual({ at: services.clock.now(), by: 'admin', reason: 'rotated', text: null })
   })
 
-  test('with grace lets the old key live for that long, and not a millisecond longer', async () => {
+  test('with grace keeps the old key valid for that long, and not a millisecond longer', async () => {
     const services = fakeServices()
     const { key } = await makeKey(services)
     await rotate(services, key.keyId, { gracePeriodSeconds: dayS })
@@ -67,7 +67,7 @@ describe('a rotation', () => {
     expect(keyStatus(old, new Date(now + dayS * 1000))).toBe('expired')
   })
 
-  test('with grace never lets the old key live past its own expiry', async () => {
+  test('with grace never extends the old key past its own expiry', async () => {
     const services = fakeServices()
     const expiresAt = new Date(services.clock.now().getTime() + 1000)
     const { key } = await makeKey(services, { expiresAt })
@@ -77,7 +77,7 @@ describe('a rotation', () => {
     expect(keyStatus(old, expiresAt)).toBe('expired')
   })
 
-  test('gives the new key the expiry that is asked for, or none, or the old one’s', async () => {
+  test('gives the new key the requested expiry, or none, or the old key’s', async () => {
     const services = fakeServices()
     const [early, late] = [new Date('2027-01-01'), new Date('2028-01-01')]
     const expiryWith = async (expiresAt: Date | null | undefined) => {
@@ -87,7 +87,7 @@ describe('a rotation', () => {
     expect([await expiryWith(late), await expiryWith(null), await expiryWith(undefined)]).toEqual([late, null, early])
   })
 
-  test('refuses a revoked key, an expired one and one that has a successor, and makes no key then', async () => {
+  test('refuses a revoked, an expired and an already rotated key, and makes no key then', async () => {
     const services = fakeServices()
     const revoked = (await makeKey(services)).key.keyId
     await writeRevocation(services, everyProvider, {
@@ -114,7 +114,7 @@ describe('a rotation', () => {
 })
 
 describe('of several rotations of one key at once', () => {
-  test('one wins, and the keys that the others made are dead', async () => {
+  test('one wins, and the keys that the others made are revoked', async () => {
     const services = fakeServices()
     const { key } = await makeKey(services)
     const results = await Promise.allSettled(Array.from({ length: 4 }, () => rotate(services, key.keyId)))
@@ -122,12 +122,12 @@ describe('of several rotations of one key at once', () => {
     const losers = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []))
     expect(winners).toHaveLength(1)
     expect(losers).toEqual(['key_already_rotated', 'key_already_rotated', 'key_already_rotated'])
-    const alive = (await keysOf(services)).filter((one) => keyStatus(one, services.clock.now()) === 'active')
-    expect(alive.map(({ keyId }) => keyId)).toEqual(winners)
+    const active = (await keysOf(services)).filter((one) => keyStatus(one, services.clock.now()) === 'active')
+    expect(active.map(({ keyId }) => keyId)).toEqual(winners)
     expect((await stored(services, key.keyId)).replacedBy).toBe(winners[0])
   })
 
-  test('and of a revocation that comes in between: the new key is dead too', async () => {
+  test('with a revocation in between, none wins: the new key is revoked too', async () => {
     const services = fakeServices(({ keys }) => ({
       keys: {
         ...keys,
@@ -148,7 +148,7 @@ describe('of several rotations of one key at once', () => {
 })
 
 describe('a rotation that breaks in the middle', () => {
-  test('leaves the old key as it was, and a second try with the same id finishes it with no third key', async () => {
+  test('leaves the old key as it was, and a retry with the same id finishes it without a third key', async () => {
     let broken = true
     const services = fakeServices(({ keys }) => ({
       keys: {
@@ -169,7 +169,7 @@ describe('a rotation that breaks in the middle', () => {
     expect(await keysOf(services)).toHaveLength(2)
   })
 
-  test('after its last step is finished by a second try with the same id, which changes nothing more', async () => {
+  test('after its last step is finished by a retry with the same id, which changes nothing more', async () => {
     const services = fakeServices()
     const { key } = await makeKey(services)
     const newKeyId = services.random.id()
