@@ -4,7 +4,7 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return remainder
 })
 
-/** CRC-32 (ISO-HDLC, the one of zlib) of ASCII text, as an unsigned 32-bit integer. */
+/** CRC-32 (ISO-HDLC, as in zlib) of ASCII text, as an unsigned 32-bit integer. */
 export function crc32(text: string): number {
   let crc = 0xffffffff
   for (let index = 0; index < text.length; index++) {

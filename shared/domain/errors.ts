@@ -1,4 +1,4 @@
-/** Every failure that a caller can be told about. `http/problem.ts` gives each its status; docs/errors.md explains each. */
+/** Every error code that a caller can receive. `http/problem.ts` gives each a status; docs/errors.md explains each. */
 export type ErrorCode =
   | 'invalid_request'
   | 'malformed_json'

@@ -1,10 +1,10 @@
-/** What a metric counts and by which labels. Names follow https://prometheus.io/docs/practices/naming/. */
+/** The help text and labels of a metric. Names follow https://prometheus.io/docs/practices/naming/. */
 interface Metric {
   readonly help: string
   readonly labels: readonly string[]
 }
 
-/** Only ever grow, from the start of the instance on. */
+/** Only increase, from 0 at the start of the instance. */
 export const counters = {
   auth_api_http_requests_total: {
     help: 'HTTP requests answered, but for those of public endpoints.',
@@ -58,7 +58,7 @@ export const histograms = {
   },
 } as const satisfies Readonly<Record<string, Metric & { readonly bounds: readonly number[] }>>
 
-/** Read when somebody asks, and left out where that fails. */
+/** Read at every scrape; left out when the read fails. */
 export const gauges = {
   auth_api_build_info: { help: 'Always 1: the version is in its label.', labels: ['version'] },
   auth_api_breaker_state: { help: '0 closed, 1 half open, 2 open.', labels: ['dependency'] },

@@ -8,14 +8,15 @@ const ipv4 = new RegExp(`^(?:${OCTET}\\.){3}${OCTET}$`)
 const ipv6 = new RegExp(`^[0-9A-Fa-f:]{1,39}(?::(?:${OCTET}\\.){3}${OCTET})?$`)
 
 /**
- * Reads one address as a proxy may write it: `1.2.3.4`, `1.2.3.4:5678`, `2001:db8::1`, `[2001:db8::1]:443`. An IPv4
- * address inside IPv6 (`::ffff:1.2.3.4`) is that IPv4 address. Undefined for anything else, zone ids included.
+ * Parses one address as a proxy may write it: `1.2.3.4`, `1.2.3.4:5678`, `2001:db8::1`, `[2001:db8::1]:443`. An
+ * IPv4-mapped IPv6 address (`::ffff:1.2.3.4`) is that IPv4 address. Returns undefined for anything else, including zone
+ * ids.
  */
 export function parseAddress(text: string): Address | undefined {
   return parseBareAddress(text) ?? parseBareAddress(withoutPort(text.trim()))
 }
 
-/** The same for an address alone: no port, no brackets, no blanks. */
+/** Parses a bare address: no port, no brackets, no blanks. */
 export function parseBareAddress(text: string): Address | undefined {
   if (ipv4.test(text)) return new ipaddr.IPv4(text.split('.').map(Number))
   if (!ipv6.test(text) || !ipaddr.IPv6.isValid(text)) return undefined
@@ -23,7 +24,7 @@ export function parseBareAddress(text: string): Address | undefined {
   return address.isIPv4MappedAddress() ? address.toIPv4Address() : address
 }
 
-/** The one way to write the address that `parseAddress` reads from a text (RFC 5952 for IPv6), or null. */
+/** The canonical form of an address that `parseAddress` accepts (RFC 5952 for IPv6), else null. */
 export function canonicalAddress(text: string): string | null {
   const bare = ipv4.test(text) ? text : withoutPort(text.trim())
   if (ipv4.test(bare)) return bare
@@ -33,8 +34,8 @@ export function canonicalAddress(text: string): string | null {
 }
 
 /**
- * What stands for one client where its uses are limited: the address itself, or for IPv6 its network of 64 bits, in which
- * every client has addresses without number.
+ * What counts as one client for its limits: an IPv4 address, or the /64 network of an IPv6 address, since a client can
+ * use any address of its /64.
  */
 export function clientNetwork(canonical: string): string {
   const address = parseBareAddress(canonical)

@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js'
 import { type Address, parseAddress, parseBareAddress } from './ip-address.ts'
 
-/** Why a text is not a rule (an address, or a CIDR block whose host bits are 0), or undefined for a good one. */
+/** Why a text is no valid rule (an address, or a CIDR block whose host bits are 0); undefined for a valid rule. */
 export function faultOfRule(text: string): string | undefined {
   const rule = parseRule(text)
   if (rule === undefined) return 'must be an IPv4 or IPv6 address, or a CIDR block such as 192.0.2.0/24'
@@ -10,15 +10,15 @@ export function faultOfRule(text: string): string | undefined {
   return undefined
 }
 
-/** Whether the address lies inside at least one rule. An unreadable address lies inside none, and so does none at all. */
+/** Whether the address is inside at least one rule; false for an unreadable or missing address. */
 export function addressAllowed(rules: readonly string[], clientIp: string | null): boolean {
   const address = clientIp === null ? undefined : parseAddress(clientIp)
   if (address === undefined) return false
-  return parseRules(rules).some((rule) => holds(rule, address))
+  return parseRules(rules).some((rule) => contains(rule, address))
 }
 
 /**
- * Whether `rules` allow no address that `bounds` do not: each of them lies inside one of the bounds. As everywhere, an
+ * Whether `rules` allow no address that `bounds` forbid: every rule is inside one of the bounds. As everywhere, an
  * empty list allows every address.
  */
 export function rulesWithin(rules: readonly string[], bounds: readonly string[]): boolean {
@@ -26,7 +26,7 @@ export function rulesWithin(rules: readonly string[], bounds: readonly string[])
   if (rules.length === 0) return false
   const limits = parseRules(bounds)
   return parseRules(rules).every((rule) =>
-    limits.some((limit) => limit.bits <= rule.bits && holds(limit, rule.address)),
+    limits.some((limit) => limit.bits <= rule.bits && contains(limit, rule.address)),
   )
 }
 
@@ -35,16 +35,16 @@ interface Rule {
   readonly bits: number
 }
 
-function holds(rule: Rule, address: Address): boolean {
+function contains(rule: Rule, address: Address): boolean {
   return rule.address.kind() === address.kind() && address.match(rule.address, rule.bits)
 }
 
-// A list is asked again and again, and never changed.
+// Parsed once per list: a list is checked on every use and never changes.
 const parsedRules = new WeakMap<readonly string[], readonly Rule[]>()
 
 function parseRules(texts: readonly string[]): readonly Rule[] {
-  const known = parsedRules.get(texts)
-  if (known !== undefined) return known
+  const parsed = parsedRules.get(texts)
+  if (parsed !== undefined) return parsed
   const rules = texts.map(parseRule).filter((rule) => rule !== undefined)
   parsedRules.set(texts, rules)
   return rules

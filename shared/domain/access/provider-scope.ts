@@ -1,13 +1,13 @@
 declare const brand: unique symbol
 
-/** The right to touch the resources of one provider. Storage takes this, never a bare id, so an unscoped query does not compile. */
+/** The right to access one provider's resources. Stores take no bare id, so an unscoped query does not compile. */
 export interface OneProvider {
   readonly kind: 'one'
   readonly providerId: string
   readonly [brand]: true
 }
 
-/** The right to touch the resources of every provider: the admin key, a management key bound to `*`, our own look-ups. */
+/** The right to access every provider's resources: the admin key, a management key bound to `*`, internal lookups. */
 export interface EveryProvider {
   readonly kind: 'every'
   readonly [brand]: true
@@ -15,7 +15,7 @@ export interface EveryProvider {
 
 export type ProviderScope = OneProvider | EveryProvider
 
-/** Makes the scope of one provider. Call it only with an id that the caller has proved a right to. */
+/** Makes the scope of one provider. Call it only with an id that the caller is authorized for. */
 export function oneProvider(providerId: string): OneProvider {
   return { kind: 'one', providerId } as OneProvider
 }
@@ -23,12 +23,12 @@ export function oneProvider(providerId: string): OneProvider {
 /** The scope over all providers, management keys bound to `*` included. */
 export const everyProvider = { kind: 'every' } as EveryProvider
 
-/** Whether a resource of `providerId` lies inside the scope. */
+/** Whether a resource of `providerId` is inside the scope. */
 export function covers(scope: ProviderScope, providerId: string): boolean {
   return scope.kind === 'every' || scope.providerId === providerId
 }
 
-/** The part of `scope` that is about one provider, or undefined where the scope does not reach it. */
+/** Narrows `scope` to one provider; undefined when the scope does not cover it. */
 export function narrow(scope: ProviderScope, providerId: string): OneProvider | undefined {
   return covers(scope, providerId) ? oneProvider(providerId) : undefined
 }

@@ -11,9 +11,9 @@ export type ManagementScope =
   | 'providers:write'
 
 /**
- * Whether a granted scope allows a required one. `*` allows everything; a grant that ends in `:*` or `.*` allows
- * whatever begins with the part before its star and goes on; anywhere else a star is an ordinary character. A required
- * scope is never a pattern: requiring `orders:*` asks for that grant, or for a wider one.
+ * Whether a granted scope allows a required scope. `*` allows everything. A grant that ends in `:*` or `.*` allows
+ * every longer scope with the prefix before its star; anywhere else a star is an ordinary character. A required scope
+ * is never a pattern: `orders:*` as a requirement needs that very grant, or a wider one.
  */
 export function scopeAllows(granted: string, required: string): boolean {
   if (granted === required || granted === '*') return true
@@ -22,7 +22,7 @@ export function scopeAllows(granted: string, required: string): boolean {
   return required.length > stem.length && required.startsWith(stem)
 }
 
-/** Those of `required` that no scope in `granted` allows, in their order. */
+/** The required scopes that no granted scope allows, in their order. */
 export function missingScopes(granted: readonly string[], required: readonly string[]): string[] {
   return required.filter((scope) => !granted.some((grant) => scopeAllows(grant, scope)))
 }

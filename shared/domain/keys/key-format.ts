@@ -1,7 +1,7 @@
 import { crc32 } from '../crc32.ts'
 import type { Environment } from './key.ts'
 
-/** The part of a key that says where it belongs; `mgmt` marks a key for this API itself. */
+/** The prefix names the environment of a key; `mgmt` marks a key for this API itself. */
 export type KeyPrefix = Environment | 'mgmt'
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -12,7 +12,7 @@ const KEY_LENGTH = PREFIX_LENGTH + RANDOM_LENGTH + CHECKSUM_LENGTH
 const prefixes: ReadonlyMap<string, KeyPrefix> = new Map(
   (['test', 'live', 'mgmt'] as const).map((prefix) => [`permas_${prefix}_`, prefix]),
 )
-// The largest multiple of 62 that a byte can hold: bytes from here up would favour the first characters.
+// Rejection sampling: bytes from the largest multiple of 62 up would favour the first characters.
 const UNBIASED_BYTES = 248
 const NO_DIGIT = 255
 
@@ -32,8 +32,8 @@ export function generateSecret(prefix: KeyPrefix, randomBytes: (size: number) =>
 }
 
 /**
- * The prefix of a well-formed key, or undefined. A format check, not security: it spares garbage the digest and the
- * look-up, and lets scanners tell keys from noise (1 in 2^32 random strings of the right shape passes).
+ * Returns the prefix of a well-formed key, else undefined. A format check, not a security check: garbage costs no
+ * digest and no lookup, and scanners can tell keys from noise (1 in 2^32 random strings of the right shape passes).
  */
 export function readPrefix(secret: string): KeyPrefix | undefined {
   if (secret.length !== KEY_LENGTH) return undefined
@@ -47,7 +47,7 @@ export function keyHint(secret: string): string {
   return secret.slice(-CHECKSUM_LENGTH - 4, -CHECKSUM_LENGTH)
 }
 
-// By character code: what runs for every validation goes through no regular expression and no Map.
+// By character code: this runs on every validation, and a regular expression or a Map would be slower.
 const digits = new Uint8Array(128).fill(NO_DIGIT)
 for (let digit = 0; digit < ALPHABET.length; digit++) digits[ALPHABET.charCodeAt(digit)] = digit
 

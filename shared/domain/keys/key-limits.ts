@@ -2,23 +2,23 @@ import type { Limit, LimitState } from '../limits/limit.ts'
 import type { Key, RateLimit } from './key.ts'
 import type { Provider } from './provider.ts'
 
-/** The checks of a verdict that limits decide, in their order. */
+/** The checks of a verdict that the limits decide, in their order. */
 export const limitCheckNames = ['rate_limits', 'quota'] as const
 
-/** A limit that a use of a key has to keep. */
+/** A limit on the uses of a key. */
 export interface KeyLimit extends Limit {
   readonly level: 'key' | 'provider'
   readonly check: (typeof limitCheckNames)[number]
 }
 
-/** What is left of one limit of a key. */
+/** The state of one limit of a key. */
 export interface LimitStanding extends LimitState {
   readonly limit: KeyLimit
 }
 
 const none: readonly KeyLimit[] = []
 
-/** All that bounds the uses of a key, in the order in which it is asked: rate limits, then quotas, the key's own first. */
+/** The limits on the uses of a key, in the order of their checks: rate limits, then quotas, the key's own first. */
 export function limitsOf(key: Key, provider: Provider | undefined): readonly KeyLimit[] {
   if (!isLimited(key, provider)) return none
   return [
@@ -30,12 +30,12 @@ export function limitsOf(key: Key, provider: Provider | undefined): readonly Key
   ]
 }
 
-/** What a limit is called in HTTP headers: unlike its `name`, unique among all the limits of a use. */
+/** The name of a limit in HTTP headers. Unlike `name`, it is unique among all limits of a use. */
 export function policyName({ level, check, name }: KeyLimit): string {
   return `${level === 'provider' ? 'provider.' : ''}${check === 'quota' ? 'quota.' : ''}${name}`
 }
 
-/** Asked at every use, and most keys have no limit: makes nothing. */
+/** Fast path for every use: most keys have no limit. Allocates nothing. */
 function isLimited(key: Key, provider: Provider | undefined): boolean {
   return key.quota !== null || key.rateLimits.length > 0 || (provider !== undefined && isBound(provider))
 }
@@ -58,7 +58,7 @@ function rateLimit(level: Level, id: string, { name, limit, windowSeconds, strat
   }
 }
 
-/** None where nothing bounds. Under a subject of its own, since a rate limit may bear any name. */
+/** Empty without a quota. Quotas have their own subject, since a rate limit may have any name. */
 function quotaBy(level: Level, id: string, kind: 'day' | 'month', limit: number | null | undefined): KeyLimit[] {
   if (limit == null) return []
   return [

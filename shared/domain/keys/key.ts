@@ -22,7 +22,7 @@ export interface Revocation {
   readonly text: string | null
 }
 
-/** What a holder of the key may do, until when: the part of a key that a rotation carries over. */
+/** What the holder of a key may do, and until when: the part of a key that a rotation copies. */
 export interface KeyPolicy {
   readonly name: string
   readonly description: string | null
@@ -61,8 +61,8 @@ export interface Key extends KeyPolicy {
 }
 
 /**
- * The state of a key at one instant. A revoked key is never merely expired; a key is expired at the very instant of
- * `expiresAt`, and a rotated one at the very instant of `graceUntil`.
+ * The status of a key at one instant. Revoked takes precedence over expired. A key expires exactly at `expiresAt`, and
+ * a rotated key exactly at `graceUntil`.
  */
 export function keyStatus(key: Key, now: Date): KeyStatus {
   if (key.revocation !== null) return 'revoked'

@@ -1,6 +1,6 @@
 import type { RateLimit } from './key.ts'
 
-/** What bounds a provider as a whole; null means unbounded. */
+/** The quotas of a provider as a whole; null means unlimited. */
 export interface ProviderQuotas {
   readonly requestsPerDay: number | null
   readonly requestsPerMonth: number | null
@@ -8,12 +8,12 @@ export interface ProviderQuotas {
   readonly keysPerHour: number | null
 }
 
-/** The tenant that owns keys. A provider without a row is active and unbounded. */
+/** The tenant that owns keys. A provider without a row is active and unlimited. */
 export interface Provider {
   readonly providerId: string
   readonly name: string | null
   readonly status: 'active' | 'disabled'
-  /** Whether its known keys keep validating while the store is down. */
+  /** Whether cached keys of the provider validate while the store is down. */
   readonly failMode: 'open' | 'closed'
   readonly rateLimits: readonly RateLimit[]
   readonly quotas: ProviderQuotas

@@ -4,7 +4,7 @@ import { type Environment, endsAt, type Key } from './key.ts'
 import { type LimitStanding, limitCheckNames } from './key-limits.ts'
 import type { Provider } from './provider.ts'
 
-/** What happened to a use: a verdict code, VALID or the reason of the refusal. */
+/** The outcome of a use: VALID, or the reason of the refusal. */
 export type UsageOutcome =
   | 'VALID'
   | 'REVOKED'
@@ -40,19 +40,19 @@ export interface CheckResult {
 /** `RATE_80`, `QUOTA_80`: four fifths of a rate limit, or of a quota, are used. */
 export type Warning = 'EXPIRES_SOON' | 'NEVER_EXPIRES' | 'IN_GRACE' | 'RATE_80' | 'QUOTA_80'
 
-/** What the caller of validate asks of the key. */
+/** What the caller of validate requires of the key. */
 export interface Requirements {
   readonly environment: Environment | null
-  /** All of these are needed. */
+  /** The key must have all of these. */
   readonly scopes: readonly string[]
-  /** One of these is needed; empty asks for none. */
+  /** The key must have at least one of these; empty requires none. */
   readonly anyScopes: readonly string[]
   readonly clientIp: string | null
-  /** Run every check, also behind the first failure. */
+  /** Runs every check, even after the first failure. */
   readonly dryRun: boolean
 }
 
-/** What is known when a key is judged. `provider` is undefined for one without a row: active, unbounded. */
+/** The input of a verdict. `provider` is undefined for a provider without a row: active and unlimited. */
 export interface Evidence {
   readonly key: Key
   readonly provider: Provider | undefined
@@ -65,16 +65,16 @@ export interface Verdict {
   readonly checks: readonly CheckResult[]
   readonly warnings: readonly Warning[]
   readonly missingScopes: readonly string[]
-  /** What is left of each limit; empty where there is none, or where none was asked since an earlier check failed. */
+  /** The state of each limit; empty without limits, or when an earlier check failed. */
   readonly limits: readonly LimitStanding[]
-  /** The limit that refused the use, and after how long trying again makes sense. */
+  /** The limit that refused the use, and the time after which a retry makes sense. */
   readonly exceeded: (LimitStanding & { readonly retryAfterMs: number }) | null
 }
 
 interface Rule {
   readonly check: CheckName
   readonly code: UsageOutcome
-  /** Why the key fails, or undefined where it passes. */
+  /** Why the key fails; undefined when it passes. */
   readonly fault: (evidence: Evidence) => string | undefined
 }
 
@@ -103,15 +103,15 @@ const rules: readonly Rule[] = [
   { check: 'scopes', code: 'INSUFFICIENT_SCOPE', fault: faultOfScopes },
 ]
 
-// The answer of nearly every validation: made once, not once per call.
+// The result of nearly every validation: allocated once, not per call.
 const passed = [...rules.map(({ check }) => check), ...limitCheckNames].map(
   (check): CheckResult => ({ check, result: 'passed', detail: null }),
 )
 const noLimits = { limits: [], exceeded: null }
 
 /**
- * Judges a known key by everything but its limits, which stand as passed until they are asked. The first check that fails
- * gives the code; the order is the contract's.
+ * Judges a key by every check except its limits, which count as passed until `applyLimits`. The first failed check
+ * gives the code; the order of the checks is part of the API contract.
  */
 export function judge(evidence: Evidence): Verdict {
   const firstFailure = rules.findIndex((rule) => rule.fault(evidence) !== undefined)
@@ -132,8 +132,8 @@ export function judge(evidence: Evidence): Verdict {
   }
 }
 
-function resultOf({ check, fault }: Rule, evidence: Evidence, behindFailure: boolean): CheckResult {
-  if (behindFailure && !evidence.requirements.dryRun) return { check, result: 'skipped', detail: null }
+function resultOf({ check, fault }: Rule, evidence: Evidence, afterFailure: boolean): CheckResult {
+  if (afterFailure && !evidence.requirements.dryRun) return { check, result: 'skipped', detail: null }
   const detail = fault(evidence)
   return detail === undefined ? { check, result: 'passed', detail: null } : { check, result: 'failed', detail }
 }
@@ -159,8 +159,8 @@ function faultOfScopes(evidence: Evidence): string | undefined {
 
 function lackingScopes({ key, requirements: { scopes, anyScopes } }: Evidence): readonly string[] {
   const missing = missingScopes(key.scopes, scopes)
-  const anyHeld = anyScopes.length === 0 || anyScopes.some((any) => key.scopes.some((grant) => scopeAllows(grant, any)))
-  return anyHeld ? missing : [...missing, ...anyScopes.filter((any) => !missing.includes(any))]
+  const hasAny = anyScopes.length === 0 || anyScopes.some((any) => key.scopes.some((grant) => scopeAllows(grant, any)))
+  return hasAny ? missing : [...missing, ...anyScopes.filter((any) => !missing.includes(any))]
 }
 
 const neverExpires: readonly Warning[] = ['NEVER_EXPIRES']

@@ -43,7 +43,7 @@ describe('an address', () => {
     }
   })
 
-  test('is the same address in every way to write it', () => {
+  test('is the same address in every notation', () => {
     fc.assert(
       fc.property(fc.ipV6(), fc.ipV4(), (six, four) => {
         const spelled = six.toUpperCase()

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { parseAddress } from '../../../../shared/domain/access/ip-address.ts'
 import { addressAllowed, faultOfRule, rulesWithin } from '../../../../shared/domain/access/ip-rule.ts'
 
-/** A CIDR block as bits, without any library: the model that the rules are held against. */
+/** A CIDR block as bits, without any library: the model that the rules are compared with. */
 interface Block {
   readonly width: 32 | 128
   readonly network: bigint
@@ -14,7 +14,7 @@ const block = (width: 32 | 128): fc.Arbitrary<Block> =>
   fc
     .record({ address: fc.bigInt(0n, 2n ** BigInt(width) - 1n), bits: fc.integer({ min: 1, max: width }) })
     .map(({ address, bits }) => ({ width, bits, network: address - (address % sizeOf(width, bits)) }))
-    // An IPv4 address inside IPv6 is an IPv4 address: that has tests of its own.
+    // An IPv4-mapped IPv6 address is an IPv4 address, which other tests cover.
     .filter(({ width, bits, network }) => {
       const edges = [network - 1n, network, network + sizeOf(width, bits) - 1n, network + sizeOf(width, bits)]
       return width === 32 || edges.every((edge) => edge >> 32n !== 0xffffn)
@@ -83,7 +83,7 @@ describe('an address rule', () => {
     }
   })
 
-  test('with anything but zeros behind its prefix is refused', () => {
+  test('with host bits other than 0 is refused', () => {
     fc.assert(
       fc.property(anyBlock, fc.bigInt(1n, 2n ** 128n), (rule, noise) => {
         const hostBits = noise % sizeOf(rule.width, rule.bits)
@@ -114,7 +114,7 @@ describe('an address rule', () => {
 describe('rules within other rules', () => {
   const rulesOf = (blocks: readonly Block[]) => blocks.map(ruleText)
 
-  test('allow no address that the others do not', () => {
+  test('allow no address that the others forbid', () => {
     // Blocks near each other, so that many lie inside one another.
     const near = fc
       .record({ address: fc.nat({ max: 255 }), bits: fc.integer({ min: 20, max: 32 }) })
@@ -151,7 +151,7 @@ describe('rules within other rules', () => {
 })
 
 describe('an address', () => {
-  test('that is missing or unreadable lies inside no rule, and a rule that is none holds no address', () => {
+  test('that is missing or unreadable is inside no rule, and an invalid rule contains no address', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         if (parseAddress(text) === undefined) expect(addressAllowed(['0.0.0.0/1', '::/1'], text)).toBe(false)

@@ -15,7 +15,7 @@ describe('a granted scope', () => {
     fc.assert(fc.property(anyScope, (scope) => scopeAllows('*', scope)))
   })
 
-  test('allows what begins with the part before a last :* or .* and goes on, and nothing shorter', () => {
+  test('allows every longer scope with the prefix before a final :* or .*, and nothing shorter', () => {
     fc.assert(
       fc.property(anyScope, fc.constantFrom(':', '.'), anyScope, (stem, separator, rest) => {
         expect(scopeAllows(`${stem}${separator}*`, `${stem}${separator}${rest}`)).toBe(true)
@@ -25,7 +25,7 @@ describe('a granted scope', () => {
     )
   })
 
-  test('allows nothing but itself where its star is anywhere else than behind a last : or .', () => {
+  test('allows only itself when its star is anywhere but after a final : or .', () => {
     const patternless = anyScope.filter((scope) => scope !== '*' && !/[:.]\*$/.test(scope))
     fc.assert(
       fc.property(patternless, anyScope, (granted, required) => {
@@ -37,7 +37,7 @@ describe('a granted scope', () => {
     expect(scopeAllows('orders:*:read', 'orders:eu:read')).toBe(false)
   })
 
-  test('that allows a scope allows whatever that scope allows', () => {
+  test('that allows a scope allows everything that scope allows', () => {
     const chain = fc.tuple(anyScope, anyScope, anyScope).map(([a, b, c]) => [`${a}:*`, `${a}:${b}:*`, `${a}:${b}:${c}`])
     fc.assert(
       fc.property(fc.oneof(chain, fc.array(anyScope, { minLength: 3, maxLength: 3 })), ([wide, middle, narrow]) => {
@@ -53,14 +53,14 @@ describe('a granted scope', () => {
     expect(scopeAllows('orders:*', 'orders:*')).toBe(true)
   })
 
-  test('tells capitals apart', () => {
+  test('is case-sensitive', () => {
     expect(scopeAllows('orders:read', 'Orders:read')).toBe(false)
     expect(scopeAllows('orders:*', 'ORDERS:read')).toBe(false)
   })
 })
 
 describe('missing scopes', () => {
-  test('are those that no grant allows, in the order in which they were asked for', () => {
+  test('are the required scopes that no grant allows, in their order', () => {
     fc.assert(
       fc.property(anyScopes, anyScopes, (granted, required) => {
         const missing = missingScopes(granted, required)
@@ -69,7 +69,7 @@ describe('missing scopes', () => {
     )
   })
 
-  test('never become more by one more grant', () => {
+  test('never increase with another grant', () => {
     fc.assert(
       fc.property(anyScopes, anyScopes, anyScope, (granted, required, more) => {
         const before = missingScopes(granted, required)

@@ -20,7 +20,7 @@ test('a key is permas_<environment>_ and 44 base62 characters', () => {
   }
 })
 
-test('its last 6 characters are the CRC-32 of all that stands before, in base62', () => {
+test('its last 6 characters are the CRC-32 of all characters before, in base62', () => {
   for (const key of keys.slice(0, 1000)) {
     const value = [...key.slice(-6)].reduce((sum, digit) => sum * 62 + alphabet.indexOf(digit), 0)
     expect(value).toBe(crc32(key.slice(0, -6)))
@@ -44,17 +44,17 @@ test('every character of the random part is as likely as any other, at each posi
   }
 })
 
-test('a source that yields only bytes beyond the last multiple of 62 is asked again, and nothing of them is used', () => {
+test('bytes from the last multiple of 62 up are discarded, and more bytes are drawn', () => {
   const draws = [new Uint8Array(48).fill(255), new Uint8Array(48).fill(248), new Uint8Array(48).fill(247)]
   const secret = generateSecret('test', () => draws.shift() ?? new Uint8Array(48))
   expect(secret.slice(randomStart, randomStart + randomLength)).toBe('z'.repeat(randomLength))
 })
 
-test('a key says where it belongs', () => {
+test('a key names its environment', () => {
   for (const prefix of prefixes) expect(readPrefix(generateSecret(prefix, randomBytes))).toBe(prefix)
 })
 
-test('no change of a single character is let through: any position, any other character', () => {
+test('no change of a single character is accepted: any position, any other character', () => {
   fc.assert(
     fc.property(anySecret, fc.string({ unit: 'grapheme', minLength: 1, maxLength: 1 }), (secret, odd) => {
       const characters = `${alphabet}_- \n\u0000\u0130\uff21${odd}`
@@ -84,7 +84,7 @@ test('the environment of a key cannot be swapped', () => {
   )
 })
 
-test('what is cut, padded, doubled or turned around is no key', () => {
+test('a key that is cut, padded, doubled or rearranged is refused', () => {
   fc.assert(
     fc.property(anySecret, fc.nat({ max: 55 }), (secret, cut) => {
       for (const text of [secret.slice(0, cut), ` ${secret}`, `${secret}\n`, `${secret}0`, secret + secret, '']) {

@@ -16,7 +16,7 @@ function providerWith(change: Partial<Provider>): Provider {
 }
 
 describe('the limits of a use', () => {
-  test('are none, and always the same none, for a key without limits and a provider that only bounds its keys', () => {
+  test('are none, without an allocation, for a key without limits and a provider with quotas on new keys only', () => {
     const key = sampleKey({ providerId: 'acme' })
     expect(limitsOf(key, undefined)).toEqual([])
     expect(limitsOf(key, providerWith({}))).toBe(limitsOf(key, undefined))
@@ -41,7 +41,7 @@ describe('the limits of a use', () => {
     ])
   })
 
-  test('are each counted and shown under a name of their own, whatever the rate limits are called', () => {
+  test('are each counted and shown under a unique name, whatever the rate limits are called', () => {
     const names = ['requests_per_day', 'requests_per_month', 'quota', 'provider']
     const key = sampleKey({ providerId: 'acme', rateLimits: names.map(rate), quota: { limit: 1, period: 'day' } })
     const full = { ...quotas, requestsPerDay: 1, requestsPerMonth: 1 }
@@ -52,7 +52,7 @@ describe('the limits of a use', () => {
     for (const limit of limits) expect(policyName(limit)).toMatch(/^[a-z0-9._-]+$/)
   })
 
-  test('fit into a row’s key for the longest names there are', () => {
+  test('fit into a row key even with the longest names', () => {
     const id = 'p'.repeat(63)
     const provider = providerWith({ providerId: id, rateLimits: [rate('l'.repeat(63))] })
     for (const { subject, name } of limitsOf(sampleKey({ providerId: id }), provider)) {

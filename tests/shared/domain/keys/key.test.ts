@@ -23,21 +23,21 @@ describe('the status of a key', () => {
     },
   )
 
-  test('is active when nothing is the matter', () => {
+  test('is active without a fault', () => {
     expect(keyStatus(sampleKey(), now)).toBe('active')
   })
 
-  test('is expired at the very instant of the expiry, and not a millisecond earlier', () => {
+  test('is expired exactly at the expiry, and not a millisecond earlier', () => {
     expect(keyStatus(sampleKey({ expiresAt: now }), now)).toBe('expired')
     expect(keyStatus(sampleKey({ expiresAt: after }), now)).toBe('active')
   })
 
-  test('is expired at the very instant at which the grace ends, and in_grace until then', () => {
+  test('is expired exactly at the end of the grace, and in_grace until then', () => {
     expect(keyStatus(sampleKey({ graceUntil: now }), now)).toBe('expired')
     expect(keyStatus(sampleKey({ graceUntil: after }), now)).toBe('in_grace')
   })
 
-  test('is active from the very instant of not_before', () => {
+  test('is active from exactly not_before on', () => {
     expect(keyStatus(sampleKey({ notBefore: now }), now)).toBe('active')
     expect(keyStatus(sampleKey({ notBefore: after }), now)).toBe('not_yet_valid')
   })

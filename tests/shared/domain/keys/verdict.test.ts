@@ -42,7 +42,7 @@ const asking = (change: Partial<Evidence['requirements']>) => (evidence: Evidenc
   requirements: { ...evidence.requirements, ...change },
 })
 
-/** In the order of the contract: what spoils each check, and nothing else. */
+/** In the order of the API contract: what fails each check, and nothing else. */
 const faults = [
   ['revocation', 'REVOKED', withKey({ revocation: { at: now, by: 'admin', reason: 'policy', text: null } })],
   ['expiry', 'EXPIRED', withKey({ expiresAt: now })],
@@ -81,7 +81,7 @@ describe('a verdict', () => {
     fc.assert(fc.property(anyFaults, (spoilers) => judge(spoil(spoilers)).code === spoilers[0]?.[1]))
   })
 
-  test('skips every check behind the first failure', () => {
+  test('skips every check after the first failure', () => {
     fc.assert(
       fc.property(anyFaults, (spoilers) => {
         const first = faults.findIndex(([check]) => check === spoilers[0]?.[0])
@@ -112,12 +112,12 @@ describe('a verdict', () => {
 describe('scopes', () => {
   const missing = (change: Partial<Evidence['requirements']>) => judge(asking(change)(sound)).missingScopes
 
-  test('that are missing are named, all of them, and only where they are the reason', () => {
+  test('that are missing are all named, and only when they are the reason', () => {
     expect(missing({ scopes: ['a', 'orders:read', 'b'] })).toEqual(['a', 'b'])
     expect(missing({ scopes: ['a'], environment: 'test' })).toEqual([])
   })
 
-  test('of any_scopes one is enough, and all are named when none is held', () => {
+  test('of any_scopes one is enough, and all are named when none is granted', () => {
     expect(missing({ scopes: [], anyScopes: ['x', 'orders:read'] })).toEqual([])
     expect(missing({ scopes: ['x'], anyScopes: ['x', 'y'] })).toEqual(['x', 'y'])
   })
@@ -127,7 +127,7 @@ describe('a client address', () => {
   const codeOf = (clientIp: string | null, ipRestrictions: readonly string[]) =>
     judge(asking({ clientIp })(withKey({ ipRestrictions })(sound))).code
 
-  test('is not asked for by a key without address rules', () => {
+  test('is not required by a key without address rules', () => {
     expect(codeOf(null, [])).toBe('VALID')
     expect(codeOf('nonsense', [])).toBe('VALID')
   })
@@ -151,7 +151,7 @@ describe('warnings', () => {
     expect(warningsOf(change)).toEqual(expected)
   })
 
-  test('are not given about a refused key', () => {
+  test('are not given for a refused key', () => {
     expect(warningsOf({ enabled: false, expiresAt: at(1) })).toEqual([])
   })
 })
