@@ -1,20 +1,20 @@
 import { createHmac, hash, randomBytes } from 'node:crypto'
 
-/** A digest as it is stored beside the version of the pepper that made it. */
+/** A digest, and the version of the pepper that made it. */
 export interface KeyDigest {
   readonly digest: string
   readonly pepperVersion: string
 }
 
-/** The keyed hashes of this service. Peppers are given newest first. */
+/** The keyed hashes of this service. Peppers are ordered newest first. */
 export interface KeyDigests {
-  /** Under the newest pepper: for a key that is being made. */
+  /** The digest of a new key, under the newest pepper. */
   make(secret: string): KeyDigest
-  /** Under every pepper, newest first: for a key that is looked up. Computed one by one, as the caller asks for more. */
+  /** The digests of a presented key under every pepper, newest first. Computed lazily. */
   candidates(secret: string): Iterable<KeyDigest>
-  /** A hash that is good within this process only, three times as fast: for the index of an in-memory cache. */
+  /** The index of an in-memory cache: a hash that is valid in this process only, and three times as fast. */
   cacheIndex(secret: string): string
-  /** 16 hex digits that stand for a client address in a counter row: 2^64 values, useless without the pepper. */
+  /** The keyed hash of a client address for a counter row: 16 hex digits, 2^64 values, useless without the pepper. */
   ofAddress(address: string): string
   /** A key for another purpose, derived from the newest pepper. */
   derive(purpose: string): Buffer
@@ -33,7 +33,7 @@ export function keyDigests(peppers: readonly Pepper[]): KeyDigests {
   const derive = (purpose: string) => createHmac('sha256', newest.bytes).update(`auth-api/${purpose}`).digest()
   const newestHmac = hmacSha256(newest.bytes)
   const addressHmac = hmacSha256(derive('client-address'))
-  // With a key's 56 characters it stays within two blocks of SHA-256.
+  // 32 characters: together with a key's 56 they fit into two blocks of SHA-256.
   const processSecret = randomBytes(24).toString('base64')
   return {
     make: (secret) => ({ pepperVersion: newest.version, digest: newestHmac(secret) }),
@@ -49,8 +49,8 @@ export function keyDigests(peppers: readonly Pepper[]): KeyDigests {
 const BLOCK_BYTES = 64
 
 /**
- * HMAC-SHA-256 as two one-shot hashes over precomputed pads: less than half the time of `createHmac`, whose objects cost
- * more than the hashing. Hex.
+ * HMAC-SHA-256 in hex, as two one-shot hashes over precomputed pads. Takes less than half the time of `createHmac`,
+ * whose objects cost more than the hashing.
  */
 function hmacSha256(key: Uint8Array): (text: string) => string {
   const padded = new Uint8Array(BLOCK_BYTES)

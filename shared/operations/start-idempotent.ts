@@ -13,73 +13,73 @@ export interface IdempotentCall {
   readonly callerId: string
   /** The Idempotency-Key as the caller sent it. */
   readonly key: string
-  /** All that makes the request what it is: method, path, query, body. */
+  /** What identifies the request: method, path, query, body. */
   readonly request: string
 }
 
-const LIFETIME_MS = 24 * 60 * 60 * 1000
-/** After this long without an answer the first try is taken for dead: no request lives that long. */
-const ABANDONED_MS = 60_000
+const TTL_MS = 24 * 60 * 60 * 1000
+/** After this time without an answer a retry takes over: no request runs that long. */
+const TAKEOVER_MS = 60_000
 
 interface Replayed {
   readonly kind: 'replayed'
   readonly answer: StoredAnswer
 }
 
-/** `replayed` is the answer of an earlier try; `mine` says to go on, and what to call at the end. */
+/** `replayed`: the answer of an earlier try. `mine`: this try owns the call and ends it with one of the functions. */
 export type IdempotentStart =
   | Replayed
   | {
       readonly kind: 'mine'
-      /** The id for whatever is made: the same on every try, so that a second try makes no second thing. */
+      /** The id of the resource to create. The same on every try, so that a retry creates no second resource. */
       readonly seed: string
       readonly finish: (answer: StoredAnswer) => Promise<void>
-      /** The try was refused and left nothing behind: the Idempotency-Key is free again. */
+      /** The try was refused without side effects: frees the Idempotency-Key. */
       readonly release: () => Promise<void>
-      /** The try broke, and nobody knows how far it came: the next one takes over, with the same seed. */
+      /** The outcome of the try is unknown: the next try takes over at once, with the same seed. */
       readonly abandon: () => Promise<void>
     }
 
 /**
- * Begins one try of a call that must happen once. Throws `idempotency_key_reused` when the caller used the key for
- * another request in the last 24 h, and `idempotency_in_progress` while another try is under way.
+ * Begins one try of an idempotent call. Throws `idempotency_key_reused` when the caller used the key for another
+ * request in the last 24 h, and `idempotency_in_progress` while another try is in flight.
  */
 export async function startIdempotent(needs: IdempotencyNeeds, call: IdempotentCall): Promise<IdempotentStart> {
   const { idempotency, clock, random } = needs
   const now = clock.now()
-  const fresh: IdempotencyRecord = {
+  const record: IdempotencyRecord = {
     callerId: call.callerId,
     keyDigest: sha256(call.key),
     requestDigest: sha256(call.request),
     seed: random.id(),
     startedAt: now,
-    expiresAt: new Date(now.getTime() + LIFETIME_MS),
+    expiresAt: new Date(now.getTime() + TTL_MS),
     answer: null,
   }
-  if ((await idempotency.insert(fresh)) === 'inserted') return mine(needs, fresh)
-  const found = await idempotency.find(fresh.callerId, fresh.keyDigest)
+  if ((await idempotency.insert(record)) === 'inserted') return ownedStart(needs, record)
+  const found = await idempotency.find(record.callerId, record.keyDigest)
   if (found === undefined) throw inProgress()
-  const claimed = claim(found.value, fresh, now)
+  const claimed = claim(found.value, record, now)
   if ('kind' in claimed) return claimed
   if ((await idempotency.replace(claimed, found.version)) === 'stale') throw inProgress()
-  return mine(needs, claimed)
+  return ownedStart(needs, claimed)
 }
 
-/** What an earlier record means for this try: its answer, or the record with which this try takes over. */
-function claim(earlier: IdempotencyRecord, fresh: IdempotencyRecord, now: Date): Replayed | IdempotencyRecord {
-  if (earlier.expiresAt <= now) return fresh
-  if (earlier.requestDigest !== fresh.requestDigest) {
+/** Returns the answer of the earlier try, or the record with which this try takes over. */
+function claim(earlier: IdempotencyRecord, record: IdempotencyRecord, now: Date): Replayed | IdempotencyRecord {
+  if (earlier.expiresAt <= now) return record
+  if (earlier.requestDigest !== record.requestDigest) {
     throw new AppError('idempotency_key_reused', 'This Idempotency-Key was used for another request. Choose a new one.')
   }
   if (earlier.answer !== null) return { kind: 'replayed', answer: earlier.answer }
-  if (now.getTime() - earlier.startedAt.getTime() < ABANDONED_MS) throw inProgress()
-  return { ...fresh, seed: earlier.seed }
+  if (now.getTime() - earlier.startedAt.getTime() < TAKEOVER_MS) throw inProgress()
+  return { ...record, seed: earlier.seed }
 }
 
-function mine({ idempotency }: IdempotencyNeeds, record: IdempotencyRecord): IdempotentStart {
+function ownedStart({ idempotency }: IdempotencyNeeds, record: IdempotencyRecord): IdempotentStart {
   async function save(change: Partial<IdempotencyRecord>) {
     const current = await idempotency.find(record.callerId, record.keyDigest)
-    // A try that was taken over has nothing to say any more: the answer is the other one's to give.
+    // Another try took over: only that try may write the answer.
     if (current?.value.startedAt.getTime() !== record.startedAt.getTime()) return
     await idempotency.replace({ ...record, ...change }, current.version)
   }

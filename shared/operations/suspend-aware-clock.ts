@@ -1,29 +1,28 @@
 import type { Clock } from '../ports/runtime.ts'
 
-/** A wall clock is read in whole milliseconds and nudged by its servers: less than this is no suspension. */
-const JUMP_MS = 250
-/** While the process runs on, the wall clock is read this often at most: it costs as much as the other one. */
-const LOOK_MS = 1
+/** A smaller jump is no suspension: a wall clock has a resolution of 1 ms and is adjusted by NTP. */
+const SUSPENSION_MS_MIN = 250
+/** The wall clock is read at most this often: a read costs as much as one of the monotonic clock. */
+const WALL_CLOCK_INTERVAL_MS = 1
 
 /**
- * Milliseconds since some fixed moment, never going back and never slower than either clock: a suspended machine stops the
- * monotonic one, a wall clock can be set back. An age by this time is at worst too large. A suspension is seen within a
- * millisecond of running on.
+ * Monotonic milliseconds, never slower than either clock: a suspended machine stops the monotonic clock, and a wall
+ * clock can be set back. An age by this clock is at worst too large. Detects a suspension within 1 ms of running time.
  */
 export function suspendAwareClock(clock: Clock): () => number {
-  let lead = clock.now().getTime() - clock.monotonicMs()
-  let jumpedMs = 0
-  let lookedAtMs = -Infinity
+  let offsetMs = clock.now().getTime() - clock.monotonicMs()
+  let suspendedMs = 0
+  let readAtMs = -Infinity
   return () => {
     const monotonicMs = clock.monotonicMs()
-    if (monotonicMs - lookedAtMs < LOOK_MS) return monotonicMs + jumpedMs
-    lookedAtMs = monotonicMs
-    const ahead = clock.now().getTime() - monotonicMs
-    if (ahead < lead) lead = ahead
-    if (ahead - lead > JUMP_MS) {
-      jumpedMs += ahead - lead
-      lead = ahead
+    if (monotonicMs - readAtMs < WALL_CLOCK_INTERVAL_MS) return monotonicMs + suspendedMs
+    readAtMs = monotonicMs
+    const currentOffsetMs = clock.now().getTime() - monotonicMs
+    if (currentOffsetMs < offsetMs) offsetMs = currentOffsetMs
+    if (currentOffsetMs - offsetMs > SUSPENSION_MS_MIN) {
+      suspendedMs += currentOffsetMs - offsetMs
+      offsetMs = currentOffsetMs
     }
-    return monotonicMs + jumpedMs
+    return monotonicMs + suspendedMs
   }
 }

@@ -14,7 +14,7 @@ interface ReadinessNeeds {
   readonly keyLookup: Pick<KeyLookup, 'status'>
   readonly limiter: Pick<Limiter, 'clockSkewSeconds'>
   readonly localSpool: Pick<LocalSpool, 'state'>
-  /** Whether the settings ask for files on the local disk. */
+  /** Whether the settings enable files on the local disk. */
   readonly keepsLocalFiles: boolean
   readonly clock: Pick<Clock, 'monotonicMs'>
   readonly scheduler: Scheduler
@@ -22,40 +22,40 @@ interface ReadinessNeeds {
 
 interface DependencyState {
   readonly name: 'tables' | 'queue'
-  /** null while it answers; else the error, which is for the log. */
+  /** null when the dependency answers; else the error, for the log only. */
   readonly failure: unknown
 }
 
-/** How this instance is: what it depends on, and what it holds against the time when that fails. */
+/** The state of this instance: its dependencies, and what it has on hand for an outage. */
 export interface Readiness {
-  /** The names of what is wrong; none where the instance is ready. */
+  /** The names of the faults; empty when the instance is ready. */
   readonly wrong: readonly string[]
   readonly dependencies: readonly DependencyState[]
   readonly breakers: readonly { readonly name: string; readonly state: BreakerState }[]
-  /** undefined where there is no file on the local disk. */
+  /** undefined without a file on the local disk. */
   readonly spool: SpoolState | undefined
   readonly known: ReturnType<KeyLookup['status']>
-  /** How far this instance's clock is ahead of the store's; undefined while that is not known. */
+  /** How far this instance's clock is ahead of the store's; undefined while unknown. */
   readonly clockSkewSeconds: number | undefined
 }
 
 /** Never throws. */
 export type ReadinessCheck = () => Promise<Readiness>
 
-const ANSWER_MS_MAX = 2500
-const REUSED_MS = 1000
+const PROBE_TIMEOUT_MS = 2500
+const RESULT_TTL_MS = 1000
 const SPOOL_BYTES_FULL = 90 * 1024 * 1024
 const SKEW_SECONDS_MAX = 5
 
 /**
- * Asks each dependency one cheap question, side by side; one that takes longer than 2.5 s is as good as down. Anyone may
- * ask for the readiness, so whoever asks within a second of another gets the same answer.
+ * Probes the dependencies concurrently, each with one cheap request; a dependency that takes longer than 2.5 s counts
+ * as down. The endpoint is public, so calls within one second share a result.
  */
 export function readinessCheck(needs: ReadinessNeeds): ReadinessCheck {
   let last: { readonly begunAtMs: number; readonly result: Promise<Readiness> } | undefined
   return () => {
     const begunAtMs = needs.clock.monotonicMs()
-    if (last === undefined || begunAtMs - last.begunAtMs >= REUSED_MS) last = { begunAtMs, result: check(needs) }
+    if (last === undefined || begunAtMs - last.begunAtMs >= RESULT_TTL_MS) last = { begunAtMs, result: check(needs) }
     return last.result
   }
 }
@@ -63,8 +63,8 @@ export function readinessCheck(needs: ReadinessNeeds): ReadinessCheck {
 async function check(needs: ReadinessNeeds): Promise<Readiness> {
   const { providers, queue, guards, keyLookup, limiter, localSpool, scheduler } = needs
   const dependencies = await Promise.all([
-    ask('tables', () => providers.find(oneProvider('readiness')), scheduler),
-    ask('queue', () => queue.depth(), scheduler),
+    probe('tables', () => providers.find(oneProvider('readiness')), scheduler),
+    probe('queue', () => queue.depth(), scheduler),
   ])
   const found = {
     dependencies,
@@ -87,15 +87,15 @@ function faultsOf(found: Omit<Readiness, 'wrong'>, keepsLocalFiles: boolean): re
   ]
 }
 
-async function ask(
+async function probe(
   name: DependencyState['name'],
-  question: () => Promise<unknown>,
+  request: () => Promise<unknown>,
   scheduler: Scheduler,
 ): Promise<DependencyState> {
-  const { promise: tooLate, reject } = Promise.withResolvers<never>()
-  const cancel = scheduler.after(ANSWER_MS_MAX, () => reject(new Error(`no answer within ${ANSWER_MS_MAX} ms`)))
+  const { promise: timeout, reject } = Promise.withResolvers<never>()
+  const cancel = scheduler.after(PROBE_TIMEOUT_MS, () => reject(new Error(`no answer within ${PROBE_TIMEOUT_MS} ms`)))
   try {
-    await Promise.race([question(), tooLate])
+    await Promise.race([request(), timeout])
     return { name, failure: null }
   } catch (failure) {
     return { name, failure }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../ports/runtime.ts'
 import type { Sweeper } from '../../ports/store.ts'
 
-/** What one sweeper did. `complete` is false when time ran out before it had seen everything. */
+/** What one sweeper did. `complete` is false when it ran out of time before the last row. */
 export interface SweepReport {
   readonly name: string
   readonly looked: number
@@ -14,7 +14,7 @@ interface SweepNeeds {
   readonly clock: Clock
 }
 
-/** Runs every sweeper, begins no step after `secondsEach`, and leaves what is left then to the next run. */
+/** Runs every sweeper. Begins no step of a sweeper after `secondsEach`: the next run sweeps the rest. */
 export async function sweepStorage({ sweepers, clock }: SweepNeeds, secondsEach: number): Promise<SweepReport[]> {
   const reports: SweepReport[] = []
   for (const [name, sweeper] of Object.entries(sweepers)) {

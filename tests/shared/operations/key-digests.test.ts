@@ -46,7 +46,7 @@ test('without a pepper nothing is hashed', () => {
   expect(() => keyDigests([])).toThrow(RangeError)
 })
 
-test('an index of the cache says nothing outside its process, and tells secrets apart', () => {
+test('a cache index is useless outside its process, and differs between secrets', () => {
   const make = () => keyDigests([{ version: 'p1', bytes: new Uint8Array(32) }])
   const here = make()
   expect(here.cacheIndex('a')).toBe(here.cacheIndex('a'))

@@ -13,7 +13,7 @@ async function startMine(services: FakeServices, change: Partial<IdempotentCall>
 }
 
 describe('a finished call', () => {
-  test('is answered with its first answer for 24 h, and begins anew after that', async () => {
+  test('replays its first answer for 24 h, and starts again after that', async () => {
     const services = fakeServices()
     const first = await startMine(services)
     await first.finish(answer)
@@ -23,7 +23,7 @@ describe('a finished call', () => {
     expect((await startMine(services)).seed).not.toBe(first.seed)
   })
 
-  test('is not repeated for another request under the same key: that is refused', async () => {
+  test('refuses another request under the same key', async () => {
     const services = fakeServices()
     await (await startMine(services)).finish(answer)
     const other = startIdempotent(services, { ...call, request: 'POST /auth/keys/generate {"a":1}' })
@@ -31,7 +31,7 @@ describe('a finished call', () => {
     expect(await startIdempotent(services, call)).toMatchObject({ kind: 'replayed' })
   })
 
-  test('is nothing to another caller, nor to another key of the same caller', async () => {
+  test('does not affect another caller, nor another key of the same caller', async () => {
     const services = fakeServices()
     const first = await startMine(services)
     await first.finish(answer)
@@ -43,8 +43,8 @@ describe('a finished call', () => {
   })
 })
 
-describe('a call that is under way', () => {
-  test('is not begun a second time within its first minute: the second is told to try again', async () => {
+describe('a call in progress', () => {
+  test('is not started again within its first minute: the second try is told to retry', async () => {
     const services = fakeServices()
     await startMine(services)
     await services.time.advance(59_999)
@@ -54,14 +54,14 @@ describe('a call that is under way', () => {
     })
   })
 
-  test('that goes silent for a minute is taken over with the same seed', async () => {
+  test('without an answer for a minute is taken over with the same seed', async () => {
     const services = fakeServices()
     const first = await startMine(services)
     await services.time.advance(60_000)
     expect((await startMine(services)).seed).toBe(first.seed)
   })
 
-  test('is taken over by one of many', async () => {
+  test('is taken over by one of many concurrent tries', async () => {
     const services = fakeServices()
     await startMine(services)
     await services.time.advance(60_000)
@@ -69,7 +69,7 @@ describe('a call that is under way', () => {
     expect(starts.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   })
 
-  test('is begun by one of many', async () => {
+  test('is started by one of many concurrent tries', async () => {
     const services = fakeServices()
     const starts = await Promise.allSettled(Array.from({ length: 5 }, () => startIdempotent(services, call)))
     expect(starts.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
@@ -77,14 +77,14 @@ describe('a call that is under way', () => {
 })
 
 describe('a call that failed', () => {
-  test('frees its key when it left nothing behind: another request may use it', async () => {
+  test('without side effects frees its key: another request may use it', async () => {
     const services = fakeServices()
     const first = await startMine(services)
     await first.release()
     expect((await startMine(services, { request: 'something else' })).seed).not.toBe(first.seed)
   })
 
-  test('is taken over at once, with the same seed, when nobody knows how far it came', async () => {
+  test('with an unknown outcome is taken over at once, with the same seed', async () => {
     const services = fakeServices()
     const first = await startMine(services)
     await first.abandon()
@@ -100,13 +100,13 @@ describe('a try that was taken over', () => {
     return { services, slow, quick: await startMine(services) }
   }
 
-  test('does not free the key under the one that took over', async () => {
+  test('does not free the key of the try that took over', async () => {
     const { services, slow } = await takenOver()
     await slow.release()
     await expect(startIdempotent(services, call)).rejects.toMatchObject({ code: 'idempotency_in_progress' })
   })
 
-  test('does not take the answer away that the other one gave', async () => {
+  test('does not overwrite the answer of the try that took over', async () => {
     const { services, slow, quick } = await takenOver()
     await quick.finish(answer)
     await slow.abandon()

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { suspendAwareClock } from '../../../shared/operations/suspend-aware-clock.ts'
 
-/** Two clocks that are moved by hand, and how much time has passed since the start. */
+/** Two clocks moved by hand. The returned function moves them and returns the time since the start. */
 function clocks() {
   const at = { wallMs: 1_000_000, monotonicMs: 500 }
   const elapsedMs = suspendAwareClock({ now: () => new Date(at.wallMs), monotonicMs: () => at.monotonicMs })
@@ -18,12 +18,12 @@ test('time passes as the clocks say', () => {
   expect([pass(10), pass(0), pass(90)]).toEqual([10, 10, 100])
 })
 
-test('a suspended machine, whose monotonic clock stood still, has all of that time behind it a millisecond later', () => {
+test('a suspension, during which the monotonic clock stands still, counts in full a millisecond later', () => {
   const pass = clocks()
   expect([pass(60_000, 1), pass(100), pass(60_000, 10)]).toEqual([60_000, 60_100, 120_100])
 })
 
-test('a wall clock that is set back takes nothing back, and hides no suspension after it', () => {
+test('a wall clock that is set back does not turn time back, and hides no later suspension', () => {
   const pass = clocks()
   expect([pass(-3_600_000, 5), pass(100), pass(60_000, 1)]).toEqual([5, 105, 60_105])
 })

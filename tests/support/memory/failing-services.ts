@@ -1,6 +1,6 @@
 import { type FakeServices, fakeServices } from './fake-services.ts'
 
-/** The same services where no store answers, and nothing is known any more of what it answered before. */
+/** The same services with stores that fail every call, and with nothing cached. */
 export function failingServices(services: FakeServices, error: Error): FakeServices {
   const fail = () => Promise.reject(error)
   const broken = <Store extends object>(store: Store): Store =>

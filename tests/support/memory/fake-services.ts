@@ -45,7 +45,7 @@ export interface FakeServices extends Services {
 
 type Stores = Pick<FakeServices, 'keys' | 'providers' | 'feed' | 'idempotency' | 'pushes' | 'queue'>
 
-/** A store of a test's own in front of the one in memory: to count its calls, to hold them up, to let them fail. */
+/** Wraps stores in memory: to count their calls, delay them or make them fail. */
 type Wrap = (stores: Stores) => Partial<Stores>
 
 const codec: UsageCodec = {
@@ -55,14 +55,14 @@ const codec: UsageCodec = {
   raiseRedrives: raiseUsageRedrives,
 }
 
-// The clock stands still in most tests, so whatever is bounded per minute would soon be spent: a test that means it says so.
-const NO_BUDGET = { perCaller: 1_000_000_000, perAddress: 1_000_000_000 }
+// The clock stands still in most tests, so a limit per minute would soon be exhausted: a test of limits sets its own.
+const UNLIMITED = { perCaller: 1_000_000_000, perAddress: 1_000_000_000 }
 
 const discard: Log = () => undefined
 
 /**
- * The services as `compose` makes them, over stores in memory and a clock that only the test moves: the operations are
- * the real ones. Ids are numbered, secrets are random.
+ * The services as `compose` makes them, with the real operations over stores in memory and a clock that only the test
+ * moves. Ids are numbered, secrets are random.
  */
 export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const time = manualTime()
@@ -90,10 +90,10 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const metrics = openMetrics({ worker: 'tests' })
   const { meter } = metrics
   const limits = limiter({ store: memoryLimitStore(clock), clock, scheduler, meter, log, jitter, writer: 'tests' })
-  const known = keyLookup({ ...stores, replica: noReplica, digests, clock, scheduler, log, meter }, 1000)
+  const lookup = keyLookup({ ...stores, replica: noReplica, digests, clock, scheduler, log, meter }, 1000)
   const spool = memorySpool()
   const local = localSpool({
-    ...{ ...stores, keyLookup: known, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },
+    ...{ ...stores, keyLookup: lookup, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },
     ...{ open: () => spool, orphaned: { visit: async () => undefined } },
     ...{ producer: 'tests.LOCAL', intervalMs: 5000, meter },
     strict: () => {
@@ -101,16 +101,16 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     },
   })
   const guards: readonly Breaker[] = []
-  const watched = { ...stores, limiter: limits, keyLookup: known, localSpool: local, guards }
+  const watched = { ...stores, limiter: limits, keyLookup: lookup, localSpool: local, guards }
   watchGauges(metrics.meter, 'tests', { ...watched, process: processUsage() })
   return {
     ...stores,
     ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
-    keyLookup: known,
+    keyLookup: lookup,
     limiter: limits,
     keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
-    failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }, NO_BUDGET),
-    managementLimit: { limit: NO_BUDGET.perCaller, windowSeconds: 60, strategy: 'sliding_window' },
+    failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }, UNLIMITED),
+    managementLimit: { limit: UNLIMITED.perCaller, windowSeconds: 60, strategy: 'sliding_window' },
     localSpool: local,
     pendingRevocations: local.pendingRevocations,
     usage: queueRecorder({

@@ -1,12 +1,12 @@
 import type { Clock, Scheduler } from '../../../shared/ports/runtime.ts'
 
-/** Time that moves only when a test moves it. */
+/** A clock and a scheduler that only the test advances. */
 export interface ManualTime {
   readonly clock: Clock
   readonly scheduler: Scheduler
-  /** Moves the clock on, running what falls due on the way, in order; returns when the code has come to rest. */
+  /** Advances the clock and runs the due tasks in order, each to rest. */
   advance(ms: number): Promise<void>
-  /** How many tasks wait for their time. */
+  /** The number of scheduled tasks. */
   scheduled(): number
 }
 
@@ -46,7 +46,7 @@ export function manualTime(start = '2026-11-22T16:00:00.000Z'): ManualTime {
   }
 }
 
-/** Returns when every promise that can settle without outside help has settled. */
+/** Resolves when every promise that waits for neither I/O nor a timer has settled. */
 export function rest(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,14 +1,14 @@
 import type { ChangeFeed, FedChange } from '../../../shared/ports/keys.ts'
 
-/** A ChangeFeed that lives in memory, held to the same contract as the one on a table. */
+/** A ChangeFeed in memory, under the same contract tests as the one on a table. */
 export function memoryChangeFeed(): ChangeFeed {
-  const told: (FedChange & { readonly atMs: number })[] = []
+  const entries: (FedChange & { readonly atMs: number })[] = []
   return {
     async append(change, at) {
-      told.push({ id: String(told.length), change: structuredClone(change), atMs: at.getTime() })
+      entries.push({ id: String(entries.length), change: structuredClone(change), atMs: at.getTime() })
     },
     async read(from) {
-      return told.filter(({ atMs }) => atMs >= from.getTime()).map(({ id, change }) => ({ id, change }))
+      return entries.filter(({ atMs }) => atMs >= from.getTime()).map(({ id, change }) => ({ id, change }))
     },
   }
 }

@@ -1,7 +1,7 @@
 import type { IdempotencyRecord, IdempotencyStore } from '../../../shared/ports/idempotency.ts'
 import type { Versioned } from '../../../shared/ports/store.ts'
 
-/** An IdempotencyStore that lives in memory, held to the same contract as the one on tables. */
+/** An IdempotencyStore in memory, under the same contract tests as the one on tables. */
 export function memoryIdempotencyStore(): IdempotencyStore {
   const records = new Map<string, Versioned<IdempotencyRecord>>()
   let writes = 0

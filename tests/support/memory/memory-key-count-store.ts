@@ -2,7 +2,7 @@ import type { KeyCount } from '../../../shared/domain/keys/key-count.ts'
 import type { KeyCountStore } from '../../../shared/ports/keys.ts'
 import type { Versioned } from '../../../shared/ports/store.ts'
 
-/** A KeyCountStore that lives in memory, held to the same contract as the one on tables. */
+/** A KeyCountStore in memory, under the same contract tests as the one on tables. */
 export function memoryKeyCountStore(): KeyCountStore {
   const counts = new Map<string, Versioned<KeyCount>>()
   let writes = 0

@@ -3,7 +3,7 @@ import type { Key } from '../../../shared/domain/keys/key.ts'
 import type { KeyStore } from '../../../shared/ports/keys.ts'
 import type { Versioned } from '../../../shared/ports/store.ts'
 
-/** A KeyStore that lives in memory, held to the same contract as the one on tables. */
+/** A KeyStore in memory, under the same contract tests as the one on tables. */
 export function memoryKeyStore(): KeyStore {
   const byDigest = new Map<string, Versioned<Key>>()
   const digestById = new Map<string, string>()

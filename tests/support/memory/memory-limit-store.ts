@@ -2,7 +2,7 @@ import type { Limit } from '../../../shared/domain/limits/limit.ts'
 import type { LimitStore, StoredLimit } from '../../../shared/ports/limits.ts'
 import type { Clock } from '../../../shared/ports/runtime.ts'
 
-/** A LimitStore that lives in memory, held to the same contract as the one on tables. */
+/** A LimitStore in memory, under the same contract tests as the one on tables. */
 export function memoryLimitStore(clock: Clock): LimitStore {
   const stored = new Map<string, StoredLimit>()
   let writes = 0

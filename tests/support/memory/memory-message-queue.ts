@@ -2,7 +2,7 @@ import { MESSAGE_BYTES_MAX } from '../../../shared/domain/usage/message-packing.
 import type { MessageQueue, ReceivedMessage } from '../../../shared/ports/queue.ts'
 import type { Clock } from '../../../shared/ports/runtime.ts'
 
-interface Held {
+interface StoredMessage {
   readonly id: string
   readonly body: string
   receipt: string
@@ -11,17 +11,17 @@ interface Held {
 }
 
 export interface MemoryMessageQueue extends MessageQueue {
-  /** Every message that is there, hidden ones included. */
+  /** Every message, including hidden messages. */
   held(): readonly { readonly id: string; readonly body: string; readonly hidden: boolean }[]
-  /** Ends the hiding of a message, as when its time has run out. */
+  /** Makes a hidden message visible, as at the end of its visibility timeout. */
   show(id: string): void
 }
 
-/** A queue in memory. A message that is received is hidden until its time has run out or it is shown. */
+/** A queue in memory. A received message is hidden until its visibility timeout ends or `show` is called. */
 export function memoryMessageQueue(clock: Clock): MemoryMessageQueue {
-  const messages = new Map<string, Held>()
+  const messages = new Map<string, StoredMessage>()
   let sent = 0
-  const isHidden = (message: Held) => message.visibleAtMs > clock.now().getTime()
+  const isHidden = (message: StoredMessage) => message.visibleAtMs > clock.now().getTime()
 
   return {
     send: async (body) => {

@@ -2,7 +2,7 @@ import type { Provider } from '../../../shared/domain/keys/provider.ts'
 import type { ProviderStore } from '../../../shared/ports/keys.ts'
 import type { Versioned } from '../../../shared/ports/store.ts'
 
-/** A ProviderStore that lives in memory, held to the same contract as the one on tables. */
+/** A ProviderStore in memory, under the same contract tests as the one on tables. */
 export function memoryProviderStore(): ProviderStore {
   const providers = new Map<string, Versioned<Provider>>()
   let writes = 0

@@ -1,15 +1,15 @@
 import type { PushedPart, PushRecord } from '../../../shared/domain/usage/push.ts'
 import type { PushJournal, PushStore } from '../../../shared/ports/usage-reports.ts'
 
-interface HeldPush {
+interface StoredPush {
   readonly providerId: string
   record: PushRecord
   messages: readonly string[]
 }
 
-/** Pushed batches in memory. */
+/** A PushStore and PushJournal in memory. */
 export function memoryPushStore(): PushStore & PushJournal {
-  const pushes = new Map<string, HeldPush>()
+  const pushes = new Map<string, StoredPush>()
   const parts = new Map<string, Map<number, PushedPart>>()
   const partsOf = (name: string) => [...(parts.get(name)?.values() ?? [])]
 
@@ -23,17 +23,17 @@ export function memoryPushStore(): PushStore & PushJournal {
     },
     unsent: async ({ providerId }, { batchId }) => pushes.get(`${providerId}|${batchId}`)?.messages ?? [],
     markSent: async ({ providerId }, { batchId }) => {
-      const held = pushes.get(`${providerId}|${batchId}`)
-      if (held === undefined) return
-      held.record = { ...held.record, sent: true }
-      held.messages = []
+      const stored = pushes.get(`${providerId}|${batchId}`)
+      if (stored === undefined) return
+      stored.record = { ...stored.record, sent: true }
+      stored.messages = []
     },
     parts: async ({ providerId }, batchId) => partsOf(`${providerId}|${batchId}`),
     partApplied: async ({ providerId, batchId, part }, counts) => {
       const name = `${providerId}|${batchId}`
-      const known = parts.get(name) ?? new Map<number, PushedPart>()
-      if (!known.has(part)) known.set(part, { part, ...counts })
-      parts.set(name, known)
+      const counted = parts.get(name) ?? new Map<number, PushedPart>()
+      if (!counted.has(part)) counted.set(part, { part, ...counts })
+      parts.set(name, counted)
     },
     acceptedBetween: async (from, to) =>
       [...pushes]

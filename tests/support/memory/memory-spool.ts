@@ -2,8 +2,8 @@ import type { Key } from '../../../shared/domain/keys/key.ts'
 import type { UsageEvent } from '../../../shared/domain/usage/usage.ts'
 import type { Spool, SpooledBatch } from '../../../shared/ports/spool.ts'
 
-/** What a spool promises, without a disk. `roomFor` bytes of it fit. */
-export function memorySpool(roomFor = Infinity): Spool {
+/** A Spool in memory that holds at most `maxBytes`. */
+export function memorySpool(maxBytes = Infinity): Spool {
   const loose = new Map<string, UsageEvent[]>()
   const last = new Map<string, number>()
   const revocations = new Map<string, Key>()
@@ -16,7 +16,7 @@ export function memorySpool(roomFor = Infinity): Spool {
   return {
     usage: {
       append: (producer, events) => {
-        if (bytes() + sizeOf(events) > roomFor) return 'full'
+        if (bytes() + sizeOf(events) > maxBytes) return 'full'
         loose.set(producer, [...(loose.get(producer) ?? []), ...events])
         return 'kept'
       },

@@ -19,13 +19,13 @@ export interface HeldPartition {
 }
 
 export interface MemoryUsageLedger extends UsageLedger {
-  /** All that is stored, as it is stored. */
+  /** Everything that is stored. */
   held(): readonly HeldPartition[]
 }
 
 const nothing: PartitionMeta = { fence: null, state: 'open', batches: 0, total: 0 }
 
-/** The ledger in memory, with the answers that a table gives: the dedupe row is looked at before the fence. */
+/** A UsageLedger in memory that answers like a table: it checks the dedupe row before the fence. */
 export function memoryUsageLedger(): MemoryUsageLedger {
   const partitions = new Map<string, HeldPartition>()
 

@@ -6,11 +6,11 @@ import type { ScannedCounters } from '../../../shared/ports/usage.ts'
 import type { RollUpMarks, UsageCopies, UsageReports } from '../../../shared/ports/usage-reports.ts'
 
 export interface MemoryUsageReports extends UsageReports, UsageCopies {
-  /** All that is stored, as it is stored. */
+  /** Everything that is stored. */
   held(): { readonly keyDays: readonly ScannedCounters[]; readonly totals: readonly ProviderDay[] }
 }
 
-/** What the roll-up copies, in memory. */
+/** UsageReports and UsageCopies in memory. */
 export function memoryUsageReports(): MemoryUsageReports {
   const keyDays = new Map<string, ScannedCounters>()
   const totals = new Map<string, Versioned<ProviderDay>>()

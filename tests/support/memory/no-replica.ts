@@ -1,6 +1,6 @@
 import type { KeyReplica } from '../../../shared/ports/key-cache.ts'
 
-/** Where nothing may be kept on a disk. */
+/** A replica without a disk: stores nothing and finds nothing. */
 export const noReplica: KeyReplica = {
   findByDigest: () => undefined,
   findByKeyId: () => undefined,

@@ -1,14 +1,14 @@
 import type { Scheduler } from '../../../shared/ports/runtime.ts'
 
-/** Time of a simulation: it jumps from one event to the next. */
+/** The time of a discrete-event simulation: it jumps from one event to the next. */
 export interface SimulatedTime {
   nowMs(): number
-  /** Runs `task` at this instant: in the order of the instants, those of one instant in the order in which they came. */
+  /** Schedules `task` at this instant. Tasks of one instant run in the order in which they were scheduled. */
   at(atMs: number, task: () => void): void
   readonly scheduler: Scheduler
-  /** Runs every event until then. `settles`: whether to let promises settle after an event. */
+  /** Runs every event up to then. Lets promises settle after a task of `scheduler` and after `disturb`. */
   run(untilMs: number): Promise<void>
-  /** Says that something may go on as soon as promises have settled. */
+  /** Marks that code may continue once promises have settled. */
   disturb(): void
 }
 

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 
 const INTERVAL_MS = 20
 
-/** Asks again and again until there is an answer other than undefined or false; throws when the time is over. */
+/** Calls `ask` until it returns something other than undefined or false. Throws after `timeoutMs`. */
 export async function poll<T>(
   ask: () => T | undefined | false | Promise<T | undefined | false>,
   timeoutMs = 10_000,

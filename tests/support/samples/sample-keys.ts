@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { ulid } from 'ulid'
 import type { Key } from '../../../shared/domain/keys/key.ts'
 
-/** A key that is like no other; `change` says what matters to the test. */
+/** A unique key; `change` sets the fields that matter to the test. */
 export function sampleKey(change: Partial<Key> = {}): Key {
   const createdAt = new Date('2026-11-22T16:00:00.123Z')
   return {
@@ -48,7 +48,7 @@ const instant = fc.date({ min: new Date('2000-01-01'), max: new Date('9999-12-31
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null })
 const text = (maxLength: number) => fc.string({ unit: 'grapheme', minLength: 1, maxLength })
 
-/** Any key that the contracts let through, and many that they would not; each with an id and a digest of its own. */
+/** Any key that the contracts accept, and many that they refuse; each with a unique id and digest. */
 export const anyKey: fc.Arbitrary<Key> = fc
   .record({
     name: text(128),

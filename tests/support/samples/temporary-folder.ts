@@ -4,17 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 
-/** Takes a function that is to be called when what it cleans up is no longer needed. */
+/** Registers a function that cleans up at the end. */
 export type AtEnd = (cleanUp: () => Promise<void>) => void
 
-/** A fresh folder that goes with the test that asked for it, or when `atEnd` says so. */
+/** Makes a temporary folder, which is removed at the end of the test, or when `atEnd` runs its function. */
 export async function makeTemporaryFolder(atEnd: AtEnd = onTestFinished): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'auth-api-'))
   atEnd(() => rm(folder, { recursive: true, force: true }))
   return folder
 }
 
-/** The same for whoever cannot wait. */
+/** Makes a temporary folder synchronously, which is removed at the end of the test. */
 export function makeTemporaryFolderNow(): string {
   const folder = mkdtempSync(join(tmpdir(), 'auth-api-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))

@@ -6,7 +6,7 @@ const outcomes: readonly UsageOutcome[] = ['VALID', 'REVOKED', 'EXPIRED', 'RATE_
 const statusClasses: readonly StatusClass[] = ['2xx', '4xx', '5xx']
 const hours = Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, '0'))
 
-/** Names that break careless code: empty, inherited by every object, looking like an index, the name of the rest. */
+/** Names that break careless code: empty, inherited by every object, like an index, the name for all other names. */
 const awkwardNames = ['', '__proto__', 'constructor', '7', 'other', '"\\\n', 'é😀', '\ud800']
 
 interface DeltaOptions {

@@ -23,7 +23,7 @@ export function sampleDelta(change: Partial<UsageDelta> = {}): UsageDelta {
   }
 }
 
-/** A key id that is counted in the given shard; another one for every `number`. */
+/** A key id of the given shard; a different id for every `number`. */
 export function keyInShard(shard: string, number = 0): string {
   for (let candidate = 0, found = 0; ; candidate++) {
     const keyId = `01KAAAAAAAAAAAAAAAAAA${String(candidate).padStart(5, '0')}`
@@ -31,7 +31,7 @@ export function keyInShard(shard: string, number = 0): string {
   }
 }
 
-/** Counts deltas as the consumer does, in a batch of that name. */
+/** Counts deltas as the consumer does, in the given batch. */
 export async function countInto(
   ledger: UsageLedger,
   deltas: readonly UsageDelta[],
@@ -49,7 +49,7 @@ export async function countInto(
   }
 }
 
-/** A key's day as a scan finds it: the deltas added up. */
+/** The counters of a key's day as a scan returns them: the sum of the deltas. */
 export function sampleCounters(deltas: readonly UsageDelta[], version: number): ScannedCounters {
   const [row] = addDeltas(() => undefined, deltas)
   if (row === undefined) throw new Error('Counters are made of one delta at least.')

@@ -9,7 +9,7 @@ type Needs = Parameters<typeof readinessCheck>[0]
 const MIB = 1024 * 1024
 const spool = { batches: 0, bytes: 0, oldestAgeMs: 0, pendingRevocations: 0 }
 
-/** Everything well, but for what `change` says. */
+/** All healthy, except for `change`. */
 function readiness(change: Partial<Needs> = {}) {
   const time = manualTime()
   const asked = { tables: 0 }
@@ -45,7 +45,7 @@ const faults: readonly (readonly [string, Partial<Needs>])[] = [
 ]
 
 describe('readiness', () => {
-  test('finds nothing wrong where all is well', async () => {
+  test('finds no fault when all is well', async () => {
     expect((await readiness().check()).wrong).toEqual([])
   })
 
@@ -53,12 +53,12 @@ describe('readiness', () => {
     expect((await readiness(change).check()).wrong).toEqual([name])
   })
 
-  test('names nothing that the runbook does not explain', async () => {
+  test('names no fault that the runbook does not explain', async () => {
     const text = await readFile(join(import.meta.dirname, '../../../../docs/operations.md'), 'utf8')
     for (const [name] of faults) expect(text).toContain(`| \`${name.replace('tables_hot', '<name>')}\` |`)
   })
 
-  test('does not mind what is meant or merely not known', async () => {
+  test('accepts what is configured or merely unknown', async () => {
     const none = { state: () => undefined }
     expect((await readiness({ localSpool: none, keepsLocalFiles: false }).check()).wrong).toEqual([])
     expect((await readiness({ limiter: { clockSkewSeconds: () => undefined } }).check()).wrong).toEqual([])
@@ -85,7 +85,7 @@ describe('readiness', () => {
     expect(time.scheduled()).toBe(0)
   })
 
-  test('asks once for all who ask within a second', async () => {
+  test('probes once for all calls within a second', async () => {
     const { check, time, asked } = readiness()
     await Promise.all([check(), check()])
     await time.advance(999)

@@ -14,7 +14,7 @@ function sweeperOf(steps: number, onStep: (now: Date) => unknown = () => undefin
   }
 }
 
-test('every sweeper runs to its end, and says what it saw and removed', async () => {
+test('every sweeper runs to its end, and reports what it read and removed', async () => {
   const { clock } = manualTime()
   expect(await sweepStorage({ sweepers: { a: sweeperOf(3), b: sweeperOf(1) }, clock }, 60)).toEqual([
     { name: 'a', looked: 30, removed: 12, complete: true },
@@ -22,7 +22,7 @@ test('every sweeper runs to its end, and says what it saw and removed', async ()
   ])
 })
 
-test('a sweeper that runs out of time stops, says so, and takes no time from the next', async () => {
+test('a sweeper that runs out of time stops, reports it, and takes no time from the next', async () => {
   const { clock, advance } = manualTime()
   const slow = sweeperOf(100, () => advance(25_000))
   expect(await sweepStorage({ sweepers: { slow, b: sweeperOf(2) }, clock }, 60)).toEqual([
@@ -31,7 +31,7 @@ test('a sweeper that runs out of time stops, says so, and takes no time from the
   ])
 })
 
-test('all steps of a sweeper judge age by one and the same instant', async () => {
+test('all steps of a sweeper judge age by the same instant', async () => {
   const { clock, advance } = manualTime()
   const instants = new Set<number>()
   const sweeper = sweeperOf(3, (now) => {
