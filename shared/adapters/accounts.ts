@@ -6,7 +6,7 @@ import type { TableAccount } from './tables/table-access.ts'
 
 /** The accounts that the settings name. */
 interface Accounts {
-  /** In Cosmos DB every request pays from one purse, whichever class of calls it is of. */
+  /** In Cosmos DB all classes of calls share one budget of request units. */
   readonly tables: TableAccount & { readonly units?: RequestUnits }
   readonly queues: QueueAccount
   /** How many rows a transaction may hold. */
@@ -15,7 +15,7 @@ interface Accounts {
 
 const ROWS_OF_TABLE_STORAGE = 100
 
-/** Table Storage, or Cosmos DB for Table where that is named; `credential` for those that are named without a key. */
+/** Table Storage, or Cosmos DB for Table where the settings name it. `credential` opens an account named without a key. */
 export function accountsOf(config: Config, credential: TokenCredential): Accounts {
   const { storage, cosmos } = config
   const storageAccount = (service: 'table' | 'queue') => {

@@ -31,7 +31,7 @@ const CosmosConnectionString = z
   .refine(isCosmosConnectionString, 'must be a connection string of Azure Cosmos DB for Table')
 const Uuid = z.string().trim().toLowerCase().pipe(z.uuid('must be a UUID'))
 
-/** Where a caller's address is read from. See docs/operations.md for which to choose. */
+/** The source of a caller's address. See docs/operations.md for which to choose. */
 export type ClientIpSource =
   | { readonly kind: 'direct' }
   | { readonly kind: 'none' }
@@ -78,31 +78,31 @@ const Environment = z.object({
   ENTRA_ALLOWED_APPS: z.string().transform(splitList).pipe(z.array(Uuid)).default([]),
   DB_FALLBACK: z.enum(['true', 'false'], 'must be `true` or `false`').default('true'),
   DB_PATH: z.string().trim().refine(isAbsolutePath, 'must be an absolute path of a folder on a local disk').optional(),
-  COSMOS_RU_LIMIT: whole('request units', 1, 1_000_000).default(400),
-  COSMOS_BATCH_SIZE: whole('rows', 2, 100).default(100),
-  MAX_CONCURRENT_REQUESTS: whole('requests', 1, 10_000).default(50),
-  BATCH_PROCESSING_INTERVAL: whole('seconds', 1, 300).default(5),
+  COSMOS_RU_LIMIT: wholeNumber('request units', 1, 1_000_000).default(400),
+  COSMOS_BATCH_SIZE: wholeNumber('rows', 2, 100).default(100),
+  MAX_CONCURRENT_REQUESTS: wholeNumber('requests', 1, 10_000).default(50),
+  BATCH_PROCESSING_INTERVAL: wholeNumber('seconds', 1, 300).default(5),
   USAGE_DURABILITY: z.enum(['strict', 'local', 'relaxed'], 'must be `strict`, `local` or `relaxed`').default('local'),
-  USAGE_LEASE_SECONDS: whole('seconds', 2, 600).default(60),
-  RATE_LIMIT_WINDOW: whole('seconds', 1, 86_400).default(60),
-  RATE_LIMIT_MAX_REQUESTS: whole('requests', 1, 1_000_000_000).default(1000),
+  USAGE_LEASE_SECONDS: wholeNumber('seconds', 2, 600).default(60),
+  RATE_LIMIT_WINDOW: wholeNumber('seconds', 1, 86_400).default(60),
+  RATE_LIMIT_MAX_REQUESTS: wholeNumber('requests', 1, 1_000_000_000).default(1000),
   RATE_LIMIT_STRATEGY: z
     .enum(['sliding_window', 'fixed_window'], 'must be `sliding_window` or `fixed_window`')
     .default('sliding_window'),
-  MAX_RETRIES: whole('tries', 0, 20).default(3),
-  RETRY_BACKOFF_MS: whole('milliseconds', 1, 60_000).default(1000),
-  CIRCUIT_BREAKER_TIMEOUT: whole('seconds', 1, 3600).default(30),
+  MAX_RETRIES: wholeNumber('tries', 0, 20).default(3),
+  RETRY_BACKOFF_MS: wholeNumber('milliseconds', 1, 60_000).default(1000),
+  CIRCUIT_BREAKER_TIMEOUT: wholeNumber('seconds', 1, 3600).default(30),
   CLIENT_IP_SOURCE: ClientIp.default({ kind: 'direct' }),
 })
 
 type Parsed = z.output<typeof Environment>
 
-/** Thrown by `parseConfig`; its message has one line per wrong setting, and never a value: some of them are secrets. */
+/** Thrown by `parseConfig`. Its message has one line per wrong setting, and never a value: some settings are secrets. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-/** Reads the settings that README.md lists. Names every wrong one at once; throws `ConfigError`. */
+/** Parses the settings. Throws `ConfigError`, which names every wrong setting at once. */
 export function parseConfig(environment: Readonly<Record<string, string | undefined>>) {
   const given = withoutBlanks(environment)
   const parsed = Environment.safeParse(given)
@@ -116,26 +116,26 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
 
 export type Config = ReturnType<typeof parseConfig>
 
-/** The settings that `parseConfig` reads, for the sample file's proof. */
+/** The settings that `parseConfig` reads, for the test of the sample file. */
 export const settingNames: readonly string[] = Object.keys(Environment.shape)
 
 function toConfig(data: Parsed) {
   return {
     /** With a connection string, or by the app's own identity where only the account is named. */
     storage: toStorage(data),
-    /** undefined: the tables are in the storage account. */
+    /** Undefined: the tables are in the storage account. */
     cosmos: toCosmos(data),
     cosmosRequestUnitsPerSecond: data.COSMOS_RU_LIMIT,
     cosmosRowsPerTransaction: data.COSMOS_BATCH_SIZE,
     peppers: data.KEY_PEPPERS,
     adminKey: data.ADMIN_KEY,
-    /** undefined: no Entra ID token is accepted. */
+    /** Undefined: no Entra ID token is accepted. */
     entra: toEntra(data),
     clientIpSource: data.CLIENT_IP_SOURCE,
-    /** The folder of the SQLite files; undefined where there are to be none. */
+    /** The folder of the SQLite files; undefined where the settings forbid them. */
     localDatabase: data.DB_FALLBACK === 'true' ? { folder: data.DB_PATH } : undefined,
     storeConcurrency: data.MAX_CONCURRENT_REQUESTS,
-    retries: { count: data.MAX_RETRIES, firstDelayMs: data.RETRY_BACKOFF_MS },
+    retries: { count: data.MAX_RETRIES, backoffMs: data.RETRY_BACKOFF_MS },
     breakerOpenSeconds: data.CIRCUIT_BREAKER_TIMEOUT,
     usageDurability: data.USAGE_DURABILITY,
     usageLeaseSeconds: data.USAGE_LEASE_SECONDS,
@@ -167,7 +167,7 @@ function toEntra({ ENTRA_TENANT_ID: tenants, ENTRA_AUDIENCE: audience, ENTRA_ALL
   return tenants === undefined || audience === undefined ? undefined : { tenants, audience, allowedApps }
 }
 
-/** What one setting alone cannot show. */
+/** Faults that only show across settings. */
 function missingTogether(given: Readonly<Record<string, string | undefined>>): string[] {
   const lines: string[] = []
   if (given.AZURE_STORAGE_CONNECTION_STRING === undefined && given.AZURE_STORAGE_ACCOUNT === undefined) {
@@ -182,7 +182,7 @@ function missingTogether(given: Readonly<Record<string, string | undefined>>): s
   return lines
 }
 
-function whole(unit: string, minimum: number, maximum: number) {
+function wholeNumber(unit: string, minimum: number, maximum: number) {
   return z.coerce
     .number(`must be a number of ${unit}`)
     .pipe(
@@ -197,7 +197,7 @@ function splitList(text: string): string[] {
   return text.split(',').map((item) => item.trim())
 }
 
-/** The two forms that the SDKs read: with an account's key, and with a shared access signature. A cut one is neither. */
+/** The two forms that the SDKs read: with an account's key, and with a shared access signature. A truncated one is neither. */
 function isConnectionString(text: string): boolean {
   const has = (...names: string[]) => names.every((name) => new RegExp(`(^|;)${name}=[^;]`).test(text))
   return (
@@ -222,7 +222,7 @@ function isAbsolutePath(text: string): boolean {
   return /^(?:\/|[A-Za-z]:[\\/])/.test(text)
 }
 
-/** An empty app setting is how a portal says "not set". */
+/** An empty app setting counts as not set: portals cannot say it otherwise. */
 function withoutBlanks(environment: Readonly<Record<string, string | undefined>>) {
   return Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),

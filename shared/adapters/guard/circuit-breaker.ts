@@ -3,19 +3,19 @@ import type { BreakerState } from '../../ports/meter.ts'
 import type { Classified } from './classify-outcome.ts'
 import { CallRejected } from './guard-errors.ts'
 
-/** A circuit breaker on the rate of failures. */
+/** A circuit breaker on the failure rate. */
 export interface CircuitBreaker {
   state(): BreakerState
-  /** Throws `CallRejected` while no request may pass. */
+  /** Throws `CallRejected` while the breaker is open, or half open with every probe sent. */
   admit(): void
-  /** Does the work and takes note of how it was judged; throws `CallRejected` instead where no request may pass. */
+  /** Runs `work` and records its outcome class. Throws `CallRejected` instead where `admit` would. */
   run<T extends Classified>(work: () => Promise<T>): Promise<T>
 }
 
-/** Just below a half, as cockatiel opens above its threshold and a half is to be enough. */
-const FAILING_SHARE = 0.4999
+/** Just below a half: cockatiel opens above its threshold, and half of the requests is to be enough. */
+const FAILURE_RATE = 0.4999
 const SAMPLE_MS = 5000
-/** 20 requests in 5 s: fewer say nothing of a rate. */
+/** 20 requests in 5 s: fewer are no sample of the failure rate. */
 const REQUESTS_PER_SECOND_MIN = 4
 const PROBES = 3
 
@@ -27,9 +27,9 @@ const stateNames: Readonly<Record<CircuitState, BreakerState>> = {
 }
 
 /**
- * Opens when half of 20 or more requests in 5 s failed, for `openMs`; then lets 3 through, closes when all of them do
- * well, and opens again with the first that does not. cockatiel lets others wait for the three; here they are refused at
- * once, since a caller who waits for a sick dependency is what the breaker is there to prevent.
+ * Opens for `openMs` when half of 20 or more requests in 5 s failed. Then lets 3 probes through: closes when all of them
+ * succeed, opens again at the first failure. cockatiel makes other callers wait for the probes; this breaker rejects them
+ * at once, since it exists to keep callers from waiting for a sick dependency.
  */
 export function openCircuitBreaker(openMs: number): CircuitBreaker {
   let probes = 0
@@ -40,7 +40,7 @@ export function openCircuitBreaker(openMs: number): CircuitBreaker {
       halfOpenAfter: openMs,
       halfOpenSampling: { calls: PROBES, threshold: 0 },
       breaker: new SamplingBreaker({
-        threshold: FAILING_SHARE,
+        threshold: FAILURE_RATE,
         duration: SAMPLE_MS,
         minimumRps: REQUESTS_PER_SECOND_MIN,
       }),
@@ -64,7 +64,7 @@ export function openCircuitBreaker(openMs: number): CircuitBreaker {
     admit,
     run(work) {
       admit()
-      // Only inside is it known whether this is a probe: the first is the call that finds the breaker open for long enough.
+      // Only inside cockatiel is a probe known as one: the first is the call that finds the breaker open for `openMs`.
       return breaker.execute(() => {
         if (breaker.state === CircuitState.HalfOpen) probes++
         return work()

@@ -1,4 +1,4 @@
-/** A request that was not sent, or not sent again; `message` says why and names nobody. */
+/** A request that was not sent, or not retried. `message` says why, without naming the dependency. */
 export class CallRejected extends Error {
   override readonly name = 'CallRejected'
   readonly retryAfterSeconds: number
@@ -9,7 +9,7 @@ export class CallRejected extends Error {
   }
 }
 
-/** A request that was given up: whether it was carried out is unknown. */
+/** A request that was abandoned: whether it was carried out is unknown. */
 export class OutcomeUnknown extends Error {
   override readonly name = 'OutcomeUnknown'
 }

@@ -5,33 +5,33 @@ import { type Classified, classifyError } from './classify-outcome.ts'
 import { CallRejected, OutcomeUnknown } from './guard-errors.ts'
 import { retryBudget } from './retry-budget.ts'
 
-/** How patient one class of calls may be with a dependency. */
+/** The timeouts, retries and concurrency of one class of calls to a dependency. */
 export interface CallPolicy {
-  /** How long one try may take, the body of its reply included. */
-  readonly tryMs: number
-  /** How long a request may take, its retries and its wait for a place included. */
-  readonly totalMs: number
+  /** Timeout of one attempt, the body of its reply included. */
+  readonly attemptMs: number
+  /** Deadline of a request, its retries and its wait in the bulkhead included. */
+  readonly deadlineMs: number
   readonly retries: number
-  /** Bound of the first wait between tries; each further one is twice as long. The wait is drawn from 0 to that. */
-  readonly firstDelayMs: number
+  /** Bound of the first backoff; doubles with each retry. The delay is drawn from 0 to that bound (full jitter). */
+  readonly backoffMs: number
   /** How long the circuit breaker stays open before it lets a probe through. */
   readonly openMs: number
-  /** Requests under way at once; 20 times as many may wait for a place. */
+  /** Requests in flight at once; 20 times as many may wait in the bulkhead. */
   readonly concurrency: number
 }
 
-/** Stands before one dependency for one class of calls: no request goes by another way. */
+/** Guards one dependency for one class of calls: every request goes through it. */
 export interface Guard extends Breaker {
   /**
-   * Asks, and asks again while the outcome is transient and patience, retry budget and circuit breaker allow. Resolves or
-   * rejects as the last try did. Throws `CallRejected` where no try was made, or no further one where there was time for it;
-   * `OutcomeUnknown` where the last try was given up.
-   * `pay` goes before every try, and is told how long it may take; a try is not made where it throws.
+   * Sends a request, and retries while its outcome is transient and deadline, retry budget and circuit breaker allow.
+   * Resolves or rejects as the last attempt did. Throws `CallRejected` where the first attempt, or a retry that was due,
+   * was rejected; `OutcomeUnknown` where the last attempt timed out.
+   * `charge` runs before every attempt, with the time left; an attempt whose `charge` throws is not made.
    */
   run<T>(
-    ask: (signal: AbortSignal) => Promise<T>,
+    send: (signal: AbortSignal) => Promise<T>,
     classify: (reply: T) => Classified,
-    pay?: (leftMs: number) => Promise<void>,
+    charge?: (leftMs: number) => Promise<void>,
   ): Promise<T>
 }
 
@@ -44,46 +44,46 @@ interface GuardOptions {
   readonly jitter?: () => number
 }
 
-type Tried<T> = Classified & ({ readonly reply: T } | { readonly error: unknown })
+type Attempted<T> = Classified & ({ readonly reply: T } | { readonly error: unknown })
 
-/** Where nobody waits for an answer. */
+/** For calls that no caller waits for. */
 const DEFAULT_POLICY: CallPolicy = {
-  ...{ tryMs: 5000, totalMs: 30_000 },
-  ...{ retries: 2, firstDelayMs: 100 },
+  ...{ attemptMs: 5000, deadlineMs: 30_000 },
+  ...{ retries: 2, backoffMs: 100 },
   ...{ openMs: 5000, concurrency: 50 },
 }
-const WAITING_PER_PLACE = 20
+const QUEUED_PER_SLOT = 20
 
-const silent = { count: () => undefined, observe: () => undefined }
+const noMeter = { count: () => undefined, observe: () => undefined }
 
 /** A guard with a circuit breaker, a retry budget and a bulkhead of its own. */
 export function openGuard(options: GuardOptions): Guard {
-  const { name, policy = DEFAULT_POLICY, meter = silent, jitter = Math.random } = options
+  const { name, policy = DEFAULT_POLICY, meter = noMeter, jitter = Math.random } = options
   const circuit = openCircuitBreaker(policy.openMs)
-  const places = bulkhead(policy.concurrency, policy.concurrency * WAITING_PER_PLACE)
+  const slots = bulkhead(policy.concurrency, policy.concurrency * QUEUED_PER_SLOT)
   const budget = retryBudget(() => performance.now())
 
-  async function tryOnce<T>(
-    ask: (signal: AbortSignal) => Promise<T>,
+  async function attempt<T>(
+    send: (signal: AbortSignal) => Promise<T>,
     classify: (reply: T) => Classified,
     leftMs: number,
   ) {
     const beganAtMs = performance.now()
-    const tried = await settle(() => withinTime(ask, Math.min(policy.tryMs, leftMs)), classify)
+    const attempted = await classified(() => withTimeout(send, Math.min(policy.attemptMs, leftMs)), classify)
     meter.observe('auth_api_store_call_duration_seconds', { dependency: name }, (performance.now() - beganAtMs) / 1000)
-    return tried
+    return attempted
   }
 
-  /** How long to wait before the next try; undefined: there is to be none. */
-  function delayBefore(retry: number, { outcome, retryAfterMs }: Classified, leftMs: number): number | undefined {
+  /** The backoff before the next retry; undefined where there is none. Withdraws the retry from the budget. */
+  function backoffBefore(retry: number, { outcome, retryAfterMs }: Classified, leftMs: number): number | undefined {
     if (outcome !== 'transient' || retry >= policy.retries || circuit.state() === 'open') return
-    const delayMs = Math.max(retryAfterMs, jitter() * policy.firstDelayMs * 2 ** retry)
-    return delayMs < leftMs && budget.take() ? delayMs : undefined
+    const delayMs = Math.max(retryAfterMs, jitter() * policy.backoffMs * 2 ** retry)
+    return delayMs < leftMs && budget.tryWithdraw() ? delayMs : undefined
   }
 
   const count = (outcome: string) => meter.count('auth_api_store_calls_total', { dependency: name, outcome })
 
-  async function counting<T>(admission: () => Promise<T>): Promise<T> {
+  async function countingRejections<T>(admission: () => Promise<T>): Promise<T> {
     try {
       return await admission()
     } catch (refusal) {
@@ -95,49 +95,49 @@ export function openGuard(options: GuardOptions): Guard {
   return {
     name,
     state: circuit.state,
-    async run(ask, classify, pay) {
-      const deadlineMs = performance.now() + policy.totalMs
-      const leftMs = () => deadlineMs - performance.now()
-      budget.requested()
+    async run(send, classify, charge) {
+      const deadlineAtMs = performance.now() + policy.deadlineMs
+      const leftMs = () => deadlineAtMs - performance.now()
+      budget.deposit()
       for (let retry = 0; ; retry++) {
-        const tried = await counting(async () => {
+        const attempted = await countingRejections(async () => {
           circuit.admit()
-          await pay?.(leftMs())
-          return takePlace({ places, circuit, deadlineMs }, () => tryOnce(ask, classify, leftMs()))
+          await charge?.(leftMs())
+          return runInBulkhead({ slots, circuit, deadlineAtMs }, () => attempt(send, classify, leftMs()))
         })
-        const delayMs = delayBefore(retry, tried, leftMs())
-        count(delayMs === undefined && tried.outcome === 'transient' ? 'exhausted' : tried.outcome)
-        if (delayMs === undefined) return conclude(tried)
+        const delayMs = backoffBefore(retry, attempted, leftMs())
+        count(delayMs === undefined && attempted.outcome === 'transient' ? 'exhausted' : attempted.outcome)
+        if (delayMs === undefined) return unwrap(attempted)
         meter.count('auth_api_store_retries_total', { dependency: name })
-        await pause(delayMs)
+        await sleep(delayMs)
       }
     },
   }
 }
 
-interface Gate {
-  readonly places: BulkheadPolicy
+interface Admission {
+  readonly slots: BulkheadPolicy
   readonly circuit: CircuitBreaker
-  readonly deadlineMs: number
+  readonly deadlineAtMs: number
 }
 
 /**
- * Runs the try in its turn: first come, first served, so that whoever is before it has given up by its own deadline. The
- * breaker is asked again, as it may have opened meanwhile.
+ * Runs an attempt in the bulkhead, first come, first served: every request ahead in the queue ends by its own deadline.
+ * Checks the breaker again, as it may have opened meanwhile.
  */
-async function takePlace<T extends Classified>(
-  { places, circuit, deadlineMs }: Gate,
+async function runInBulkhead<T extends Classified>(
+  { slots, circuit, deadlineAtMs }: Admission,
   work: () => Promise<T>,
 ): Promise<T> {
-  if (places.executionSlots === 0 && places.queueSlots === 0) throw new CallRejected('too many requests wait for it', 1)
-  return places.execute(() => {
-    if (performance.now() >= deadlineMs) throw new CallRejected('it was too busy for too long', 1)
+  if (slots.executionSlots === 0 && slots.queueSlots === 0) throw new CallRejected('too many requests wait for it', 1)
+  return slots.execute(() => {
+    if (performance.now() >= deadlineAtMs) throw new CallRejected('it was too busy for too long', 1)
     return circuit.run(work)
   })
 }
 
-/** Gives up when the time is over, whether or not `ask` heeds its signal. */
-async function withinTime<T>(ask: (signal: AbortSignal) => Promise<T>, timeoutMs: number): Promise<T> {
+/** Throws `OutcomeUnknown` after `timeoutMs`, whether or not `send` heeds its signal. */
+async function withTimeout<T>(send: (signal: AbortSignal) => Promise<T>, timeoutMs: number): Promise<T> {
   const controller = new AbortController()
   const { promise: timeUp, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(() => {
@@ -146,17 +146,17 @@ async function withinTime<T>(ask: (signal: AbortSignal) => Promise<T>, timeoutMs
     controller.abort(error)
   }, timeoutMs)
   try {
-    return await Promise.race([ask(controller.signal), timeUp])
+    return await Promise.race([send(controller.signal), timeUp])
   } finally {
     clearTimeout(timer)
   }
 }
 
-function pause(ms: number): Promise<void> {
+function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-async function settle<T>(work: () => Promise<T>, classify: (reply: T) => Classified): Promise<Tried<T>> {
+async function classified<T>(work: () => Promise<T>, classify: (reply: T) => Classified): Promise<Attempted<T>> {
   try {
     const reply = await work()
     return { ...classify(reply), reply }
@@ -165,7 +165,7 @@ async function settle<T>(work: () => Promise<T>, classify: (reply: T) => Classif
   }
 }
 
-function conclude<T>(tried: Tried<T>): T {
-  if ('error' in tried) throw tried.error
-  return tried.reply
+function unwrap<T>(attempted: Attempted<T>): T {
+  if ('error' in attempted) throw attempted.error
+  return attempted.reply
 }

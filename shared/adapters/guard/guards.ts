@@ -2,30 +2,30 @@ import type { BreakerState, Meter } from '../../ports/meter.ts'
 import type { Config } from '../../runtime/config.ts'
 import { type CallPolicy, type Guard, openGuard } from './guard.ts'
 
-/** Classes of calls by who waits for them. */
-type Class = 'hot' | 'management' | 'background' | 'feed'
+/** Classes of calls by who waits for the reply. */
+type CallClass = 'hot' | 'management' | 'background' | 'feed'
 
 export interface Guards {
-  readonly tables: Readonly<Record<Class, Guard>>
-  readonly queue: Readonly<Record<Exclude<Class, 'management' | 'feed'>, Guard>>
-  /** Before whoever gives out tokens. */
+  readonly tables: Readonly<Record<CallClass, Guard>>
+  readonly queue: Readonly<Record<Exclude<CallClass, 'management' | 'feed'>, Guard>>
+  /** For the service that issues tokens. */
   readonly identity: Guard
   readonly all: readonly Guard[]
 }
 
 const gaugeOf: Readonly<Record<BreakerState, number>> = { closed: 0, half_open: 1, open: 2 }
 
-/** One request serves all who wait for a token; a managed identity may take seconds over its first. */
+/** One request serves every caller that waits for a token; a managed identity may take seconds over its first. */
 const TOKEN_POLICY: CallPolicy = {
-  ...{ tryMs: 5000, totalMs: 10_000 },
-  ...{ retries: 1, firstDelayMs: 100 },
+  ...{ attemptMs: 5000, deadlineMs: 10_000 },
+  ...{ retries: 1, backoffMs: 100 },
   ...{ openMs: 5000, concurrency: 2 },
 }
 
-/** A guard for each class of calls to each dependency, so that what is slow for one is not closed for another. */
+/** A guard per dependency and class of calls: a dependency too slow for one class stays available to the others. */
 export function openGuards(config: Config, meter: Meter): Guards {
   const policy = policyOf(config)
-  const open = (dependency: string, kind: Class) => {
+  const open = (dependency: string, kind: CallClass) => {
     return openGuard({ name: `${dependency}_${kind}`, policy: policy[kind], meter })
   }
   const tables = {
@@ -44,19 +44,19 @@ export function openGuards(config: Config, meter: Meter): Guards {
 }
 
 /**
- * `hot`: a validation waits, and has somewhere else to look. `management`: a person or a program waits, and has not.
- * `background`: nobody waits. `feed`: one query in the place of many look-ups, so it is given more time than each of them.
+ * `hot`: a validation waits, and has a fallback. `management`: a person or a program waits, and has none. `background`:
+ * no caller waits. `feed`: one query replaces many lookups, so it gets more time than each of them.
  */
-function policyOf(config: Config): Readonly<Record<Class, CallPolicy>> {
+function policyOf(config: Config): Readonly<Record<CallClass, CallPolicy>> {
   const concurrency = config.storeConcurrency
   return {
-    hot: { tryMs: 400, totalMs: 800, retries: 1, firstDelayMs: 50, openMs: 5000, concurrency },
-    management: { tryMs: 1500, totalMs: 3000, retries: 2, firstDelayMs: 100, openMs: 5000, concurrency },
+    hot: { attemptMs: 400, deadlineMs: 800, retries: 1, backoffMs: 50, openMs: 5000, concurrency },
+    management: { attemptMs: 1500, deadlineMs: 3000, retries: 2, backoffMs: 100, openMs: 5000, concurrency },
     background: {
-      ...{ tryMs: 5000, totalMs: 30_000 },
-      ...{ retries: config.retries.count, firstDelayMs: config.retries.firstDelayMs },
+      ...{ attemptMs: 5000, deadlineMs: 30_000 },
+      ...{ retries: config.retries.count, backoffMs: config.retries.backoffMs },
       ...{ openMs: config.breakerOpenSeconds * 1000, concurrency },
     },
-    feed: { tryMs: 1500, totalMs: 3000, retries: 1, firstDelayMs: 50, openMs: 1000, concurrency },
+    feed: { attemptMs: 1500, deadlineMs: 3000, retries: 1, backoffMs: 50, openMs: 1000, concurrency },
   }
 }

@@ -1,14 +1,14 @@
-/** What bounds the retries towards one dependency, so that they cannot turn its bad minute into an overload. */
+/** Bounds the retries towards one dependency, so that they cannot turn its bad minute into an overload. */
 export interface RetryBudget {
   /** Called once for every request that is no retry. */
-  requested(): void
-  /** Takes one retry out of the budget; false: it is used up. */
-  take(): boolean
+  deposit(): void
+  /** Withdraws one retry; false while the budget is exhausted. */
+  tryWithdraw(): boolean
 }
 
-const SHARE = 0.2
-const FLOOR_PER_SECOND = 10
-const HORIZON_SECONDS = 10
+const RETRIES_PER_REQUEST = 0.2
+const MIN_RETRIES_PER_SECOND = 10
+const WINDOW_SECONDS = 10
 
 interface Second {
   at: number
@@ -16,13 +16,13 @@ interface Second {
   retries: number
 }
 
-/** In any 10 s: a fifth of the requests, and 10 retries a second beside that. */
+/** Allows in any 10 s a fifth of the requests, plus 10 retries a second. */
 export function retryBudget(nowMs: () => number): RetryBudget {
   const seconds: Second[] = []
 
   function current(): Second {
     const at = Math.floor(nowMs() / 1000)
-    while (seconds[0] !== undefined && seconds[0].at <= at - HORIZON_SECONDS) seconds.shift()
+    while (seconds[0] !== undefined && seconds[0].at <= at - WINDOW_SECONDS) seconds.shift()
     const last = seconds.at(-1)
     if (last?.at === at) return last
     const next = { at, requests: 0, retries: 0 }
@@ -31,13 +31,14 @@ export function retryBudget(nowMs: () => number): RetryBudget {
   }
 
   return {
-    requested() {
+    deposit() {
       current().requests++
     },
-    take() {
+    tryWithdraw() {
       const now = current()
       const sum = (of: 'requests' | 'retries') => seconds.reduce((total, second) => total + second[of], 0)
-      if (sum('retries') + 1 > sum('requests') * SHARE + FLOOR_PER_SECOND * HORIZON_SECONDS) return false
+      if (sum('retries') + 1 > sum('requests') * RETRIES_PER_REQUEST + MIN_RETRIES_PER_SECOND * WINDOW_SECONDS)
+        return false
       now.retries++
       return true
     },

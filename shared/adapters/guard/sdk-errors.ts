@@ -2,9 +2,9 @@ import { AppError } from '../../domain/errors.ts'
 import { CallRejected, OutcomeUnknown } from './guard-errors.ts'
 
 /**
- * What a storage SDK threw, as what a caller may be told: `store_unavailable` for a store that cannot be asked (no answer,
- * 5xx, throttled, access refused) or was spared by its guard. A request that the store finds invalid is a bug of ours.
- * Both name `what` was asked. The SDK's own error goes no further: it holds the request, with its signature and the row.
+ * Translates what a storage SDK threw into what a caller may be told. `store_unavailable`: the store is unavailable (no
+ * reply, 5xx, throttled, access refused), or its guard sent no request. A request that the store finds invalid is a bug of
+ * ours. Both errors name `what`. The SDK's own error goes no further: it holds the request, with its signature and the row.
  */
 export function fromSdk(what: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error

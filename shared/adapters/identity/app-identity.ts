@@ -3,28 +3,29 @@ import { ANSWERED } from '../guard/classify-outcome.ts'
 import type { Guard } from '../guard/guard.ts'
 import { OutcomeUnknown } from '../guard/guard-errors.ts'
 
-/** A token is renewed from this long before its end on, and serves until this long before it. */
-const RENEW_MS = 5 * 60_000
-const SPENT_MS = 30_000
+/** From this long before its expiry a token is renewed. */
+const RENEWAL_MARGIN_MS = 5 * 60_000
+/** Up to this long before its expiry a token is used. */
+const EXPIRY_MARGIN_MS = 30_000
 
 type Token = Awaited<ReturnType<TokenCredential['getToken']>>
 
 /**
  * The identity that the app runs as: a managed identity in Azure (that of AZURE_CLIENT_ID where it is set), a developer's
- * own elsewhere. @azure/identity is loaded with the first request, as most deployments never need it. Callers who want a
- * token at once share one request, which nobody's haste ends. A token is renewed before its end, and nobody waits for that.
+ * own elsewhere. @azure/identity is loaded with the first request, as most deployments never need it. Concurrent callers
+ * share one token request; no caller's timeout cancels it. A token is renewed before it expires, without delaying a caller.
  */
 export function appIdentity(guard: Guard, load: () => Promise<TokenCredential> = loadDefault): TokenCredential {
   let loaded: Promise<TokenCredential> | undefined
   const tokens = new Map<string, Token>()
-  const underWay = new Map<string, Promise<Token>>()
+  const inFlight = new Map<string, Promise<Token>>()
 
   async function request(scope: string): Promise<Token> {
     try {
       loaded ??= load()
       return await (await loaded).getToken(scope)
     } catch (error) {
-      // Its message tells of every way that was tried, at length; none of it belongs into an answer or a row of the log.
+      // The message lists every credential that was tried; none of it belongs in an answer or in the log.
       throw new OutcomeUnknown(`no token could be had (${error instanceof Error ? error.name : 'unknown'})`)
     }
   }
@@ -38,21 +39,21 @@ export function appIdentity(guard: Guard, load: () => Promise<TokenCredential> =
       tokens.set(scope, token)
       return token
     } finally {
-      underWay.delete(scope)
+      inFlight.delete(scope)
     }
   }
 
   return {
     async getToken(scopes) {
       const scope = String(scopes)
-      const known = tokens.get(scope)
-      if (known && leftMs(known) > RENEW_MS) return known
-      const renewed = underWay.get(scope) ?? renew(scope)
-      underWay.set(scope, renewed)
-      if (!known || leftMs(known) <= SPENT_MS) return renewed
-      // One that fails is begun again by the next request, and counted by the guard.
+      const cached = tokens.get(scope)
+      if (cached && leftMs(cached) > RENEWAL_MARGIN_MS) return cached
+      const renewed = inFlight.get(scope) ?? renew(scope)
+      inFlight.set(scope, renewed)
+      if (!cached || leftMs(cached) <= EXPIRY_MARGIN_MS) return renewed
+      // The guard counts a renewal that fails; the next request starts another.
       renewed.catch(() => undefined)
-      return known
+      return cached
     },
   }
 }

@@ -21,9 +21,9 @@ const SigningKey = z.object({
   e: z.string(),
 })
 
-/** The public keys with which Entra ID signs the tokens of a tenant. */
+/** The public keys that verify the tokens of a tenant. */
 export interface EntraKeys {
-  /** undefined where the tenant has no key of that id. Throws `identity_unavailable` where that cannot be known. */
+  /** Returns undefined where the tenant has no key of that id. Throws `identity_unavailable` where that is unknown. */
   find(tenantId: string, keyId: string): Promise<KeyObject | undefined>
 }
 
@@ -38,25 +38,31 @@ interface EntraKeysOptions {
 interface TenantKeys {
   keys: ReadonlyMap<string, KeyObject>
   readAtMs: number
-  triedAtMs: number
+  attemptedAtMs: number
   failed: boolean
-  reading: Promise<void> | undefined
+  refreshing: Promise<void> | undefined
 }
 
 /**
- * Reads a tenant's keys when a token first needs them, again each hour, and when a token names a key that is not among
- * them, but never more than once in 30 s, whatever callers send. While Entra ID does not answer, keys are good for 24 h.
+ * Caches the keys of each tenant. Reads them when a token first needs them, again each hour, and when a token names an
+ * unknown key, but never more than once in 30 s, whatever callers send. Stale-if-error: up to 24 h.
  */
 export function entraKeys({ clock, scheduler, log, addressOf }: EntraKeysOptions): EntraKeys {
   const tenants = new Map<string, TenantKeys>()
   const nowMs = () => clock.now().getTime()
 
   function keysOf(tenantId: string): TenantKeys {
-    const known = tenants.get(tenantId)
-    if (known !== undefined) return known
-    const fresh = { keys: new Map(), readAtMs: -Infinity, triedAtMs: -Infinity, failed: false, reading: undefined }
-    tenants.set(tenantId, fresh)
-    return fresh
+    const cached = tenants.get(tenantId)
+    if (cached !== undefined) return cached
+    const empty = {
+      keys: new Map(),
+      readAtMs: -Infinity,
+      attemptedAtMs: -Infinity,
+      failed: false,
+      refreshing: undefined,
+    }
+    tenants.set(tenantId, empty)
+    return empty
   }
 
   async function read(tenantId: string, tenant: TenantKeys): Promise<void> {
@@ -71,23 +77,23 @@ export function entraKeys({ clock, scheduler, log, addressOf }: EntraKeysOptions
   }
 
   async function refresh(tenantId: string, tenant: TenantKeys): Promise<void> {
-    if (tenant.reading === undefined && nowMs() - tenant.triedAtMs >= RETRY_AFTER_MS) {
-      tenant.triedAtMs = nowMs()
-      tenant.reading = read(tenantId, tenant).finally(() => {
-        tenant.reading = undefined
+    if (tenant.refreshing === undefined && nowMs() - tenant.attemptedAtMs >= RETRY_AFTER_MS) {
+      tenant.attemptedAtMs = nowMs()
+      tenant.refreshing = read(tenantId, tenant).finally(() => {
+        tenant.refreshing = undefined
       })
     }
-    await tenant.reading
+    await tenant.refreshing
   }
 
   return {
     async find(tenantId, keyId) {
       const tenant = keysOf(tenantId)
       const ageMs = nowMs() - tenant.readAtMs
-      const known = ageMs < MAX_AGE_MS ? tenant.keys.get(keyId) : undefined
-      if (known !== undefined) {
+      const cached = ageMs < MAX_AGE_MS ? tenant.keys.get(keyId) : undefined
+      if (cached !== undefined) {
         if (ageMs >= REFRESH_AFTER_MS) void refresh(tenantId, tenant)
-        return known
+        return cached
       }
       await refresh(tenantId, tenant)
       if (tenant.failed) throw new AppError('identity_unavailable', 'Entra ID does not tell its signing keys.')
@@ -96,7 +102,7 @@ export function entraKeys({ clock, scheduler, log, addressOf }: EntraKeysOptions
   }
 }
 
-/** Keys of any other kind, and RSA keys that are too short, are left out. Throws where nothing remains. */
+/** Skips keys of any other kind, and RSA keys that are too short. Throws where no key remains. */
 function parseKeySet(text: string): ReadonlyMap<string, KeyObject> {
   const keys = new Map<string, KeyObject>()
   for (const candidate of KeySet.parse(JSON.parse(text)).keys) {
@@ -110,10 +116,10 @@ function parseKeySet(text: string): ReadonlyMap<string, KeyObject> {
 }
 
 async function fetchText(address: string, scheduler: Scheduler): Promise<string> {
-  const late = new AbortController()
-  const cancel = scheduler.after(TIMEOUT_MS, () => late.abort(new Error(`No key set within ${TIMEOUT_MS} ms.`)))
+  const timeout = new AbortController()
+  const cancel = scheduler.after(TIMEOUT_MS, () => timeout.abort(new Error(`No key set within ${TIMEOUT_MS} ms.`)))
   try {
-    const response = await fetch(address, { redirect: 'error', signal: late.signal })
+    const response = await fetch(address, { redirect: 'error', signal: timeout.signal })
     return await readText(response)
   } finally {
     cancel()

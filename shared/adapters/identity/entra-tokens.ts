@@ -17,7 +17,7 @@ const Header = z.object({
   alg: z.literal('RS256'),
   typ: z.literal('JWT'),
   kid: z.string().min(1).max(128),
-  // These would name a key of the token's own, or a rule that is not ours.
+  // These would let a token name its own key, or an extension that we do not implement.
   ...{ jku: absent, jwk: absent, x5u: absent, x5c: absent, crit: absent },
 })
 
@@ -29,13 +29,13 @@ interface EntraTokensOptions {
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly log: Log
-  /** Where a tenant publishes its keys; another place for tests only: a token's issuer is always Entra ID. */
+  /** Where a tenant publishes its keys. Only tests set it: a token's issuer is always Entra ID. */
   readonly keysAt?: (tenantId: string) => string
 }
 
 /**
- * Verifies access tokens of Entra ID, of version 2.0: signed with RS256 by a key of the tenant that issued them, for one of
- * our tenants, for our audience, in time within 60 s, and asked for by an allowed app where there is a list of these.
+ * Verifies access tokens of Entra ID, version 2.0: signed with RS256 by a key of the issuing tenant, which is one of ours;
+ * for our audience; valid now, with 60 s of clock skew; requested by an allowed app where the settings list any.
  */
 export function entraTokens(options: EntraTokensOptions): TokenVerifier {
   const { settings, clock, keysAt = (tenantId) => `${AUTHORITY}/${tenantId}/discovery/v2.0/keys` } = options
@@ -45,7 +45,7 @@ export function entraTokens(options: EntraTokensOptions): TokenVerifier {
     async verify(token) {
       const unverified = decode(token)
       const header = Header.safeParse(unverified?.header)
-      // Whoever is refused here costs no look-up of a key: nobody but our tenants' callers can drive those.
+      // A token refused here costs no key lookup: only callers of our own tenants can cause those.
       const claims = Claims.safeParse(unverified?.payload)
       if (!header.success || !claims.success) return undefined
       const { tid } = claims.data
@@ -63,7 +63,7 @@ function claimsOf({ tenants, audience, allowedApps }: EntraTokensOptions['settin
       tid: z.string().refine((tenantId) => tenants.includes(tenantId)),
       oid: z.guid(),
       ver: z.literal('2.0'),
-      // Only access tokens have it: a token that says who somebody is opens nothing.
+      // Only access tokens have this claim: an ID token is refused.
       azp: z.guid().refine((appId) => allowedApps.length === 0 || allowedApps.includes(appId)),
       exp: z.int(),
       nbf: z.int(),
@@ -84,7 +84,7 @@ interface Unverified {
   readonly payload: unknown
 }
 
-/** undefined for what is no JWS of three parts in base64url without padding, written in its one way. */
+/** Returns undefined unless the token is a JWS of three parts in canonical base64url without padding. */
 function decode(token: string): Unverified | undefined {
   const parts = token.length > MAX_LENGTH ? [] : token.split('.')
   const [header, payload, signature] = parts.map((part) => Buffer.from(part, 'base64url'))
@@ -105,7 +105,7 @@ interface Signing {
   readonly now: Date
 }
 
-/** Whether the tenant's key signed the token, and its time has come and is not over. */
+/** Whether the tenant's key signed the token, and the token is within its validity period. */
 async function isSigned(token: string, { keys, tenantId, keyId, now }: Signing): Promise<boolean> {
   const key = await keys.find(tenantId, keyId)
   if (key === undefined) return false
@@ -129,8 +129,8 @@ async function isSigned(token: string, { keys, tenantId, keyId, now }: Signing):
 type KnownNames = Pick<EntraTokensOptions, 'scopes' | 'isProviderId'>
 
 /**
- * Whom a token speaks for. Roles say for which providers, and so does nothing else: they are what an administrator
- * assigned. What may be done is said by the roles of an app, and by the scopes that an app has for its user.
+ * The identity that a token speaks for. Its roles alone bind it to providers: an administrator assigned them. Its scopes
+ * are the roles of an app, or the scopes that an app has for its user.
  */
 function toIdentity({ tid, oid, azp, roles, scp }: Claims, known: KnownNames): TokenIdentity {
   const operator = roles.includes(OPERATOR_ROLE)

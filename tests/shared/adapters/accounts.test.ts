@@ -27,14 +27,14 @@ describe('the accounts of an app', () => {
     })
   })
 
-  test('with a Cosmos DB account keep their queues where they are, and pay request units for their tables', () => {
+  test('with a Cosmos DB account keep their queues where they are, and spend request units on their tables', () => {
     const settings = {
       AZURE_STORAGE_ACCOUNT: 'mystore',
       AZURE_COSMOS_CONNECTION_STRING: cosmos,
       COSMOS_BATCH_SIZE: '20',
     }
     expect(accounts(settings)).toEqual({
-      tables: { connectionString: cosmos, units: { spend: expect.any(Function), settle: expect.any(Function) } },
+      tables: { connectionString: cosmos, units: { spend: expect.any(Function), adjust: expect.any(Function) } },
       queues: { endpoint: 'https://mystore.queue.core.windows.net', credential },
       rowsPerTransaction: 20,
     })
@@ -47,7 +47,7 @@ describe('the accounts of an app', () => {
     ).toMatchObject({ endpoint, credential })
   })
 
-  test('let Cosmos DB be asked for no more than COSMOS_RU_LIMIT a second', async () => {
+  test('spend no more request units than COSMOS_RU_LIMIT a second', async () => {
     const { units } = accounts({
       AZURE_STORAGE_CONNECTION_STRING: storage,
       AZURE_COSMOS_CONNECTION_STRING: cosmos,

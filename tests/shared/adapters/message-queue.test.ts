@@ -24,7 +24,7 @@ messageQueueContract('memory', () => {
 messageQueueContract('Azurite', () => ({ queue: storageMessageQueue(freshQueue()), pass: () => undefined }))
 
 describe('a storage queue', () => {
-  test('carries bodies as base64 and never lets them expire, as the trigger of the host needs it', async () => {
+  test('carries bodies as base64, as the trigger of the host expects, and never lets them expire', async () => {
     const { connectionString, name } = freshQueue()
     await storageMessageQueue({ connectionString, name }).send('{"v":1}')
     const [message] = (await new QueueClient(connectionString, name).receiveMessages()).receivedMessageItems
@@ -32,7 +32,7 @@ describe('a storage queue', () => {
     expect(message?.expiresOn.getUTCFullYear()).toBe(9999)
   })
 
-  test('hands over what somebody else put there: plain text as it is, and with the time of its end', async () => {
+  test('returns a plain-text message of another sender as it is, with its expiry', async () => {
     const { connectionString, name } = freshQueue()
     const client = new QueueClient(connectionString, name)
     await client.create()
@@ -44,11 +44,11 @@ describe('a storage queue', () => {
   test.each<[string, Parameters<typeof startSickServer>[0]]>([
     ['never answers', () => undefined],
     ['is broken', (_, response) => void response.writeHead(500).end()],
-  ])('that %s is given up within its time with usage_unavailable', async (_, listener) => {
+  ])('that %s times out with usage_unavailable', async (_, listener) => {
     const server = await startSickServer(listener)
     onTestFinished(server.stop)
     const connectionString = `${server.connectionString.replace('TableEndpoint', 'QueueEndpoint')}/sick`
-    const policy = { tryMs: 300, totalMs: 300, retries: 2, firstDelayMs: 1, openMs: 5000, concurrency: 50 }
+    const policy = { attemptMs: 300, deadlineMs: 300, retries: 2, backoffMs: 1, openMs: 5000, concurrency: 50 }
     const guard = openGuard({ name: 'queue', policy })
     const queue = storageMessageQueue({ connectionString, name: 'usage-events', guards: { send: guard, rest: guard } })
     const message = { id: '1', receipt: '1', body: '', dequeueCount: 1, expiresAt: null }

@@ -22,7 +22,7 @@ function faultsOf(change: Readonly<Record<string, string | undefined>>): string[
 }
 
 describe('settings', () => {
-  test('are read as they were meant', () => {
+  test('are parsed', () => {
     expect(parseConfig(good)).toMatchObject({
       storage: { kind: 'connection', connectionString: good.AZURE_STORAGE_CONNECTION_STRING },
       peppers: [{ version: 'p1', bytes: Buffer.from(pepper, 'base64') }],
@@ -53,7 +53,7 @@ describe('settings', () => {
     expect(faultsOf(marks).join()).not.toContain('mark')
   })
 
-  test('that nobody knows are let be: an app has many of the platform’s own', () => {
+  test('that are unknown are ignored: an app has many of the platform’s own', () => {
     expect(faultsOf({ WEBSITE_SITE_NAME: 'x', FUNCTIONS_WORKER_RUNTIME: 'node' })).toEqual([])
   })
 })

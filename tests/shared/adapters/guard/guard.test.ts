@@ -8,38 +8,38 @@ beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 const policy: CallPolicy = {
-  ...{ tryMs: 400, totalMs: 800, retries: 1, firstDelayMs: 50 },
+  ...{ attemptMs: 400, deadlineMs: 800, retries: 1, backoffMs: 50 },
   ...{ openMs: 5000, concurrency: 50 },
 }
 
-/** A guard before a dependency that does as `reply` says, and what became of what it was asked. */
-function guarded(reply: (asked: number) => Promise<unknown>, change: Partial<CallPolicy> = {}) {
+/** A guard before a dependency that answers as `reply` says, and the outcomes that it counted. */
+function guarded(reply: (sent: number) => Promise<unknown>, change: Partial<CallPolicy> = {}) {
   const counted: Record<string, number> = {}
-  const note = (what: string) => {
+  const record = (what: string) => {
     counted[what] = (counted[what] ?? 0) + 1
   }
   const guard = openGuard({
     name: 'tables',
     policy: { ...policy, ...change },
     meter: {
-      count: (_, labels) => note('outcome' in labels ? String(labels.outcome) : 'retries'),
+      count: (_, labels) => record('outcome' in labels ? String(labels.outcome) : 'retries'),
       observe: () => undefined,
     },
     jitter: () => 1,
   })
-  let asked = 0
-  const ask = () => guard.run(() => reply(asked++), answered).then(String, tell)
-  /** What so many requests at once come to, given time. */
+  let sent = 0
+  const send = () => guard.run(() => reply(sent++), answered).then(String, describeError)
+  /** The results of `count` concurrent requests after `withinMs`. */
   const many = async (count: number, withinMs = 1000) => {
-    const answers = Promise.all(Array.from({ length: count }, ask))
+    const answers = Promise.all(Array.from({ length: count }, send))
     await vi.advanceTimersByTimeAsync(withinMs)
     return answers
   }
-  return { guard, many, one: async () => (await many(1))[0], counted, asked: () => asked }
+  return { guard, many, one: async () => (await many(1))[0], counted, sent: () => sent }
 }
 
 const answered = () => ANSWERED
-const tell = (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
+const describeError = (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
 const failure = (status: number, headers: Record<string, string> = {}) =>
   Promise.reject(
     Object.assign(new RestError('no', { statusCode: status }), {
@@ -52,14 +52,14 @@ const row = () => Promise.resolve('row')
 const throttled = () => failure(429, { 'retry-after': '10' })
 
 describe('a guard', () => {
-  test('asks once where the answer is one, be it a refusal: 404, 409 and 412 included', async () => {
-    const { many, asked, counted } = guarded((n) => (n === 0 ? row() : failure([404, 409, 412][n - 1] ?? 0)))
+  test('sends one request where the reply is an answer, also a refusal: 404, 409, 412', async () => {
+    const { many, sent, counted } = guarded((n) => (n === 0 ? row() : failure([404, 409, 412][n - 1] ?? 0)))
     expect(await many(4)).toEqual(['row', 'RestError: no', 'RestError: no', 'RestError: no'])
-    expect(asked()).toBe(4)
+    expect(sent()).toBe(4)
     expect(counted).toEqual({ ok: 4 })
   })
 
-  test('asks again where the failure is transient, and tells of the second answer', async () => {
+  test('retries a transient failure, and returns the second reply', async () => {
     const { one, counted } = guarded((n) => (n === 0 ? failure(503) : row()))
     expect(await one()).toBe('row')
     expect(counted).toEqual({ transient: 1, ok: 1, retries: 1 })
@@ -68,62 +68,64 @@ describe('a guard', () => {
   test.each([
     [400, 'validation'],
     [403, 'permanent'],
-  ])('does not ask again after %i, which is %s', async (status, outcome) => {
-    const { one, asked, counted } = guarded(() => failure(status))
+  ])('does not retry %i, which is %s', async (status, outcome) => {
+    const { one, sent, counted } = guarded(() => failure(status))
     expect(await one()).toBe('RestError: no')
-    expect(asked()).toBe(1)
+    expect(sent()).toBe(1)
     expect(counted).toEqual({ [outcome]: 1 })
   })
 
-  test('gives up a try after 400 ms and the request after 800 ms, though nothing heeds the signal', async () => {
+  test('times out an attempt after 400 ms and the request after 800 ms, even if nothing heeds the signal', async () => {
     const { many, counted } = guarded(silence)
     expect(await many(1, 800)).toEqual(['OutcomeUnknown: no reply within 350 ms'])
     expect(counted).toEqual({ transient: 1, retries: 1, exhausted: 1 })
   })
 
-  test('aborts the request that it gives up', async () => {
+  test('aborts the attempt that timed out', async () => {
     const signals: AbortSignal[] = []
     const { guard } = guarded(silence)
-    const gaveUp = guard.run((signal) => {
+    const timedOut = guard.run((signal) => {
       signals.push(signal)
       return silence()
     }, answered)
-    gaveUp.catch(() => undefined)
+    timedOut.catch(() => undefined)
     await vi.advanceTimersByTimeAsync(800)
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, true])
   })
 
-  test('waits as long as the dependency asks for, and not at all where that is more than a caller has', async () => {
-    const patient = guarded((n) => (n === 0 ? throttled() : row()), { totalMs: 15_000 })
+  test('waits for the Retry-After, and does not retry where that exceeds the deadline', async () => {
+    const patient = guarded((n) => (n === 0 ? throttled() : row()), { deadlineMs: 15_000 })
     const answer = patient.many(1, 0)
     await vi.advanceTimersByTimeAsync(9_999)
-    expect(patient.asked()).toBe(1)
+    expect(patient.sent()).toBe(1)
     await vi.advanceTimersByTimeAsync(1)
     expect(await answer).toEqual(['row'])
-    const hurried = guarded(throttled)
-    expect(await hurried.one()).toBe('RestError: no')
-    expect(hurried.asked()).toBe(1)
+    const impatient = guarded(throttled)
+    expect(await impatient.one()).toBe('RestError: no')
+    expect(impatient.sent()).toBe(1)
   })
 
-  test('pays before every try, and does not ask where it cannot', async () => {
+  test('charges before every attempt, and sends nothing where the charge is rejected', async () => {
     const { guard, counted } = guarded(row)
-    let paid = 0
-    let asked = 0
-    const pay = async () => {
-      if (++paid > 2) throw new CallRejected('its request units are used up', 3)
+    let charges = 0
+    let sent = 0
+    const charge = async () => {
+      if (++charges > 2) throw new CallRejected('its request units are used up', 3)
     }
-    const ask = () => {
-      asked++
+    const send = () => {
+      sent++
       return failure(503)
     }
-    const first = guard.run(ask, answered, pay).catch(tell)
+    const first = guard.run(send, answered, charge).catch(describeError)
     await vi.advanceTimersByTimeAsync(100)
-    expect([await first, paid, asked]).toEqual(['RestError: no', 2, 2])
-    expect(await guard.run(ask, answered, pay).catch(tell)).toBe('CallRejected: its request units are used up')
-    expect([asked, counted.rejected]).toEqual([2, 1])
+    expect([await first, charges, sent]).toEqual(['RestError: no', 2, 2])
+    expect(await guard.run(send, answered, charge).catch(describeError)).toBe(
+      'CallRejected: its request units are used up',
+    )
+    expect([sent, counted.rejected]).toEqual([2, 1])
   })
 
-  test('stops retrying when the budget is used up: 100 in 10 s beside a fifth of the requests', async () => {
+  test('stops retrying when the retry budget is exhausted: a fifth of the requests plus 100 in 10 s', async () => {
     const { many, counted } = guarded((n) => (n % 5 < 2 ? failure(503) : row()), { retries: 20 })
     await many(1000)
     expect(counted.retries).toBe(100 + 0.2 * 1000)
@@ -132,7 +134,7 @@ describe('a guard', () => {
 })
 
 describe('the bulkhead of a guard', () => {
-  test('lets 50 requests through at once and the rest in their turn', async () => {
+  test('runs 50 requests at once and queues the rest', async () => {
     let underWay = 0
     let most = 0
     const { many } = guarded(async () => {
@@ -145,18 +147,18 @@ describe('the bulkhead of a guard', () => {
     expect(most).toBe(50)
   })
 
-  test('lets nobody wait for a place longer than a request may take', async () => {
+  test('rejects a queued request whose deadline has passed', async () => {
     const slow = () => new Promise((resolve) => setTimeout(resolve, 390, 'row'))
-    const { many, counted, asked } = guarded(slow, { concurrency: 1 })
+    const { many, counted, sent } = guarded(slow, { concurrency: 1 })
     const answers = await many(10, 800)
     expect(answers.filter((answer) => answer === 'row')).toHaveLength(2)
     expect(answers.filter((answer) => answer === 'CallRejected: it was too busy for too long')).toHaveLength(7)
     expect(counted.rejected).toBe(7)
     await vi.advanceTimersByTimeAsync(5000)
-    expect(asked()).toBe(3)
+    expect(sent()).toBe(3)
   })
 
-  test('turns away at once what finds 20 times as many waiting', async () => {
+  test('rejects at once what finds a full queue: 20 times as many', async () => {
     const { many } = guarded(silence, { concurrency: 2 })
     const answers = await many(50)
     expect(answers.filter((answer) => answer === 'CallRejected: too many requests wait for it')).toHaveLength(8)
@@ -166,7 +168,7 @@ describe('the bulkhead of a guard', () => {
 describe('the circuit breaker of a guard', () => {
   const open = 'CallRejected: its circuit breaker is open'
   let healthy = false
-  const moody = () => (healthy ? row() : failure(503))
+  const switchable = () => (healthy ? row() : failure(503))
   beforeEach(() => {
     healthy = false
   })
@@ -181,56 +183,56 @@ describe('the circuit breaker of a guard', () => {
   })
 
   test('stays closed for fewer than 20 requests in 5 s, and for refusals that are answers', async () => {
-    const few = guarded(moody, { retries: 0 })
+    const few = guarded(switchable, { retries: 0 })
     await few.many(19)
     const refused = guarded(() => failure(404))
     await refused.many(100)
     expect([few.guard.state(), refused.guard.state()]).toEqual(['closed', 'closed'])
   })
 
-  test('asks nobody while it is open, and answers in no time', async () => {
-    const { many, asked } = guarded(moody, { retries: 0 })
+  test('sends nothing while it is open, and rejects at once', async () => {
+    const { many, sent } = guarded(switchable, { retries: 0 })
     await many(20)
     expect(new Set(await many(100, 0))).toEqual(new Set([open]))
     await vi.advanceTimersByTimeAsync(3999)
     expect(await many(1, 0)).toEqual([open])
-    expect(asked()).toBe(20)
+    expect(sent()).toBe(20)
   })
 
-  test('lets 3 through after 5 s and nobody else meanwhile; closes when they did well', async () => {
-    const { guard, many, asked } = guarded(moody, { retries: 0 })
+  test('lets 3 probes through after 5 s and rejects all others meanwhile; closes when the probes succeed', async () => {
+    const { guard, many, sent } = guarded(switchable, { retries: 0 })
     await many(20)
     healthy = true
     await vi.advanceTimersByTimeAsync(5000)
     const answers = await many(10)
     expect(answers.filter((answer) => answer === 'row')).toHaveLength(3)
     expect(answers.filter((answer) => answer === open)).toHaveLength(7)
-    expect(asked()).toBe(23)
+    expect(sent()).toBe(23)
     expect(guard.state()).toBe('closed')
     expect(new Set(await many(20))).toEqual(new Set(['row']))
   })
 
-  test('opens again with the first of the 3 that fails', async () => {
-    const { guard, many, asked } = guarded((n) => (n === 20 || n === 22 ? row() : failure(503)), { retries: 0 })
+  test('opens again at the first probe that fails', async () => {
+    const { guard, many, sent } = guarded((n) => (n === 20 || n === 22 ? row() : failure(503)), { retries: 0 })
     await many(20)
     await vi.advanceTimersByTimeAsync(5000)
     await many(10)
-    expect(asked()).toBe(23)
+    expect(sent()).toBe(23)
     expect(guard.state()).toBe('open')
     expect(await many(1, 0)).toEqual([open])
   })
 
-  test('lets nobody wait for a retry that it would refuse', async () => {
-    const { many, asked } = guarded(moody)
+  test('prevents a backoff before a retry that it would reject', async () => {
+    const { many, sent } = guarded(switchable)
     expect(await many(20)).toContain('RestError: no')
-    expect(asked()).toBe(20)
+    expect(sent()).toBe(20)
   })
 
-  test('turns away who waits for a place, as soon as it opens', async () => {
-    const { many, counted, asked } = guarded(silence, { concurrency: 20, retries: 0 })
+  test('rejects the queued requests as soon as it opens', async () => {
+    const { many, counted, sent } = guarded(silence, { concurrency: 20, retries: 0 })
     const answers = await many(200)
-    expect(asked()).toBeLessThanOrEqual(40)
-    expect(answers.filter((answer) => answer === open)).toHaveLength(200 - asked())
-    expect(counted).toEqual({ exhausted: asked(), rejected: 200 - asked() })
+    expect(sent()).toBeLessThanOrEqual(40)
+    expect(answers.filter((answer) => answer === open)).toHaveLength(200 - sent())
+    expect(counted).toEqual({ exhausted: sent(), rejected: 200 - sent() })
   })
 })

@@ -14,19 +14,19 @@ beforeAll(async () => {
 })
 afterAll(() => azurite.stop())
 
-/** As a validation has it, but for a breaker that closes sooner. */
-const policy = { tryMs: 400, totalMs: 800, retries: 1, firstDelayMs: 50, openMs: 2000, concurrency: 50 }
+/** The policy of a validation, with a breaker that closes sooner. */
+const policy = { attemptMs: 400, deadlineMs: 800, retries: 1, backoffMs: 50, openMs: 2000, concurrency: 50 }
 
-type Ask = () => Promise<unknown>
+type Send = () => Promise<unknown>
 
-/** Something that is kept behind a proxy and asked through a guard. */
-interface Sick {
+/** A dependency behind a fault proxy and a guard. */
+interface Dependency {
   readonly code: string
   readonly portOf: (azurite: TestAzurite) => number
-  readonly open: (port: number, guard: Guard) => Ask
+  readonly open: (port: number, guard: Guard) => Send
 }
 
-const dependencies: Readonly<Record<string, Sick>> = {
+const dependencies: Readonly<Record<string, Dependency>> = {
   tables: {
     code: 'store_unavailable',
     portOf: ({ tablePort }) => tablePort,
@@ -47,41 +47,41 @@ const dependencies: Readonly<Record<string, Sick>> = {
   },
 }
 
-/** Its end is bound by the test's own context: of tests that run side by side, no other may be mistaken for it. */
-async function sick({ portOf, open }: Sick, { onTestFinished }: Pick<TestContext, 'onTestFinished'>) {
+/** Bound to the context of its test, as concurrent tests share the global `onTestFinished`. */
+async function faulty({ portOf, open }: Dependency, { onTestFinished }: Pick<TestContext, 'onTestFinished'>) {
   const proxy = await startFaultProxy({ targetPort: portOf(azurite), nameOf: () => 'request' })
   onTestFinished(proxy.close)
-  const guard = openGuard({ name: 'sick', policy })
-  return { proxy, guard, ask: open(proxy.port, guard) }
+  const guard = openGuard({ name: 'faulty', policy })
+  return { proxy, guard, send: open(proxy.port, guard) }
 }
 
 const cases = Object.keys(dependencies).flatMap((name) => outages.map((outage) => [name, outage] as const))
 
 describe.concurrent('an outage', () => {
   test.for(cases)(
-    'of %s (%s) costs a caller two tries, then none, and is over when it is over',
+    'of %s (%s) costs a caller two attempts, then none, and calls succeed again once it has ended',
     async ([name, outage], context) => {
       const dependency = dependencies[name]
       if (dependency === undefined) throw new Error('no such dependency')
-      const { proxy, guard, ask } = await sick(dependency, context)
-      await ask()
+      const { proxy, guard, send } = await faulty(dependency, context)
+      await send()
       await proxy.setOutage(outage)
-      await expect(ask()).rejects.toMatchObject({ code: dependency.code })
+      await expect(send()).rejects.toMatchObject({ code: dependency.code })
       expect(proxy.broken()).toBeLessThanOrEqual(2)
 
-      await Promise.allSettled(Array.from({ length: 40 }, ask))
+      await Promise.allSettled(Array.from({ length: 40 }, send))
       expect(guard.state()).toBe('open')
       const broken = proxy.broken()
-      const spared = await Promise.allSettled([ask(), ask(), ask()])
-      for (const result of spared) expect(result).toMatchObject({ reason: { code: dependency.code } })
+      const rejected = await Promise.allSettled([send(), send(), send()])
+      for (const result of rejected) expect(result).toMatchObject({ reason: { code: dependency.code } })
       expect(proxy.broken()).toBe(broken)
 
       await proxy.setOutage(null)
       await poll(async () => {
-        await ask().catch(() => undefined)
+        await send().catch(() => undefined)
         return guard.state() === 'closed'
       })
-      await ask()
+      await send()
     },
   )
 })

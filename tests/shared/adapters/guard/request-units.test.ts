@@ -6,7 +6,7 @@ import { estimateUnits, readCharge, requestUnits } from '../../../../shared/adap
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-/** When, in ms from now, each of the costs was let through; null where it was not. */
+/** When, in ms from now, each of the costs was spent; null where it was rejected. */
 async function spendAll(units: ReturnType<typeof requestUnits>, costs: readonly number[], waitMs: number) {
   const startedAtMs = performance.now()
   const spent = costs.map((cost) =>
@@ -19,12 +19,12 @@ async function spendAll(units: ReturnType<typeof requestUnits>, costs: readonly 
   return Promise.all(spent)
 }
 
-test('a second’s worth goes at once, what is more waits its turn, and what would wait too long is refused', async () => {
+test('one second of units is spent at once, more waits first in first out, and what would wait too long is rejected', async () => {
   const units = requestUnits(100)
   expect(await spendAll(units, [60, 40, 10, 20, 100], 800)).toEqual([0, 0, 100, 300, null])
 })
 
-test('never more than a second’s worth, and what was saved up, is let through', async () => {
+test('never more is spent than the rate and one saved second allow', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 100 }), { maxLength: 30 }), async (costs) => {
       const times = await spendAll(requestUnits(100), costs, 5000)
@@ -39,13 +39,13 @@ test('never more than a second’s worth, and what was saved up, is let through'
   )
 })
 
-test('what was not spent for long is no more than a second’s worth', async () => {
+test('an idle minute saves up no more than one second of units', async () => {
   const units = requestUnits(100)
   await vi.advanceTimersByTimeAsync(60_000)
   expect(await spendAll(units, [100, 1], 0)).toEqual([0, null])
 })
 
-test('what costs more than a second’s worth goes when a second’s worth is there, and is owed', async () => {
+test('a request that costs more than one second of units is sent once the bucket is full, and leaves it in debt', async () => {
   const units = requestUnits(100)
   expect(await spendAll(units, [250], 0)).toEqual([0])
   expect(await spendAll(units, [10], 1000)).toEqual([null])
@@ -53,18 +53,18 @@ test('what costs more than a second’s worth goes when a second’s worth is th
   expect(await spendAll(units, [10], 0)).toEqual([0])
 })
 
-test('what a request cost replaces what it was thought to cost', async () => {
+test('the actual charge replaces the estimate', async () => {
   const dear = requestUnits(100)
   await dear.spend(1, 0)
-  dear.settle(1, 100)
+  dear.adjust(1, 100)
   expect(await spendAll(dear, [10], 0)).toEqual([null])
   const cheap = requestUnits(100)
   await cheap.spend(100, 0)
-  cheap.settle(100, 10)
+  cheap.adjust(100, 10)
   expect(await spendAll(cheap, [90], 0)).toEqual([0])
 })
 
-test('a point read is cheap, a query dearer, a write goes by its size; a reply may know better', () => {
+test('a point read costs 1, a query 5, a write by its size; a reply may report the actual charge', () => {
   const url = "https://a.table.cosmos.azure.com/keys(PartitionKey='p',RowKey='r')"
   const estimate = (options: Parameters<typeof createPipelineRequest>[0]) =>
     estimateUnits(createPipelineRequest(options))

@@ -9,13 +9,13 @@ afterEach(() => void vi.useRealTimers())
 const scope = 'https://storage.azure.com/.default'
 const hour = 60 * 60_000
 
-/** An identity whose tokens hold for an hour and are numbered. */
-function identity(answer: (asked: number) => Promise<void> = () => Promise.resolve()) {
+/** An identity whose tokens are numbered and expire after an hour. */
+function identity(answer: (requests: number) => Promise<void> = () => Promise.resolve()) {
   let loads = 0
-  let asked = 0
+  let requests = 0
   const source: TokenCredential = {
     getToken: async () => {
-      const number = ++asked
+      const number = ++requests
       await answer(number)
       return { token: `token-${number}`, expiresOnTimestamp: Date.now() + hour }
     },
@@ -27,7 +27,7 @@ function identity(answer: (asked: number) => Promise<void> = () => Promise.resol
   return { token: async () => (await credential.getToken(scope))?.token, credential, loads: () => loads }
 }
 
-test('nothing is loaded before a token is asked for, and then once', async () => {
+test('the library is loaded with the first token, once', async () => {
   const { token, loads } = identity()
   expect(loads()).toBe(0)
   await token()
@@ -36,14 +36,14 @@ test('nothing is loaded before a token is asked for, and then once', async () =>
   expect(loads()).toBe(1)
 })
 
-test('callers at once share one request, and its token serves until 5 minutes before its end', async () => {
+test('concurrent callers share one request, and its token is used until 5 minutes before its expiry', async () => {
   const { token } = identity()
   expect(await Promise.all([token(), token()])).toEqual(['token-1', 'token-1'])
   await vi.advanceTimersByTimeAsync(hour - 5 * 60_000 - 1)
   expect([await token(), await token()]).toEqual(['token-1', 'token-1'])
 })
 
-test('a token near its end is renewed, and nobody waits for that', async () => {
+test('a token near its expiry is renewed in the background, without delaying a caller', async () => {
   const { token } = identity()
   await token()
   await vi.advanceTimersByTimeAsync(hour - 5 * 60_000)
@@ -52,8 +52,10 @@ test('a token near its end is renewed, and nobody waits for that', async () => {
   expect(await token()).toBe('token-2')
 })
 
-test('while nobody gives out tokens the last one serves almost to its end, and no longer', async () => {
-  const { token } = identity((asked) => (asked === 1 ? Promise.resolve() : Promise.reject(new Error('IMDS is away'))))
+test('while no token is issued the last one is used until 30 s before its expiry, and no longer', async () => {
+  const { token } = identity((requests) =>
+    requests === 1 ? Promise.resolve() : Promise.reject(new Error('IMDS is away')),
+  )
   await token()
   await vi.advanceTimersByTimeAsync(hour - 30_001)
   expect(await token()).toBe('token-1')
@@ -63,14 +65,14 @@ test('while nobody gives out tokens the last one serves almost to its end, and n
   expect(await spent).toMatchObject({ name: 'OutcomeUnknown' })
 })
 
-test('tokens of two scopes are two', async () => {
+test('each scope has its own token', async () => {
   const { credential, token } = identity()
   await token()
   expect((await credential.getToken('https://cosmos.azure.com/.default'))?.token).toBe('token-2')
 })
 
-test('a failure is tried again, and one that goes on says nothing of how the token was asked for', async () => {
-  const once = identity((asked) => (asked === 1 ? Promise.reject(new Error('IMDS is busy')) : Promise.resolve()))
+test('a failure is retried, and a lasting one reveals nothing of the request for the token', async () => {
+  const once = identity((requests) => (requests === 1 ? Promise.reject(new Error('IMDS is busy')) : Promise.resolve()))
   const token = once.token()
   await vi.advanceTimersByTimeAsync(1000)
   expect(await token).toBe('token-2')

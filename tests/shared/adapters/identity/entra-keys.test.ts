@@ -67,7 +67,7 @@ describe('the keys of a tenant', () => {
     expect(await find(key.kid, otherTenant)).toBeUndefined()
   })
 
-  test('are read again for an unknown id, but not more than once in 30 s, whatever is asked for', async () => {
+  test('are read again for an unknown id, but not more than once in 30 s, whatever callers send', async () => {
     await find()
     for (let index = 0; index < 100; index++) expect(await find(`unknown-${index}`)).toBeUndefined()
     expect(reads()).toBe(1)
@@ -79,7 +79,7 @@ describe('the keys of a tenant', () => {
     expect(reads()).toBe(2)
   })
 
-  test('are read again after an hour, without anybody waiting for it: what Entra ID withdrew ends', async () => {
+  test('are refreshed after an hour without delaying a caller: a key that Entra ID withdrew ends', async () => {
     await find()
     server.published.set(tenant, [jwkOf(nextKey)])
     await time.advance(HOUR_MS)
@@ -89,7 +89,7 @@ describe('the keys of a tenant', () => {
     expect(reads()).toBe(2)
   })
 
-  test('are good for 24 h while Entra ID does not answer, and not a moment longer', async () => {
+  test('are used stale-if-error for 24 h, and no longer', async () => {
     await find()
     server.answer = answerWith(500, '')
     await time.advance(24 * HOUR_MS - 1)
@@ -102,7 +102,7 @@ describe('the keys of a tenant', () => {
     expect(await find()).toBeDefined()
   })
 
-  test('that cannot be told are never taken for a wrong id, also when another key is asked for in an outage', async () => {
+  test('that are unavailable are never taken for an unknown id, also when an outage hits the lookup of another key', async () => {
     await find()
     server.answer = answerWith(503, '')
     await time.advance(30_000)
@@ -113,7 +113,7 @@ describe('the keys of a tenant', () => {
   })
 })
 
-describe('a key set is none, and says so in the log, where it', () => {
+describe('a key set is rejected, with a line in the log, where it', () => {
   test.each<[string, RequestListener]>([
     ['is an error', answerWith(500, JSON.stringify({ keys: keySet }))],
     ['is not there', answerWith(404, JSON.stringify({ keys: keySet }))],
@@ -139,7 +139,7 @@ describe('a key set is none, and says so in the log, where it', () => {
   test.each<[string, RequestListener]>([
     ['never comes', () => undefined],
     ['comes drop by drop', (_, response) => response.writeHead(200).write('{')],
-  ])('%s: after 3 s it is given up', async (_, answer) => {
+  ])('%s: it times out after 3 s', async (_, answer) => {
     server.answer = answer
     const found = find().catch((error) => error)
     await poll(() => reads() === 1)

@@ -15,14 +15,14 @@ beforeAll(async () => {
 })
 afterAll(() => azurite.stop())
 
-const policy = { tryMs: 10_000, totalMs: 30_000, retries: 3, firstDelayMs: 1, openMs: 5000, concurrency: 50 }
+const policy = { attemptMs: 10_000, deadlineMs: 30_000, retries: 3, backoffMs: 1, openMs: 5000, concurrency: 50 }
 const cosmos = cosmosLike(20_261_122)
 const guard = openGuard({ name: 'tables', policy })
 
-function tables(unitsPerSecond = 1_000_000, totalMs = 30_000) {
+function tables(unitsPerSecond = 1_000_000, deadlineMs = 30_000) {
   return tableAccess({
     connectionString: azurite.connectionString,
-    guard: totalMs === 30_000 ? guard : openGuard({ name: 'tables', policy: { ...policy, totalMs } }),
+    guard: deadlineMs === 30_000 ? guard : openGuard({ name: 'tables', policy: { ...policy, deadlineMs } }),
     units: requestUnits(unitsPerSecond),
     wrapClient: cosmos.wrapClient,
   })
@@ -31,12 +31,12 @@ function tables(unitsPerSecond = 1_000_000, totalMs = 30_000) {
 tableContracts('what behaves as Cosmos DB for Table does', () => tables())
 
 describe('Cosmos DB for Table', () => {
-  test('was throttling all the while, and refused nothing for its form', () => {
+  test('throttled throughout, and refused no request as invalid', () => {
     expect(cosmos.seen.throttled).toBeGreaterThan(20)
     expect(cosmos.seen.refused).toBe(0)
   })
 
-  test('is not asked for more than its request units: who would wait too long is told when to come back', async () => {
+  test('is sent no more than its request units: a caller that would wait too long gets a Retry-After', async () => {
     const keys = tableKeyStore(tables(20, 500))
     const asked = await Promise.allSettled(
       Array.from({ length: 100 }, () => keys.findByDigest(everyProvider, sampleDigest())),

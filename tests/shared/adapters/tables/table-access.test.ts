@@ -7,11 +7,11 @@ import { tableAccess } from '../../../../shared/adapters/tables/table-access.ts'
 import { AppError } from '../../../../shared/domain/errors.ts'
 import { startSickServer } from '../../../support/runs/sick-server.ts'
 
-/** A short time where the server never answers; elsewhere one that a busy machine does not outlast. */
-async function sickTable(listener: RequestListener, totalMs = 20_000) {
+/** A short deadline where the server never answers; elsewhere one that suffices on a busy machine. */
+async function sickTable(listener: RequestListener, deadlineMs = 20_000) {
   const server = await startSickServer(listener)
   onTestFinished(server.stop)
-  const policy = { tryMs: 10_000, totalMs, retries: 2, firstDelayMs: 1, openMs: 5000, concurrency: 50 }
+  const policy = { attemptMs: 10_000, deadlineMs, retries: 2, backoffMs: 1, openMs: 5000, concurrency: 50 }
   const guard = openGuard({ name: 'tables', policy })
   const table = tableAccess({ connectionString: server.connectionString, guard }).table('things')
   return { table, requests: server.requests, stop: server.stop }
@@ -37,7 +37,7 @@ const everyMethod: [string, (table: Table) => Promise<unknown>][] = [
 
 const unavailable = { code: 'store_unavailable', message: 'The store did not answer. Try again.', retryAfterSeconds: 1 }
 
-describe('a store that cannot be asked', () => {
+describe('an unavailable store', () => {
   test.each(everyMethod)(
     'fails %s with store_unavailable, whose cause names table and status alone',
     async (_, ask) => {
@@ -57,20 +57,20 @@ describe('a store that cannot be asked', () => {
       'stops in the middle of an answer',
       (_, response) => void response.writeHead(200, { 'content-length': 9 }).write('{'),
     ],
-  ])('and %s is given up when its time is over', async (_, listener) => {
+  ])('that %s times out', async (_, listener) => {
     const { table, requests } = await sickTable(listener, 1000)
     await expect(table.get('p', 'r')).rejects.toMatchObject(unavailable)
     expect(requests()).toBe(1)
   })
 
-  test('is tried 3 times when it is broken', async () => {
+  test('is sent 3 attempts when it is broken', async () => {
     const { table, requests } = await sickTable(answer(503))
     await expect(table.get('p', 'r')).rejects.toMatchObject(unavailable)
     expect(requests()).toBe(3)
   })
 
   test.each([{ 'retry-after': '86400' }, { 'x-ms-retry-after-ms': '86400000' }])(
-    'and asks for more time than a caller has is asked once: %o',
+    'whose Retry-After exceeds the deadline is sent one request: %o',
     async (headers) => {
       const { table, requests } = await sickTable(answer(429, headers))
       await expect(table.get('p', 'r')).rejects.toMatchObject(unavailable)
@@ -78,13 +78,13 @@ describe('a store that cannot be asked', () => {
     },
   )
 
-  test.each([401, 403])('with status %i is asked once', async (status) => {
+  test.each([401, 403])('with status %i is sent one request', async (status) => {
     const { table, requests } = await sickTable(answer(status))
     await expect(table.get('p', 'r')).rejects.toMatchObject(unavailable)
     expect(requests()).toBe(1)
   })
 
-  test('because nothing listens there', async () => {
+  test('is one where nothing listens, too', async () => {
     const { table, stop } = await sickTable(answer(200))
     await stop()
     await expect(table.get('p', 'r')).rejects.toMatchObject(unavailable)
@@ -104,7 +104,7 @@ test('a create that is refused although there is no such row has an unknown outc
   await expect(table.create(row)).rejects.toMatchObject(unavailable)
 })
 
-test('a table is opened once per name, and nothing is sent before it is asked for', () => {
+test('a table is opened once per name, and opening it sends nothing', () => {
   const tables = tableAccess({ connectionString: 'UseDevelopmentStorage=true' })
   expect(tables.table('a')).toBe(tables.table('a'))
   expect(tables.table('a')).not.toBe(tables.table('b'))
