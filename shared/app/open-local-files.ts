@@ -6,18 +6,18 @@ import type { Log } from '../ports/runtime.ts'
 import type { OrphanedSpools, Spool } from '../ports/spool.ts'
 import type { Config } from '../runtime/config.ts'
 
-/** What this machine's own disk offers; nothing is opened before it is asked for. */
+/** The SQLite files on the local disk; each is opened on first use. */
 export interface LocalFiles {
-  /** The one file of this process, for whoever keeps something in it; undefined where none can be had. */
+  /** The one file of this process; undefined where none can be opened. */
   readonly database: () => LocalDatabase | undefined
-  /** In that file. */
+  /** The spool in that file. */
   readonly spool: () => Spool | undefined
   readonly orphaned: OrphanedSpools
 }
 
 /**
- * A deployment knows its files by pepper and account, so two on one machine never send each other's uses. Files under an
- * older pepper are still emptied after a rotation.
+ * Pepper and account name the files of a deployment, so two deployments on one machine never send each other's uses. Files
+ * under an older pepper are still drained after a rotation.
  */
 export function openLocalFiles({ localDatabase, peppers, storage }: Config, log: Log): LocalFiles {
   if (localDatabase === undefined) {
@@ -30,7 +30,7 @@ export function openLocalFiles({ localDatabase, peppers, storage }: Config, log:
   }))
   if (own === undefined) throw new RangeError('openLocal needs at least one pepper')
   const open = ownDatabase(own)
-  const lefts = [own, ...older].map(orphanedSpools)
+  const orphanedByPepper = [own, ...older].map(orphanedSpools)
   return {
     database: open,
     spool: () => {
@@ -39,13 +39,13 @@ export function openLocalFiles({ localDatabase, peppers, storage }: Config, log:
     },
     orphaned: {
       visit: async (take) => {
-        for (const orphaned of lefts) await orphaned.visit(take)
+        for (const orphaned of orphanedByPepper) await orphaned.visit(take)
       },
     },
   }
 }
 
-/** One with a shared access signature names no account; its endpoint does. */
+/** A connection string with a shared access signature names no account; its endpoint does. */
 function accountOf(connectionString: string): string {
   const [, account] = /(?:^|;)AccountName=([^;]+)/.exec(connectionString) ?? []
   const [, endpoint] = /(?:^|;)QueueEndpoint=([^;]+)/.exec(connectionString) ?? []

@@ -11,7 +11,7 @@ import { inTransaction } from './local-database.ts'
 const PLACE = 'on the local disk'
 const KEYS_MAX = 100_000
 const REVOCATIONS_MAX = 200_000
-/** Counting rows reads all of an index: not at every step. */
+/** Counting rows scans a whole index: too slow for every step. */
 const STEPS_BETWEEN_TRIMS = 60
 
 const TABLES = `
@@ -25,7 +25,7 @@ const TABLES = `
     position INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, revocation TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS replica_state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;`
 
-/** The replica in a local database, opened with the first question; where there is none, it stays empty. */
+/** The replica in a local database, opened on first use; without a database it stays empty. */
 export function sqliteKeyReplica(open: () => DatabaseSync | undefined, keysMax: number = KEYS_MAX): KeyReplica {
   let opened: { readonly rows: ReplicaRows | undefined } | undefined
   let steps = 0
@@ -139,7 +139,7 @@ function toProvider(providerId: string, text: unknown): Provider | null {
   return { ...decodeRow(PLACE, providerShape, JSON.parse(String(text)) as StoredRow), providerId }
 }
 
-/** A row of another version of this service, or a damaged one, is as good as none. */
+/** Returns undefined for a row of another version of this service, and for a damaged one. */
 function readable<Value>(read: () => Value): Value | undefined {
   try {
     return read()

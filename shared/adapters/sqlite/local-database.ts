@@ -5,26 +5,26 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Log } from '../../ports/runtime.ts'
 
 export interface LocalDatabaseOptions {
-  /** An absolute path on a local disk: WAL does not work on a network share. Undefined: a folder in the system's temporary one. */
+  /** An absolute path on a local disk: WAL does not work on a network share. Undefined: one in the system's temporary folder. */
   readonly folder: string | undefined
-  /** `[0-9a-f]+`: tells deployments on one machine apart, so that none ever sends what another one wrote. */
+  /** `[0-9a-f]+`: separates the deployments on one machine, so that none sends what another one wrote. */
   readonly fingerprint: string
   readonly log: Log
 }
 
-/** One SQLite file that no other process can open while this one has it. */
+/** One SQLite file under an exclusive lock: no other process can open it. */
 export interface LocalDatabase {
   readonly database: DatabaseSync
   readonly file: string
   readonly slot: number
-  /** Harmless when it is closed already. */
+  /** Idempotent. */
   close(): void
 }
 
 const SLOTS = 32
 const [BUSY, CORRUPT, FULL, NOT_A_DATABASE] = [5, 11, 13, 26]
 
-/** The file of this process, opened when it is first asked for, and then the same one for everybody. */
+/** Opens this process's file on the first call; every call returns the same one. */
 export function ownDatabase(options: LocalDatabaseOptions): () => LocalDatabase | undefined {
   let opened: { readonly local: LocalDatabase | undefined } | undefined
   return () => {
@@ -34,9 +34,9 @@ export function ownDatabase(options: LocalDatabaseOptions): () => LocalDatabase 
 }
 
 /**
- * Opens the first of the deployment's files that nobody has, making it where it is missing: write-ahead log, every commit
- * synced to the disk, readable by this user alone. The lock ends with the process, however that ends, so what a killed one
- * left is found by the next. A damaged file is put aside and said. Undefined, with a line in the log, where none can be had.
+ * Opens the deployment's first file that no process has open, creating it if missing: write-ahead log, every commit synced
+ * to the disk, readable by this user alone. The lock ends with the process, however that ends, so the next process finds
+ * what a killed one wrote. Quarantines a damaged file. Returns undefined, and logs why, where no file can be opened.
  */
 export function openLocalDatabase(options: LocalDatabaseOptions): LocalDatabase | undefined {
   try {
@@ -52,8 +52,8 @@ export function openLocalDatabase(options: LocalDatabaseOptions): LocalDatabase 
   return undefined
 }
 
-/** Opens the file of a slot if it is there and nobody has it: what a process left that never came back. */
-export function openLeftDatabase(options: LocalDatabaseOptions, slot: number): LocalDatabase | undefined {
+/** Opens the file of a slot if it exists and no process has it open: its process ended and never came back. */
+export function openOrphanedDatabase(options: LocalDatabaseOptions, slot: number): LocalDatabase | undefined {
   const folder = options.folder ?? defaultFolder()
   try {
     if (!lstatSync(fileOf(folder, options.fingerprint, slot)).isFile()) return undefined
@@ -66,7 +66,7 @@ export function openLeftDatabase(options: LocalDatabaseOptions, slot: number): L
 /** The slots that a deployment may have files in. */
 export const localDatabaseSlots: readonly number[] = Array.from({ length: SLOTS }, (_, slot) => slot)
 
-/** All of `step` or nothing. */
+/** Runs `step` in one transaction: all of it is committed, or none. */
 export function inTransaction(database: DatabaseSync, step: () => void): void {
   database.exec('BEGIN IMMEDIATE')
   try {
@@ -78,7 +78,7 @@ export function inTransaction(database: DatabaseSync, step: () => void): void {
   }
 }
 
-/** The one failure of a statement that leaves no doubt: it was undone. */
+/** The one failure of a statement that is certain to have been rolled back. */
 export function isDiskFull(error: unknown): boolean {
   return sqliteCode(error) === FULL
 }
@@ -91,7 +91,7 @@ function openSlot(folder: string, slot: number, options: LocalDatabaseOptions): 
     const code = sqliteCode(error)
     if (code === BUSY) return undefined
     if (code !== CORRUPT && code !== NOT_A_DATABASE) throw error
-    putAside(file)
+    quarantine(file)
     options.log('error', 'A local database was damaged and is put aside; what it held is not sent.', { file })
     return openFile(file, slot)
   }
@@ -101,7 +101,7 @@ function openFile(file: string, slot: number): LocalDatabase {
   createPrivately(file)
   const database = new (sqlite().DatabaseSync)(file, { timeout: 0 })
   try {
-    // In this order: with the lock for itself, SQLite keeps the index of the log in memory and shares no file with anybody.
+    // In this order: under an exclusive lock SQLite keeps the WAL index in memory and creates no shared-memory file.
     database.exec('PRAGMA locking_mode = EXCLUSIVE')
     database.exec('PRAGMA journal_mode = WAL')
     database.exec('PRAGMA synchronous = FULL')
@@ -121,9 +121,9 @@ function openFile(file: string, slot: number): LocalDatabase {
 }
 
 /**
- * Before SQLite does, which would take the mode from the process's mask; a link that someone planted is refused. A file that
- * is there is not opened: to close it again would end the locks that this process may have on it (POSIX ties them to the
- * file, not to the descriptor).
+ * Creates the file before SQLite does, which would take the mode from the umask; throws on a planted link. Does not open an
+ * existing file: closing it would release the locks that this process may hold on it (POSIX ties locks to the file, not to
+ * the descriptor).
  */
 function createPrivately(file: string): void {
   try {
@@ -135,7 +135,7 @@ function createPrivately(file: string): void {
   }
 }
 
-/** Anybody may make folders in the temporary one: the default folder must be ours and nobody else's. */
+/** Any user may create folders in the temporary directory: throws unless the default folder belongs to this user. */
 function openFolder(configured: string | undefined): string {
   const folder = configured ?? defaultFolder()
   mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -155,7 +155,7 @@ function fileOf(folder: string, fingerprint: string, slot: number): string {
   return join(folder, `auth-api-${fingerprint}-${slot}.db`)
 }
 
-function putAside(file: string): void {
+function quarantine(file: string): void {
   const aside = `${file}.damaged-${new Date().toISOString().replaceAll(/[^0-9TZ]/g, '')}`
   renameSync(file, aside)
   try {
@@ -165,7 +165,7 @@ function putAside(file: string): void {
   }
 }
 
-/** Loaded when it is needed, and without the warning that some versions of Node print for it. */
+/** Loaded on first use, without the warning that some versions of Node print for it. */
 function sqlite(): typeof import('node:sqlite') {
   const { emitWarning } = process
   process.emitWarning = () => undefined

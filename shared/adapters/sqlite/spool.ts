@@ -7,7 +7,7 @@ import { inTransaction, isDiskFull } from './local-database.ts'
 
 const SPOOL_BYTES_MAX = 100 * 1024 * 1024
 
-/** A producer is remembered for as long as it may seal; at the opening of the file that is: while it has loose uses. */
+/** Keeps a producer while it may still batch uses. When the file is opened, that means: while it has loose uses. */
 const TABLES = `
   CREATE TABLE IF NOT EXISTS usage_loose (
     position INTEGER PRIMARY KEY, producer TEXT NOT NULL, events TEXT NOT NULL);
@@ -18,7 +18,7 @@ const TABLES = `
   CREATE TABLE IF NOT EXISTS pending_revocations (key_id TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
   DELETE FROM usage_producers WHERE producer NOT IN (SELECT producer FROM usage_loose);`
 
-/** The spool in a local database that syncs every commit. Loose uses are kept as they were recorded, address and all. */
+/** The spool in a local database that syncs every commit. Loose uses are stored as recorded, with the address. */
 export function sqliteSpool(database: DatabaseSync, bytesMax: number = SPOOL_BYTES_MAX): Spool {
   database.exec(TABLES)
   return { usage: usageSpool(database, bytesMax), revocations: revocationSpool(database) }
@@ -139,7 +139,7 @@ function groupByProducer(rows: readonly { readonly producer: string; readonly ev
   return [...groups].map(([producer, events]) => ({ producer, events }))
 }
 
-/** Whether there was room on the disk. SQLite has undone the step where there was none. */
+/** Runs `step`. Returns false where the disk was full; SQLite has rolled the step back. */
 function fits(step: () => unknown): boolean {
   try {
     step()

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises'
-import { openLeftDatabase } from '../../../shared/adapters/sqlite/local-database.ts'
+import { openOrphanedDatabase } from '../../../shared/adapters/sqlite/local-database.ts'
 import { sqliteSpool } from '../../../shared/adapters/sqlite/spool.ts'
 import { callApi } from '../requests/api-client.ts'
 
@@ -18,8 +18,8 @@ export async function spooledBytes(
   return bytes
 }
 
-function orphanedBytes(options: Parameters<typeof openLeftDatabase>[0], slot: number): number {
-  const orphaned = openLeftDatabase(options, slot)
+function orphanedBytes(options: Parameters<typeof openOrphanedDatabase>[0], slot: number): number {
+  const orphaned = openOrphanedDatabase(options, slot)
   if (orphaned === undefined) return 0
   try {
     return sqliteSpool(orphaned.database).usage.fill().bytes

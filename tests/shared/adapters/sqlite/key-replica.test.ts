@@ -21,7 +21,7 @@ function replicaOn(disk = new DatabaseSync(':memory:'), keysMax?: number): KeyRe
   return sqliteKeyReplica(() => disk, keysMax)
 }
 
-test('any key comes back exactly as it went in, by digest and by id, with the moment of its read', () => {
+test('any key is found exactly as it was saved, by digest and by id, with the time of its read', () => {
   const replica = replicaOn()
   fc.assert(
     fc.property(anyKey, fc.nat(), (key, readAtMs) => {
@@ -32,7 +32,7 @@ test('any key comes back exactly as it went in, by digest and by id, with the mo
   )
 })
 
-test('a provider comes back as it went in, and that there is none is known too', () => {
+test('a provider is found as it was saved, and so is the absence of one', () => {
   const replica = replicaOn()
   const none = { providerId: 'none', provider: null }
   replica.save({
@@ -47,7 +47,7 @@ test('a provider comes back as it went in, and that there is none is known too',
   expect(replica.findProvider('other')).toBeUndefined()
 })
 
-test('what is removed is gone, what is forgotten too, and a revocation stays through all of it', () => {
+test('removed and forgotten keys are gone, and a revocation stays through all of it', () => {
   const replica = replicaOn()
   const [one, two] = [sampleKey(), sampleKey()]
   const keys = [one, two].map((value) => ({ value, readAtMs: 1 }))
@@ -61,7 +61,7 @@ test('what is removed is gone, what is forgotten too, and a revocation stays thr
   expect(replica.watermarkMs()).toBe(6)
 })
 
-test('holds so many keys at most: those written the longest ago go first', () => {
+test('holds a bounded number of keys and evicts the least recently saved', () => {
   const replica = replicaOn(undefined, 3)
   const keys = Array.from({ length: 5 }, (_, readAtMs) => ({ value: sampleKey(), readAtMs }))
   const [first, ...rest] = keys
@@ -83,7 +83,7 @@ test('a step is all or nothing', () => {
   expect(replica.watermarkMs()).toBeUndefined()
 })
 
-test('a row that cannot be read is as good as none', () => {
+test('a row that cannot be decoded counts as missing', () => {
   const disk = new DatabaseSync(':memory:')
   const replica = replicaOn(disk)
   const key = sampleKey()
@@ -92,7 +92,7 @@ test('a row that cannot be read is as good as none', () => {
   expect(replica.findByDigest(key.digest)).toBeUndefined()
 })
 
-test('without a file it is empty, and takes everything', () => {
+test('without a file it is empty, and accepts every step', () => {
   const replica = sqliteKeyReplica(() => undefined)
   replica.save({ ...nothing, keys: [{ value: sampleKey(), readAtMs: 1 }] })
   expect(replica.countKeys()).toBe(0)

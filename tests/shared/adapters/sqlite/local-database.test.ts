@@ -5,8 +5,8 @@ import { basename, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
   type LocalDatabase,
-  openLeftDatabase,
   openLocalDatabase,
+  openOrphanedDatabase,
   ownDatabase,
 } from '../../../../shared/adapters/sqlite/local-database.ts'
 import { makeTemporaryFolder } from '../../../support/samples/temporary-folder.ts'
@@ -36,7 +36,7 @@ function open(fingerprint?: string): LocalDatabase {
   return local
 }
 
-test('gives everyone who has one open a file of their own, and a closed one to the next', () => {
+test('opens a file per caller, and reuses a closed one', () => {
   const [first, second] = [open(), open()]
   expect([first.slot, second.slot]).toEqual([0, 1])
   first.database.exec('CREATE TABLE kept (value)')
@@ -46,12 +46,12 @@ test('gives everyone who has one open a file of their own, and a closed one to t
   expect(next.database.prepare('SELECT name FROM sqlite_schema').all()).toEqual([{ name: 'kept' }])
 })
 
-test('never gives a deployment the file of another one', () => {
+test('never opens the file of another deployment', () => {
   open('abc').close()
   expect(open('def').file).toBe(join(folder, 'auth-api-def-0.db'))
 })
 
-test('is a write-ahead log that syncs every commit and that nobody else on the machine can read', async () => {
+test('is a write-ahead log that syncs every commit and that no other user of the machine can read', async () => {
   const { database } = open()
   database.exec('CREATE TABLE some (value)')
   const pragma = (name: string) => Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]
@@ -61,7 +61,7 @@ test('is a write-ahead log that syncs every commit and that nobody else on the m
   for (const file of files) expect((await stat(join(folder, file))).mode & 0o777).toBe(0o600)
 })
 
-test('puts a damaged file aside, says so, and begins anew', async () => {
+test('quarantines a damaged file, logs that, and starts an empty one', async () => {
   await writeFile(join(folder, 'auth-api-abc-0.db'), 'no database '.repeat(1000))
   expect(open().slot).toBe(0)
   expect(logged).toEqual(['error A local database was damaged and is put aside; what it held is not sent.'])
@@ -69,26 +69,26 @@ test('puts a damaged file aside, says so, and begins anew', async () => {
   expect(files.filter((file) => /^auth-api-abc-0\.db\.damaged-\d{8}T\d{9}Z$/.test(file))).toHaveLength(1)
 })
 
-test('is not there where no file can be made, and the log says why, once', async () => {
+test('is undefined where no file can be created, and logs why, once', async () => {
   await writeFile(join(folder, 'no-folder'), '')
   const open = ownDatabase({ ...options(), folder: join(folder, 'no-folder') })
   expect([open(), open()]).toEqual([undefined, undefined])
   expect(logged).toEqual(['error The local database is not available.'])
 })
 
-test('opens what is left only where a file is and nobody has it', () => {
-  expect(openLeftDatabase(options(), 0)).toBeUndefined()
+test('opens an orphaned file only where one exists and no process has it open', () => {
+  expect(openOrphanedDatabase(options(), 0)).toBeUndefined()
   const local = open()
-  expect(openLeftDatabase(options(), 0)).toBeUndefined()
+  expect(openOrphanedDatabase(options(), 0)).toBeUndefined()
   local.close()
-  const left = openLeftDatabase(options(), 0)
-  expect(left?.slot).toBe(0)
-  left?.close()
+  const orphaned = openOrphanedDatabase(options(), 0)
+  expect(orphaned?.slot).toBe(0)
+  orphaned?.close()
 })
 
-test('stays this process’s alone when it looks through the files for those that are left', async () => {
+test('stays locked by this process while it searches for orphaned files', async () => {
   const { file } = open()
-  expect(openLeftDatabase(options(), 0)).toBeUndefined()
+  expect(openOrphanedDatabase(options(), 0)).toBeUndefined()
   const child = spawnWriter(folder)
   await once(child.stdout ?? child, 'data')
   child.kill('SIGKILL')
@@ -99,10 +99,10 @@ test('stays this process’s alone when it looks through the files for those tha
   ])
 })
 
-test('keeps what another process committed before its SIGKILL, for whoever opens the same slot next', async () => {
+test('has what another process committed before its SIGKILL, once the same slot is opened again', async () => {
   const child = spawnWriter(folder)
   const [line] = await once(child.stdout ?? child, 'data')
-  expect(openLeftDatabase(options(), 0)).toBeUndefined()
+  expect(openOrphanedDatabase(options(), 0)).toBeUndefined()
   child.kill('SIGKILL')
   await once(child, 'close')
   const { database, slot } = open()
