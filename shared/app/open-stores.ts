@@ -3,8 +3,6 @@ import { openGuards } from '../adapters/guard/guards.ts'
 import { appIdentity } from '../adapters/identity/app-identity.ts'
 import { storageMessageQueue } from '../adapters/message-queue.ts'
 import { tableChangeFeed } from '../adapters/tables/change-feed.ts'
-import { expirySweeper } from '../adapters/tables/expiry-sweeper.ts'
-import { feedSweeper } from '../adapters/tables/feed-sweeper.ts'
 import { tableIdempotencyStore } from '../adapters/tables/idempotency-store.ts'
 import { tableKeyCountStore } from '../adapters/tables/key-count-store.ts'
 import { tableKeyStore } from '../adapters/tables/key-store.ts'
@@ -13,14 +11,14 @@ import { tableLimitStore } from '../adapters/tables/limit-store.ts'
 import { tableProviderStore } from '../adapters/tables/provider-store.ts'
 import { tablePushStore } from '../adapters/tables/push-store.ts'
 import { tableRollUpMarks } from '../adapters/tables/roll-up-marks.ts'
-import { pointerSweeper } from '../adapters/tables/sweepers.ts'
+import { expirySweeper, feedSweeper, pointerSweeper } from '../adapters/tables/sweepers.ts'
 import { tableAccess } from '../adapters/tables/table-access.ts'
 import { tableUsageLedger } from '../adapters/tables/usage-ledger.ts'
 import { tableUsageReports } from '../adapters/tables/usage-reports.ts'
 import type { Meter } from '../ports/meter.ts'
 import type { Config } from '../runtime/config.ts'
 
-/** The adapters that the settings ask for, every one behind the guard of its class of calls. */
+/** The adapters that the settings select, each behind the guard of its class of calls. */
 export function openStores(config: Config, meter: Meter) {
   const guards = openGuards(config, meter)
   const accounts = accountsOf(config, appIdentity(guards.identity))
@@ -36,7 +34,7 @@ export function openStores(config: Config, meter: Meter) {
     return storageMessageQueue({ ...accounts.queues, name, guards: { send: hot, rest: background } })
   }
   return {
-    /** For validation: quick to give up. */
+    /** For validation: short deadlines. */
     hot: {
       keys: tableKeyStore(tables.hot),
       providers: tableProviderStore(tables.hot),

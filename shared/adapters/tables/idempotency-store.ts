@@ -3,7 +3,7 @@ import type { IdempotencyRecord, IdempotencyStore } from '../../ports/idempotenc
 import type { TableAccess } from './table-access.ts'
 import { date, decodeRow, encodeRow, joinText, json, type Row, type StoredRow, splitText } from './table-row.ts'
 
-/** A record without its address and without the answer, which may be too long for one property. */
+/** A record without its row's keys, and without the answer, which may be too long for one property. */
 const shape = z.object({ requestDigest: z.string(), seed: z.string(), startedAt: date, expiresAt: date })
 
 const answerText = json(

@@ -34,7 +34,7 @@ export const keyShape = z.object({
   expiresAt: nullableDate,
   rateLimits: rateLimitsText,
   quota: json(z.object({ limit: z.int(), period: z.enum(['day', 'month']) }).nullable()),
-  // Not z.record: the caller's own object comes back as it went in, whatever its fields are called.
+  // Not z.record: the caller's object is returned unchanged, whatever the names of its fields.
   metadata: json(z.custom<Key['metadata']>((value) => typeof value === 'object' && !Array.isArray(value))),
   enabled: z.boolean(),
   createdAt: date,
@@ -46,14 +46,14 @@ export const keyShape = z.object({
   graceUntil: nullableDate,
 })
 
-/** The rows of the table `keys`: the one place where a key is. */
+/** The rows of the table `keys`, the authoritative ones. */
 export interface KeyRows {
   find(digest: string): Promise<Versioned<Key> | undefined>
   create(key: Key): Promise<'created' | 'exists'>
   replace(key: Key, version: string): Promise<'replaced' | 'stale'>
   /**
-   * Makes sure that no key will ever appear under this digest, however late the writer that crashed or stalled before
-   * its commit comes back. `taken`: a key is there.
+   * Writes a tombstone: no key ever appears under this digest, however late a writer that crashed or stalled before its
+   * commit resumes. `taken`: a key has the digest.
    */
   bar(digest: string): Promise<'barred' | 'taken'>
 }
@@ -61,7 +61,7 @@ export interface KeyRows {
 export function keyRows(table: Table): KeyRows {
   async function find(digest: string): Promise<Versioned<Key> | undefined> {
     const row = await table.get(digest.slice(0, 2), digest)
-    if (row === undefined || isBar(row)) return undefined
+    if (row === undefined || isTombstone(row)) return undefined
     return { value: { ...decodeRow(table.name, keyShape, row), digest }, version: row.etag }
   }
   const toRow = (key: Key) => ({ ...address(key.digest), ...encodeRow(table.name, keyShape, key) })
@@ -81,6 +81,6 @@ function address(digest: string) {
   return { partitionKey: digest.slice(0, 2), rowKey: digest }
 }
 
-function isBar(row: StoredRow): boolean {
+function isTombstone(row: StoredRow): boolean {
   return row.barred === true
 }

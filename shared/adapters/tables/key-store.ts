@@ -13,11 +13,11 @@ const idPointer = z.object({ digest: z.string(), providerId: z.string() })
 const listPointer = z.object({ digest: z.string(), keyId: z.string() })
 
 const ID_POINTER = 'pointer'
-const CLAIM_TRIES = 3
+const CLAIM_ATTEMPTS = 3
 
 /**
  * Keys in three tables: `keys` holds each key, `keyids` and `keysbyprovider` point to it. The pointers are written first
- * and the key last, so a crash leaves pointers that dangle, and readers pass over those.
+ * and the key last, so a crash leaves dangling pointers, which readers skip.
  */
 export function tableKeyStore(tables: TableAccess): KeyStore {
   const keys = keyRows(tables.table('keys'))
@@ -65,8 +65,8 @@ export function tableKeyStore(tables: TableAccess): KeyStore {
   }
 }
 
-/** Points the key's id to its digest; false when another key has the id, or is just taking it. */
-async function claimId(ids: Table, keys: KeyRows, key: Key, tries = CLAIM_TRIES): Promise<boolean> {
+/** Points the key's id to its digest. Returns false when another key has the id, or is claiming it at the same time. */
+async function claimId(ids: Table, keys: KeyRows, key: Key, attemptsLeft = CLAIM_ATTEMPTS): Promise<boolean> {
   const pointer = { partitionKey: key.keyId, rowKey: ID_POINTER, ...encodeRow(ids.name, idPointer, key) }
   if ((await ids.create(pointer)) === 'created') return true
   const row = await ids.get(key.keyId, ID_POINTER)
@@ -74,14 +74,14 @@ async function claimId(ids: Table, keys: KeyRows, key: Key, tries = CLAIM_TRIES)
   if (holder?.digest === key.digest) return true
   if (holder && (await keys.bar(holder.digest)) === 'taken') return false
   if (row && (await ids.replace(pointer, row.etag)) === 'replaced') return true
-  return tries > 1 && claimId(ids, keys, key, tries - 1)
+  return attemptsLeft > 1 && claimId(ids, keys, key, attemptsLeft - 1)
 }
 
 const MS_MAX = 9_999_999_999_999
 
 /**
- * Newer keys sort first. The last part tells apart the tries to make one key, of which at most one comes to be, without
- * a word about the digest: positions leave the service in cursors.
+ * Newer keys sort first. The last part separates the attempts to create one key, of which at most one succeeds, without
+ * revealing the digest: positions leave the service in cursors.
  */
 function listPosition({ createdAt, keyId, digest }: Key): string {
   const inverted = String(MS_MAX - createdAt.getTime()).padStart(13, '0')

@@ -7,7 +7,7 @@ import { decodeRow, encodeRow, int64, joinText, type StoredRow, splitText } from
 
 const shape = z.object({ batchId: z.string(), shard: z.string(), ackedBelow: int64, count: int64, at: z.string() })
 
-/** `usagelate`: per day, a row for each batch and shard that came after the partition was sealed, with all that it held. */
+/** `usagelate`: per day, a row for each batch and shard that arrived after the partition was sealed, with its deltas. */
 export function tableLateUsage(tables: TableAccess): LateUsage {
   const table = tables.table('usagelate')
 

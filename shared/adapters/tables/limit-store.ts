@@ -9,7 +9,7 @@ import { date, decodeRow, encodeRow, json, type StoredRow } from './table-row.ts
 
 const SHARDS = 16
 const CLOCK_PARTITION = '_clock'
-const CLOCK_KEPT_MS = 24 * 60 * 60_000
+const CLOCK_TTL_MS = 24 * 60 * 60_000
 
 /** `cells`: cell and tokens. `writers`: instance, number of its last write, and when that was, in ms since the epoch. */
 const ring = z.object({
@@ -45,7 +45,7 @@ export function tableLimitStore(tables: TableAccess): LimitStore {
       return { kind: 'stale', found: result.found && toStored(result.found) }
     },
     async tellTime() {
-      const expiresAt = new Date(Date.now() + CLOCK_KEPT_MS)
+      const expiresAt = new Date(Date.now() + CLOCK_TTL_MS)
       const row = {
         partitionKey: CLOCK_PARTITION,
         rowKey: clockRow,
@@ -83,7 +83,7 @@ function partitionOf({ subject }: Limit): string {
   return (first % SHARDS).toString(16).padStart(2, '0')
 }
 
-/** The kind of the window is part of it: a limit that becomes another kind counts anew. */
+/** Includes the kind of the window: a limit whose kind changes counts from zero. */
 function rowKeyOf({ subject, name, window }: Limit): string {
   return `${subject}|${name}|${window.kind}`
 }

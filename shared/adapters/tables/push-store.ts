@@ -37,9 +37,9 @@ const partShape = z.object({ part: int64, applied: int64, late: int64 })
 const journalShape = z.object({ providerId: z.string(), batchId: z.string() })
 
 /**
- * `usagebatches`: PartitionKey `<provider id>|<batch id>`, RowKey `batch`, `part|<n>`, and per try at accepting it
+ * `usagebatches`: PartitionKey `<provider id>|<batch id>`, RowKey `batch`, `part|<n>`, and per attempt to accept it
  * `message|<attempt>|<n>` and `rejected|<attempt>|<n>`; PartitionKey `*|<yyyymmddhh>`, RowKey `<provider id>|<batch id>`:
- * what was accepted in that hour, or about to be.
+ * the journal of batches that were accepted in that hour, or about to be.
  */
 export function tablePushStore(tables: TableAccess): PushStore & PushJournal {
   const table = tables.table(TABLE_NAME)
@@ -53,8 +53,8 @@ export function tablePushStore(tables: TableAccess): PushStore & PushJournal {
     async markSent(scope, record) {
       const partition = partitionOf(scope, record.batchId)
       await table.upsert(toRecordRow(partition, { ...record, sent: true }))
-      await pLimit(REQUESTS_AT_ONCE).map(placesOf(record.parts), (place) =>
-        table.remove(partition, `message|${record.attempt}|${place}`, '*'),
+      await pLimit(REQUESTS_AT_ONCE).map(paddedNumbers(record.parts), (number) =>
+        table.remove(partition, `message|${record.attempt}|${number}`, '*'),
       )
     },
     async parts(scope, batchId) {
@@ -63,7 +63,7 @@ export function tablePushStore(tables: TableAccess): PushStore & PushJournal {
     },
     async partApplied({ providerId, batchId, part }, counts) {
       const properties = encodeRow(TABLE_NAME, partShape, { part, ...counts })
-      const rowKey = `part|${place(part)}`
+      const rowKey = `part|${padNumber(part)}`
       await table.create({ partitionKey: `${providerId}|${batchId}`, rowKey, ...properties })
     },
     async acceptedBetween(from, to) {
@@ -77,7 +77,7 @@ export function tablePushStore(tables: TableAccess): PushStore & PushJournal {
   }
 }
 
-/** Everything that belongs to the record before the record: it is the commit point. A try that lost tidies up. */
+/** Writes the record last: it is the commit point. An attempt that loses the race deletes its messages and rejections. */
 async function accept(
   table: Table,
   scope: OneProvider,
@@ -91,7 +91,7 @@ async function accept(
     ...rejections.map((text, index) => ({ kind: 'rejected', text, index })),
   ]
   await pLimit(REQUESTS_AT_ONCE).map(rows, ({ kind, text, index }) => {
-    const rowKey = `${kind}|${record.attempt}|${place(index + 1)}`
+    const rowKey = `${kind}|${record.attempt}|${padNumber(index + 1)}`
     return table.upsert({ partitionKey, rowKey, ...splitText(kind, text) })
   })
   await table.upsert({
@@ -102,7 +102,7 @@ async function accept(
   })
   if ((await table.create(toRecordRow(partitionKey, record))) === 'created') return 'accepted'
   await pLimit(REQUESTS_AT_ONCE).map(rows, ({ kind, index }) =>
-    table.remove(partitionKey, `${kind}|${record.attempt}|${place(index + 1)}`, '*'),
+    table.remove(partitionKey, `${kind}|${record.attempt}|${padNumber(index + 1)}`, '*'),
   )
   return 'exists'
 }
@@ -119,7 +119,7 @@ async function readRejections(table: Table, partitionKey: string, attempt: strin
   return rows.flatMap((row) => rejectionsShape.parse(joinText(TABLE_NAME, 'rejected', row)))
 }
 
-/** Empty where the acceptance broke off, be it for good or to succeed in another hour. */
+/** Empty where the acceptance was interrupted and never committed, or committed in another hour. */
 async function readJournaled(table: Table, journaled: StoredRow): Promise<readonly JournaledPush[]> {
   const { providerId, batchId } = decodeRow(TABLE_NAME, journalShape, journaled)
   const partitionKey = `${providerId}|${batchId}`
@@ -138,7 +138,7 @@ function toRecordRow(partitionKey: string, record: PushRecord) {
 
 /** The rows `<prefix>|…` of a partition, in the order of their numbers. */
 async function rowsOf(table: Table, partitionKey: string, prefix: string): Promise<readonly StoredRow[]> {
-  // `}` is the character behind `|`.
+  // `}` is the character after `|`.
   const rows = await Array.fromAsync(
     table.scan(odata`PartitionKey eq ${partitionKey} and RowKey ge ${`${prefix}|`} and RowKey lt ${`${prefix}}`}`),
   )
@@ -157,12 +157,12 @@ function partitionOf({ providerId }: OneProvider, batchId: string): string {
   return `${providerId}|${batchId}`
 }
 
-function place(number: number): string {
+function padNumber(number: number): string {
   return String(number).padStart(5, '0')
 }
 
-function placesOf(count: number): readonly string[] {
-  return Array.from({ length: count }, (_, index) => place(index + 1))
+function paddedNumbers(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => padNumber(index + 1))
 }
 
 function chunksOf(rejected: readonly Rejection[]): readonly (readonly Rejection[])[] {

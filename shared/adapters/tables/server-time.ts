@@ -1,8 +1,8 @@
 import type { StoreInstant } from '../../domain/limits/time-interval.ts'
 
 /**
- * When the server wrote a row. The ETag of Azure Table Storage holds it to 100 ns: `W/"datetime'2026-11-22T16%3A00%3A00.1234567Z'"`;
- * a stamp without a fraction, as of Cosmos DB, and the header `Date` name the second. undefined where neither is there.
+ * When the server wrote a row. The ETag of Azure Table Storage is exact to 100 ns: `W/"datetime'2026-11-22T16%3A00%3A00.1234567Z'"`;
+ * a stamp without a fraction, as in Cosmos DB, and the header `Date` to the second. Undefined where both are missing.
  */
 export function serverInstant(etag: string | undefined, date: Date | undefined): StoreInstant | undefined {
   const stamp = /datetime'([^']+)'/.exec(etag ?? '')?.[1]

@@ -10,21 +10,21 @@ export interface TableAccess {
   table(name: string): Table
 }
 
-/** Where tables are: Table Storage or Cosmos DB for Table, by a connection string or by the app's own identity. */
+/** The account of the tables, Table Storage or Cosmos DB for Table, by a connection string or by the app's own identity. */
 export type TableAccount =
   | { readonly connectionString: string }
   | { readonly endpoint: string; readonly credential: TokenCredential }
 
 export type TableAccessOptions = TableAccount & {
-  /** What every request goes through; without one, a guard of its own that is in no hurry. */
+  /** Every request goes through it; without one, a guard with the default policy. */
   readonly guard?: Guard
-  /** What every request pays from; without them, requests cost nothing. */
+  /** Every request is charged to them; without them, requests cost nothing. */
   readonly units?: RequestUnits
   /** For tests: stands between this adapter and the SDK, to shuffle results or to inject faults. */
   readonly wrapClient?: (client: TableClient) => TableClient
 }
 
-/** Opens the tables of one account. Nothing is sent, and no client is made, before a table is first asked for. */
+/** Opens the tables of one account. Creates no client, and sends nothing, before a table is first used. */
 export function tableAccess(options: TableAccessOptions): TableAccess {
   const { guard = openGuard({ name: 'tables' }), units, wrapClient } = options
   const tables = new Map<string, Table>()
@@ -42,7 +42,7 @@ export function tableAccess(options: TableAccessOptions): TableAccess {
   }
 }
 
-/** The SDK's own retries are off: they know no budget. */
+/** The SDK's own retries are off: they have no retry budget. */
 function openClient(account: TableAccount, name: string, policy: PipelinePolicy): TableClient {
   const options: TableServiceClientOptions = {
     retryOptions: { maxRetries: 0 },

@@ -1,8 +1,8 @@
 import * as z from 'zod'
 
 /**
- * What a table can hold without loss on both back ends: a JavaScript number is not among it, since it would be stored as
- * Int32 or Double; counters are bigint, which travels as Int64.
+ * A value that both back ends store without loss. Excludes JavaScript numbers, which would be stored as Int32 or Double;
+ * counters are bigint, which travels as Int64.
  */
 export type Property = string | boolean | bigint
 
@@ -22,13 +22,13 @@ const ROW_BYTES_MAX = 1024 * 1024
 const TEXT_CHARS_MAX = 32 * 1024
 const RESERVED = new Set(['id', 'rid', 'etag', 'ResourceId'])
 
-/** Whether both back ends take this as a partition or row key: at most 255 bytes, no `/ \ # ?`, no control character. */
+/** Whether both back ends accept this as a partition or row key: at most 255 bytes, no `/ \ # ?`, no control character. */
 export function isStorableKey(key: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that a key must not contain.
   return Buffer.byteLength(key) <= KEY_BYTES_MAX && key.isWellFormed() && !/[/\\#?\u0000-\u001f\u007f-\u009f]/.test(key)
 }
 
-/** Throws on a row that a back end would refuse, or worse, take (Azurite does not enforce the size of a row). */
+/** Throws on a row that Azure would refuse, also where Azurite accepts it (Azurite does not enforce the size of a row). */
 export function checkRow(table: string, row: Row): void {
   if (!isStorableKey(row.partitionKey) || !isStorableKey(row.rowKey)) {
     throw new Error(`A row of table ${table} cannot be stored: its keys are too long or contain a forbidden character.`)
@@ -55,7 +55,7 @@ function valueBytes(value: Property): number {
   return typeof value === 'bigint' ? 8 : 1
 }
 
-/** Reads a row by its shape. A missing or wrong property is an error of ours that names table and property, never a value. */
+/** Reads a row by its shape. Throws on a missing or wrong property; the error names table and property, never a value. */
 export function decodeRow<S extends z.ZodType>(table: string, shape: S, row: StoredRow): z.output<S> {
   const result = z.safeDecode(shape, row as z.input<S>)
   if (result.success) return result.data
@@ -84,7 +84,7 @@ export const date = z.codec(isoText, z.date(), {
   encode: (instant) => instant.toISOString(),
 })
 
-/** Like `date`; null is the empty text, so that a lost property is never taken for null. */
+/** Like `date`; null is the empty text, so that a missing property is never read as null. */
 export const nullableDate = z.codec(z.union([z.literal(''), isoText]), z.date().nullable(), {
   decode: (text) => (text === '' ? null : new Date(text)),
   encode: (instant) => instant?.toISOString() ?? '',
@@ -124,13 +124,13 @@ export function splitText(name: string, text: string): Record<string, Property> 
   return properties
 }
 
-/** Half of a surrogate pair is no text: it would not survive as UTF-8. */
+/** Moves a cut out of a surrogate pair, half of which would not survive as UTF-8. */
 function wholeCharacters(text: string, end: number): number {
   const last = text.charCodeAt(end - 1)
   return last >= 0xd800 && last <= 0xdbff ? end - 1 : end
 }
 
-/** The text that `splitText` spread; throws when part of it is missing. */
+/** Joins the text that `splitText` spread; throws when a part is missing. */
 export function joinText(table: string, name: string, row: StoredRow): string {
   const parts: string[] = []
   for (let part = row[`${name}0`]; typeof part === 'string'; part = row[`${name}${parts.length}`]) parts.push(part)

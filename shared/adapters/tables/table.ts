@@ -19,41 +19,40 @@ export type RowAction =
   | { readonly kind: 'create' | 'upsert'; readonly row: Row }
   | { readonly kind: 'replace'; readonly row: Row; readonly etag: string }
 
-/** `exists`: a row to create is there. `stale`: a row to replace has moved on or is gone. Neither wrote anything. */
+/** `exists`: a row to create exists. `stale`: a row to replace has changed or is gone. In both cases nothing was written. */
 type TransactResult =
   | { readonly kind: 'committed'; readonly etags: readonly string[] }
   | { readonly kind: 'exists' | 'stale' }
 
-/** `at`: when the server wrote it. `found`: the row that stood against it, undefined where there is none. */
+/** `at`: when the server wrote the row. `found`: the conflicting row, undefined where there is none. */
 type PutResult =
   | { readonly kind: 'written'; readonly etag: string; readonly at: StoreInstant | undefined }
   | { readonly kind: 'stale'; readonly found: StoredRow | undefined }
 
 /**
- * One table of Azure Table Storage or Cosmos DB for Table, made on the first write to it; a table that is not there reads
- * as empty. Every method throws `store_unavailable` when the store cannot be asked, and then says nothing of whether a
- * write happened.
+ * One table of Azure Table Storage or Cosmos DB for Table, created by the first write to it; a missing table reads as empty.
+ * Every method throws `store_unavailable` while the store is unavailable; whether a write happened is then unknown.
  */
 export interface Table {
   readonly name: string
   get(partitionKey: string, rowKey: string): Promise<StoredRow | undefined>
-  /** Survives lost replies: a row that an earlier try of this very call wrote is `created`. */
+  /** Survives lost replies: returns `created` for a row that an earlier attempt of this call wrote. */
   create(row: Row): Promise<'created' | 'exists'>
   /** Survives lost replies as `create` does. A missing row is `stale`. */
   replace(row: Row, etag: string): Promise<'replaced' | 'stale'>
-  /** Replaces the row at `etag`, or creates it where that is undefined, for who goes on from there. Survives lost replies. */
+  /** Replaces the row at `etag`, or creates it where `etag` is undefined. Survives lost replies as `create` does. */
   put(row: Row, etag: string | undefined): Promise<PutResult>
-  /** Writes the row whatever is there. */
+  /** Writes the row unconditionally. */
   upsert(row: Row): Promise<void>
-  /** Removes the row if it is still at `etag`; one that is gone already counts as removed. */
+  /** Removes the row if it is still at `etag`; a missing row counts as removed. */
   remove(partitionKey: string, rowKey: string, etag: string): Promise<'removed' | 'stale'>
-  /** In no order that could be relied on: Cosmos does not sort. May hold fewer rows than asked for, even none. */
+  /** In no guaranteed order: Cosmos does not sort. May hold fewer rows than `limit`, even none. */
   page(query: RowQuery): Promise<Page<StoredRow>>
   /** Every row that matches, page by page. */
   scan(filter: string): AsyncGenerator<StoredRow>
   /**
-   * All or nothing: 1..100 rows of one partition, each once. `exists` and `stale` may also stand for an earlier try of
-   * this very call whose reply was lost: look for a row that only this call creates before concluding.
+   * All or nothing: 1..100 rows of one partition, each once. `exists` and `stale` may also stem from an earlier attempt of
+   * this call whose reply was lost: look for a row that only this call creates before concluding.
    */
   transact(actions: readonly RowAction[]): Promise<TransactResult>
 }
@@ -66,9 +65,9 @@ const TRANSACTION_BYTES_MAX = 2 * 1000 * 1000
 export function openTable(client: TableClient, name: string): Table {
   const get = async (partitionKey: string, rowKey: string) =>
     isStorableKey(partitionKey) && isStorableKey(rowKey)
-      ? translating(name, () => readRow(client, partitionKey, rowKey))
+      ? translatingErrors(name, () => readRow(client, partitionKey, rowKey))
       : undefined
-  const page = (query: RowQuery) => translating(name, () => readPage(client, query))
+  const page = (query: RowQuery) => translatingErrors(name, () => readPage(client, query))
 
   return {
     name,
@@ -77,7 +76,7 @@ export function openTable(client: TableClient, name: string): Table {
     async create(row) {
       checkRow(name, row)
       const entity = { ...row, writeId: randomUUID() }
-      if (await accepted(name, [409], () => makingTable(client, () => client.createEntity(entity)))) return 'created'
+      if (await accepted(name, [409], () => creatingTable(client, () => client.createEntity(entity)))) return 'created'
       const found = await get(row.partitionKey, row.rowKey)
       if (found === undefined) throw unavailable(new Error(`Table ${name} refused a row that is not there.`))
       return found.writeId === entity.writeId ? 'created' : 'exists'
@@ -92,7 +91,7 @@ export function openTable(client: TableClient, name: string): Table {
     put: (row, etag) => put(client, name, row, etag),
     async upsert(row) {
       checkRow(name, row)
-      await translating(name, () => makingTable(client, () => client.upsertEntity({ ...row }, 'Replace')))
+      await translatingErrors(name, () => creatingTable(client, () => client.upsertEntity({ ...row }, 'Replace')))
     },
     async remove(partitionKey, rowKey, etag) {
       if (await accepted(name, [404, 412], () => client.deleteEntity(partitionKey, rowKey, { etag }))) return 'removed'
@@ -115,7 +114,7 @@ async function put(client: TableClient, name: string, row: Row, etag: string | u
   const entity = { ...row, writeId: randomUUID() }
   const write = () =>
     etag === undefined
-      ? makingTable(client, () => client.createEntity(entity))
+      ? creatingTable(client, () => client.createEntity(entity))
       : client.updateEntity(entity, 'Replace', { etag })
   try {
     const reply = await write()
@@ -124,7 +123,7 @@ async function put(client: TableClient, name: string, row: Row, etag: string | u
   } catch (error) {
     if (![404, 409, 412].includes(statusOf(error) ?? 0)) throw fromSdk(`Table ${name}`, error)
   }
-  const found = await translating(name, () => readRow(client, row.partitionKey, row.rowKey))
+  const found = await translatingErrors(name, () => readRow(client, row.partitionKey, row.rowKey))
   if (found?.writeId !== entity.writeId) return { kind: 'stale', found }
   return { kind: 'written', etag: found.etag, at: serverInstant(found.etag, undefined) }
 }
@@ -163,7 +162,7 @@ async function transact(client: TableClient, name: string, actions: readonly Row
     throw new Error(`A transaction on table ${name} is too large: ${actions.length} rows, ${bytes} bytes.`)
   }
   try {
-    const reply = await makingTable(client, () => client.submitTransaction(actions.map(toSdkAction)))
+    const reply = await creatingTable(client, () => client.submitTransaction(actions.map(toSdkAction)))
     return { kind: 'committed', etags: reply.subResponses.map(({ etag = '' }) => etag) }
   } catch (error) {
     if (statusOf(error) === 409) return { kind: 'exists' }
@@ -184,8 +183,8 @@ function toSdkAction(action: RowAction): TransactionAction {
   }
 }
 
-/** Runs a write; where that fails for want of the table, makes the table and runs it once more. */
-async function makingTable<T>(client: TableClient, write: () => Promise<T>): Promise<T> {
+/** Runs a write; if the table is missing, creates it and runs the write once more. */
+async function creatingTable<T>(client: TableClient, write: () => Promise<T>): Promise<T> {
   try {
     return await write()
   } catch (error) {
@@ -195,7 +194,7 @@ async function makingTable<T>(client: TableClient, write: () => Promise<T>): Pro
   }
 }
 
-/** Whether the store took a write; false when it refused it with one of these statuses. */
+/** Whether the store accepted a write; false when it refused with one of the statuses in `refusals`. */
 async function accepted(table: string, refusals: readonly number[], write: () => Promise<unknown>): Promise<boolean> {
   try {
     await write()
@@ -206,7 +205,7 @@ async function accepted(table: string, refusals: readonly number[], write: () =>
   }
 }
 
-async function translating<T>(table: string, work: () => Promise<T>): Promise<T> {
+async function translatingErrors<T>(table: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {

@@ -30,7 +30,7 @@ const totalsShape = z.object({
   }),
 })
 
-/** `<key id>|<yyyymmdd>`: one UTC day of a key. Without the hash of its last address: a provider may be let to this table. */
+/** `<key id>|<yyyymmdd>`: one UTC day of a key. Omits the hash of its last address: a provider may get access to this table. */
 export function toKeyDayRow(table: string, copy: ScannedCounters): Row {
   const properties = encodeRow(table, keyDayShape, {
     ...sumsOf(copy),

@@ -20,7 +20,7 @@ import { counts, fromHours, fromRevokedUse, toHours, toRevokedUse } from './usag
 const META = '_meta'
 const BATCH = 'b|'
 const COUNTERS = 'k|'
-/** The first key after all that begin with `COUNTERS`. */
+/** The first key after the keys that begin with `COUNTERS`. */
 const COUNTERS_END = 'k}'
 const READS_AT_ONCE = 16
 
@@ -94,7 +94,7 @@ export function tableUsageLedger(tables: TableAccess): UsageLedger {
   }
 }
 
-/** The dedupe rows come first, so that a batch which is there already is reported as such and not as a moved fence. */
+/** Puts the dedupe rows first, so that a batch counted before is reported as `duplicate` and not as `fenced`. */
 async function commit(table: Table, partition: UsagePartition, change: PartitionChange): Promise<CommitResult> {
   const batches = change.meta.batches + change.applied.length
   const total = change.applied.reduce((sum, batch) => sum + batch.count, change.meta.total)
@@ -113,7 +113,7 @@ async function commit(table: Table, partition: UsagePartition, change: Partition
   if (result.kind === 'committed') {
     return { kind: 'committed', meta: { ...meta, fence: result.etags[change.applied.length] ?? null } }
   }
-  // Where there was no fence row yet, `exists` may also mean that another writer made it: looking for the batches tells.
+  // Without a fence row, `exists` may also mean that another writer created it: `findApplied` tells which.
   return { kind: result.kind === 'exists' ? 'duplicate' : 'fenced' }
 }
 

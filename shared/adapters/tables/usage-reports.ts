@@ -21,7 +21,7 @@ const READS_AT_ONCE = 16
 /** Two rows each; with the longest names of endpoints, every character escaped, still below the 2 MB of a transaction. */
 const COPIES_PER_TRANSACTION = 30
 const ROWS_PER_COPY = 2
-const TRIES_MAX = 10
+const ATTEMPTS_MAX = 10
 
 /**
  * `usagebyprovider`: PartitionKey `<provider id>`, RowKey `<key id>|<yyyymmdd>`, `*|<yyyymmdd>`, `<key id>|last`.
@@ -54,7 +54,7 @@ export function tableUsageReports(tables: TableAccess, rowsPerTransaction = 100)
       return rows.map((row) => fromTotalsRow(TABLE_NAME, row))
     },
     async *allKeyDays({ providerId }, { first, last }) {
-      // `+` is the first character behind `*`: the totals are left out, and the rows of last uses have no day.
+      // `+` is the character after `*`: this excludes the totals; the rows of last uses have no day.
       const filter = odata`PartitionKey eq ${providerId} and RowKey ge '+' and day ge ${first} and day le ${last}`
       for await (const row of table.scan(filter)) yield fromKeyDayRow(TABLE_NAME, row)
     },
@@ -78,9 +78,9 @@ function lastUseOf(row: StoredRow | undefined, keyId: string): [string, string][
   return typeof row?.lastUsedAt === 'string' ? [[keyId, row.lastUsedAt]] : []
 }
 
-/** Reads what is there, writes what is newer, and does so again when another writer came between. */
+/** Writes the copies that are newer than the stored rows; after a lost race reads and decides again, 10 times at most. */
 async function putNewer(table: Table, providerId: string, copies: readonly ScannedCounters[]): Promise<void> {
-  for (let tries = 0; tries < TRIES_MAX; tries++) {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const planned = await pLimit(READS_AT_ONCE).map(copies, (copy) => planCopy(table, providerId, copy))
     const actions = planned.flat()
     if (actions.length === 0 || (await table.transact(actions)).kind === 'committed') return
@@ -88,7 +88,7 @@ async function putNewer(table: Table, providerId: string, copies: readonly Scann
   throw unavailable(new Error(`Table ${table.name}: other writers always came first.`))
 }
 
-/** The writes that a copy needs beside what is stored: none where that is as new. */
+/** The writes that a copy needs: none where the stored rows are as new. */
 async function planCopy(table: Table, providerId: string, copy: ScannedCounters): Promise<readonly RowAction[]> {
   const day = toKeyDayRow(TABLE_NAME, copy)
   const last = { partitionKey: providerId, rowKey: lastRowKey(copy.keyId), lastUsedAt: copy.lastUsedAt }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { RevokedUse } from '../../domain/usage/usage.ts'
 import { decodeRow, json, type StoredRow } from './table-row.ts'
 
-/** Counts by name as a JSON object. Read as pairs: a name may be anything, `__proto__` too. */
+/** Counts by name as a JSON object. Parsed as pairs: a name may be anything, `__proto__` too. */
 export const counts = z.codec(z.string(), z.custom<Readonly<Record<string, number>>>(), {
   decode: (text, context) => {
     const pairs = z.array(z.tuple([z.string(), z.int()])).safeParse(Object.entries(JSON.parse(text)))
@@ -19,7 +19,7 @@ const revokedUseShape = z.object({
   ).optional(),
 })
 
-/** A day without a use of a revoked key has no property for it: nearly every day. */
+/** A day without a use of a revoked key, which is nearly every day, has no property for it. */
 export function toRevokedUse(use: RevokedUse | null): Record<string, string> {
   return use === null ? {} : { lastRevokedUse: JSON.stringify(use) }
 }

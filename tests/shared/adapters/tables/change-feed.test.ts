@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { tableChangeFeed } from '../../../../shared/adapters/tables/change-feed.ts'
-import { feedSweeper } from '../../../../shared/adapters/tables/feed-sweeper.ts'
+import { feedSweeper } from '../../../../shared/adapters/tables/sweepers.ts'
 import { tableAccess } from '../../../../shared/adapters/tables/table-access.ts'
 import { changeFeedContract } from '../../../support/contracts/change-feed-contract.ts'
 import { memoryChangeFeed } from '../../../support/memory/memory-change-feed.ts'
@@ -25,7 +25,7 @@ changeFeedContract('memory', memoryChangeFeed)
 changeFeedContract('Azurite', () => tableChangeFeed(tables()))
 changeFeedContract('Azurite with shuffled queries', () => tableChangeFeed(tables({ wrapClient: shuffleQueries })))
 
-test('what was told a day ago is swept, and nothing younger', async () => {
+test('entries older than a day are swept, and no younger ones', async () => {
   const access = tables()
   const feed = tableChangeFeed(access)
   const provider = (providerId: string) => ({ kind: 'provider', providerId }) as const
@@ -33,6 +33,6 @@ test('what was told a day ago is swept, and nothing younger', async () => {
   await feed.append(provider('young'), new Date('2026-11-21T16:00:00.000Z'))
   const step = await feedSweeper(access).step(new Date('2026-11-22T16:30:00.000Z'), null)
   expect(step).toMatchObject({ removed: 1, next: null })
-  const left = await feed.read(new Date('2026-11-21T15:00:00.000Z'), new Date('2026-11-21T16:00:00.000Z'))
-  expect(left.map(({ change }) => change)).toEqual([provider('young')])
+  const remaining = await feed.read(new Date('2026-11-21T15:00:00.000Z'), new Date('2026-11-21T16:00:00.000Z'))
+  expect(remaining.map(({ change }) => change)).toEqual([provider('young')])
 })

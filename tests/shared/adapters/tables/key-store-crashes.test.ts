@@ -20,13 +20,13 @@ afterAll(() => azurite.stop())
 
 class Crash extends Error {}
 
-/** Every way to die at one of the first requests: before it, or after the store has done it. The last ones may never come. */
+/** Every crash at one of the first requests: before it, or after the store has applied it. The last may never happen. */
 function everyCrash(requests: number): RequestWatch[] {
   return Array.from({ length: requests }, (_, at) => {
-    const die = (request: number) => {
+    const crash = (request: number) => {
       if (request === at) throw new Crash(`at request ${at}`)
     }
-    return [{ before: die }, { after: die }]
+    return [{ before: crash }, { after: crash }]
   }).flat()
 }
 
@@ -34,39 +34,39 @@ function pairs<A, B>(left: readonly A[], right: readonly B[]): [A, B][] {
   return left.flatMap((a) => right.map((b): [A, B] => [a, b]))
 }
 
-/** A create without trouble sends 3 requests; one that takes over from another at most 6. */
+/** A create sends 3 requests without a crash, and at most 6 when it takes over from another. */
 const REQUESTS = 3
 const TAKEOVER_REQUESTS = 7
 
 const createWith = (watch: RequestWatch, key: Key) => tableKeyStore(watchTables(tables, watch)).create(key)
 
-/** A create that may die; whether it did. */
-async function createAndDie(watch: RequestWatch, key: Key): Promise<'died' | 'created' | 'exists'> {
+/** Runs a create that may crash, and returns its outcome. */
+async function createAndCrash(watch: RequestWatch, key: Key): Promise<'crashed' | 'created' | 'exists'> {
   return createWith(watch, key).catch((error: unknown) => {
-    if (error instanceof Crash) return 'died' as const
+    if (error instanceof Crash) return 'crashed' as const
     throw error
   })
 }
 
-type Tries = readonly [Key, Key, Key]
+type Attempts = readonly [Key, Key, Key]
 
-/** Tries to make one key: each has the id, time and provider of the others, and a secret of its own. */
-function triesOfOneKey(): Tries {
+/** Attempts to create one key: the same id, time and provider, and a secret of its own for each. */
+function attemptsAtOneKey(): Attempts {
   const { keyId, providerId, createdAt } = sampleKey()
-  const oneTry = () => sampleKey({ keyId, providerId, createdAt })
-  return [oneTry(), oneTry(), oneTry()]
+  const attempt = () => sampleKey({ keyId, providerId, createdAt })
+  return [attempt(), attempt(), attempt()]
 }
 
-/** The one key that lives, of all the tries; checks that every way to it agrees. */
-async function theLiving(tries: Tries): Promise<Key | undefined> {
+/** The one key that exists, of all the attempts; checks that every lookup agrees. */
+async function survivor(attempts: Attempts): Promise<Key | undefined> {
   const store = tableKeyStore(tables)
-  const found = await Promise.all(tries.map(({ digest }) => store.findByDigest(everyProvider, digest)))
-  const living = found.filter((key) => key !== undefined)
-  const [{ keyId, providerId }] = tries
-  expect(living.length).toBeLessThanOrEqual(1)
-  expect((await store.findById(everyProvider, keyId))?.value).toStrictEqual(living[0])
-  expect(await everyPage(store, oneProvider(providerId), 100)).toStrictEqual(living)
-  return living[0]
+  const found = await Promise.all(attempts.map(({ digest }) => store.findByDigest(everyProvider, digest)))
+  const survived = found.filter((key) => key !== undefined)
+  const [{ keyId, providerId }] = attempts
+  expect(survived.length).toBeLessThanOrEqual(1)
+  expect((await store.findById(everyProvider, keyId))?.value).toStrictEqual(survived[0])
+  expect(await everyPage(store, oneProvider(providerId), 100)).toStrictEqual(survived)
+  return survived[0]
 }
 
 async function sweepPointers(): Promise<number> {
@@ -84,41 +84,41 @@ async function sweepPointers(): Promise<number> {
   return removed
 }
 
-describe('a create that dies', () => {
-  test('at any request leaves the whole key or nothing that a reader could see, and the sweep clears what dangles', async () => {
+describe('a create that crashes', () => {
+  test('at any request leaves the whole key or nothing that a reader could see, and the sweep removes dangling pointers', async () => {
     const outcomes = new Set<string>()
     for (const watch of everyCrash(REQUESTS + 1)) {
-      const tries = triesOfOneKey()
-      const outcome = await createAndDie(watch, tries[0])
-      const living = await theLiving(tries)
-      outcomes.add(`${outcome}, ${living ? 'there' : 'not there'}`)
+      const attempts = attemptsAtOneKey()
+      const outcome = await createAndCrash(watch, attempts[0])
+      const survived = await survivor(attempts)
+      outcomes.add(`${outcome}, ${survived ? 'there' : 'not there'}`)
       await sweepPointers()
-      expect(await theLiving(tries)).toStrictEqual(living)
-      const pointer = await tables.table('keyids').get(tries[0].keyId, 'pointer')
-      expect(pointer?.digest).toBe(living?.digest)
+      expect(await survivor(attempts)).toStrictEqual(survived)
+      const pointer = await tables.table('keyids').get(attempts[0].keyId, 'pointer')
+      expect(pointer?.digest).toBe(survived?.digest)
     }
-    expect(outcomes).toStrictEqual(new Set(['died, not there', 'died, there', 'created, there']))
+    expect(outcomes).toStrictEqual(new Set(['crashed, not there', 'crashed, there', 'created, there']))
     expect(await sweepPointers()).toBe(0)
   })
 
-  test('at any request can be tried again with the very same key', async () => {
+  test('at any request can be retried with the very same key', async () => {
     for (const watch of everyCrash(REQUESTS)) {
-      const tries = triesOfOneKey()
-      await createAndDie(watch, tries[0])
-      const living = await theLiving(tries)
-      expect(await createWith({}, tries[0])).toBe(living === undefined ? 'created' : 'exists')
-      expect(await theLiving(tries)).toStrictEqual(tries[0])
+      const attempts = attemptsAtOneKey()
+      await createAndCrash(watch, attempts[0])
+      const survived = await survivor(attempts)
+      expect(await createWith({}, attempts[0])).toBe(survived === undefined ? 'created' : 'exists')
+      expect(await survivor(attempts)).toStrictEqual(attempts[0])
     }
   })
 
-  test('at any request lets a second try with the same id finish, and a third where that dies too: one key lives', async () => {
+  test('at any request lets a second attempt with the same id finish, and a third where that crashes too: one key exists', async () => {
     for (const [first, second] of pairs(everyCrash(REQUESTS), everyCrash(TAKEOVER_REQUESTS))) {
-      const tries = triesOfOneKey()
-      await createAndDie(first, tries[0])
-      await createAndDie(second, tries[1])
-      const living = await theLiving(tries)
-      expect(await createWith({}, tries[2])).toBe(living === undefined ? 'created' : 'exists')
-      expect(await theLiving(tries)).toStrictEqual(living ?? tries[2])
+      const attempts = attemptsAtOneKey()
+      await createAndCrash(first, attempts[0])
+      await createAndCrash(second, attempts[1])
+      const survived = await survivor(attempts)
+      expect(await createWith({}, attempts[2])).toBe(survived === undefined ? 'created' : 'exists')
+      expect(await survivor(attempts)).toStrictEqual(survived ?? attempts[2])
     }
   })
 })
@@ -129,34 +129,37 @@ describe('a create that stalls', () => {
     return createWith({ before: async (request) => void (request === at && (await meanwhile())) }, key)
   }
 
-  test.each([0, 1, 2])('at request %i while another try takes its id over is refused: one key lives', async (at) => {
-    const tries = triesOfOneKey()
-    let takeover: string | undefined
-    const stalled = await createAround(at, tries[0], async () => {
-      takeover = await createWith({}, tries[1])
-    })
-    expect([stalled, takeover]).toStrictEqual(['exists', 'created'])
-    expect(await theLiving(tries)).toStrictEqual(tries[1])
-  })
+  test.each([0, 1, 2])(
+    'at request %i while another attempt takes its id over is refused: one key exists',
+    async (at) => {
+      const attempts = attemptsAtOneKey()
+      let takeover: string | undefined
+      const stalled = await createAround(at, attempts[0], async () => {
+        takeover = await createWith({}, attempts[1])
+      })
+      expect([stalled, takeover]).toStrictEqual(['exists', 'created'])
+      expect(await survivor(attempts)).toStrictEqual(attempts[1])
+    },
+  )
 
-  test('at any request while a takeover dies at any of its own leaves one whole key or none, and a third try finishes', async () => {
+  test('at any request while a takeover crashes at any of its own leaves one whole key or none, and a third attempt finishes', async () => {
     for (const [at, crash] of pairs([0, 1, 2], everyCrash(TAKEOVER_REQUESTS))) {
-      const tries = triesOfOneKey()
-      const stalled = await createAround(at, tries[0], () => createAndDie(crash, tries[1]))
-      const living = await theLiving(tries)
-      if (stalled === 'created') expect(living).toStrictEqual(tries[0])
-      await createWith({}, tries[2])
-      expect(await theLiving(tries)).toStrictEqual(living ?? tries[2])
+      const attempts = attemptsAtOneKey()
+      const stalled = await createAround(at, attempts[0], () => createAndCrash(crash, attempts[1]))
+      const survived = await survivor(attempts)
+      if (stalled === 'created') expect(survived).toStrictEqual(attempts[0])
+      await createWith({}, attempts[2])
+      expect(await survivor(attempts)).toStrictEqual(survived ?? attempts[2])
     }
   })
 
-  test('until its pointers were swept away is refused', async () => {
+  test('until its pointers were swept is refused', async () => {
     await sweepPointers()
-    const tries = triesOfOneKey()
-    const stalled = await createAround(REQUESTS - 1, tries[0], async () => {
+    const attempts = attemptsAtOneKey()
+    const stalled = await createAround(REQUESTS - 1, attempts[0], async () => {
       expect(await sweepPointers()).toBe(2)
     })
     expect(stalled).toBe('exists')
-    expect(await theLiving(tries)).toBeUndefined()
+    expect(await survivor(attempts)).toBeUndefined()
   })
 })

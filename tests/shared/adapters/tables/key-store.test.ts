@@ -29,13 +29,13 @@ describe('a key store over a network that loses replies', () => {
       tableAccess({ ...connection(), wrapClient: (client) => loseReplies(client, ({ method }) => method !== 'GET') }),
     )
 
-  test('a create that won says `created`, though the SDK’s second try found the row there', async () => {
+  test('a create that won returns `created`, though the retry found the row there', async () => {
     const key = sampleKey()
     expect(await store().create(key)).toBe('created')
     expect((await store().findById(everyProvider, key.keyId))?.value).toStrictEqual(key)
   })
 
-  test('a replacement that won says `replaced`, though the SDK’s second try found the version gone', async () => {
+  test('a replacement that won returns `replaced`, though the retry found the version gone', async () => {
     const key = sampleKey()
     await store().create(key)
     const version = (await store().findById(everyProvider, key.keyId))?.version ?? ''
@@ -45,7 +45,7 @@ describe('a key store over a network that loses replies', () => {
   })
 })
 
-describe('the cost of a look-up', () => {
+describe('the cost of a lookup', () => {
   test('by digest is one request, by id two, and by id one where the id is unknown or another provider’s', async () => {
     const requests: string[] = []
     const store = tableKeyStore(

@@ -1,8 +1,8 @@
 import { TableClient } from '@azure/data-tables'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { expirySweeper } from '../../../../shared/adapters/tables/expiry-sweeper.ts'
 import { tableLimitStore } from '../../../../shared/adapters/tables/limit-store.ts'
 import { serverInstant } from '../../../../shared/adapters/tables/server-time.ts'
+import { expirySweeper } from '../../../../shared/adapters/tables/sweepers.ts'
 import { tableAccess } from '../../../../shared/adapters/tables/table-access.ts'
 import { limitStoreContract } from '../../../support/contracts/limit-store-contract.ts'
 import { manualTime } from '../../../support/memory/manual-time.ts'
@@ -31,7 +31,7 @@ limitStoreContract('Azurite over a network that loses the first reply to every w
 )
 
 describe('the time of the server', () => {
-  test('is what the row itself bears', async () => {
+  test('is the timestamp of the row itself', async () => {
     const store = tableLimitStore(tableAccess(connection()))
     const limit = { subject: 'key:time', name: 'l', limit: 1, window: { kind: 'sliding', seconds: 60 } } as const
     const record = { division: 's60000/60', cells: new Map(), writers: new Map() }
@@ -50,7 +50,7 @@ describe('the time of the server', () => {
     expect(rows.map((timestamp) => Date.parse(timestamp))).toEqual([at?.fromMs])
   })
 
-  test('is told also once the row for it was swept away', async () => {
+  test('is still returned after its row was swept', async () => {
     const tables = tableAccess(connection())
     const store = tableLimitStore(tables)
     await store.tellTime()
@@ -74,7 +74,7 @@ describe('the time of the server', () => {
     expect(serverInstant(etag, date)).toEqual({ fromMs: base + from, toMs: base + to })
   })
 
-  test('is unknown where nothing tells it', () => {
+  test('is undefined without an ETag that holds it and without a date', () => {
     expect(serverInstant(undefined, undefined)).toBeUndefined()
     expect(serverInstant('"opaque"', undefined)).toBeUndefined()
   })

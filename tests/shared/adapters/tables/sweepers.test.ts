@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { expirySweeper } from '../../../../shared/adapters/tables/expiry-sweeper.ts'
 import { tableIdempotencyStore } from '../../../../shared/adapters/tables/idempotency-store.ts'
 import { tableKeyStore } from '../../../../shared/adapters/tables/key-store.ts'
-import { pointerSweeper } from '../../../../shared/adapters/tables/sweepers.ts'
+import { expirySweeper, pointerSweeper } from '../../../../shared/adapters/tables/sweepers.ts'
 import { type TableAccess, tableAccess } from '../../../../shared/adapters/tables/table-access.ts'
 import { everyProvider } from '../../../../shared/domain/access/provider-scope.ts'
 import type { Sweeper } from '../../../../shared/ports/store.ts'
@@ -33,7 +32,7 @@ async function sweepAll(sweeper: Sweeper, now: Date) {
 
 const minutesFromNow = (minutes: number) => new Date(Date.now() + minutes * 60_000)
 
-test('the sweep of Idempotency-Keys removes every record past its end, and none before', async () => {
+test('the sweep of Idempotency-Keys removes every expired record, and no other', async () => {
   const store = tableIdempotencyStore(tables)
   const now = new Date('2026-11-23T16:00:00.123Z')
   const records = Array.from({ length: 20 }, (_, index) =>
@@ -48,7 +47,7 @@ test('the sweep of Idempotency-Keys removes every record past its end, and none 
   expect(await sweepAll(expirySweeper(tables, 'idempotency'), now)).toEqual({ looked: 0, removed: 0 })
 })
 
-test('the sweep of Idempotency-Keys leaves a record that a new try took over meanwhile', async () => {
+test('the sweep of Idempotency-Keys leaves a record that another attempt took over meanwhile', async () => {
   const store = tableIdempotencyStore(tables)
   const record = sampleRecord({ expiresAt: new Date('2020-01-01T00:00:00.000Z') })
   await store.insert(record)
@@ -71,15 +70,15 @@ test('the sweep of Idempotency-Keys leaves a record that a new try took over mea
 describe.each(['keyids', 'keysbyprovider'] as const)('the sweep of dangling pointers in %s', (tableName) => {
   const sweeper = () => pointerSweeper(tables, tableName)
 
-  /** Writes the pointers of a key, and dies before the key. */
+  /** Writes the pointers of a key, and crashes before the key. */
   async function dangle() {
     const key = sampleKey()
-    const dying = watchTables(tables, {
+    const crashing = watchTables(tables, {
       before: (request) => {
         if (request === 2) throw new Error('crash')
       },
     })
-    await expect(tableKeyStore(dying).create(key)).rejects.toThrow('crash')
+    await expect(tableKeyStore(crashing).create(key)).rejects.toThrow('crash')
     return key
   }
 

@@ -40,7 +40,7 @@ describe('checkRow', () => {
     expect(() => checkRow('things', { ...address, ...full, rest: 'x'.repeat(12_200) })).toThrow(/exceeds 1 MiB/)
   })
 
-  test('refuses a text that is too long for a property, and the names that Cosmos keeps for itself', () => {
+  test('refuses a text that is too long for a property, and the names that Cosmos reserves', () => {
     expect(() => checkRow('things', { ...address, text: 'x'.repeat(32_769) })).toThrow(/"text" is longer/)
     for (const name of ['id', 'rid', 'etag', 'ResourceId']) {
       expect(() => checkRow('things', { ...address, [name]: '' })).toThrow(/reserved/)
@@ -59,7 +59,7 @@ describe('decodeRow', () => {
   const value = { count: 2 ** 40, at: new Date(5), until: null, next: null, tags: ['a'] }
   const row = encodeRow('things', shape, value)
 
-  test('reverses encodeRow, and ignores properties that it was not told of', () => {
+  test('reverses encodeRow, and ignores properties that are not in the shape', () => {
     expect(decodeRow('things', shape, stored({ ...row, writeId: 'x' }))).toStrictEqual(value)
   })
 

@@ -12,7 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => azurite.stop())
 
-/** A table that nobody has made yet. */
+/** A table that does not exist yet. */
 function newTable(name = `t${randomUUID().replaceAll('-', '')}`): Table {
   return tableAccess({ connectionString: azurite.connectionString }).table(name)
 }
@@ -29,7 +29,7 @@ async function rowKeys(table: Table): Promise<string[]> {
   return keys
 }
 
-describe('a table that is not there', () => {
+describe('a missing table', () => {
   test('reads as empty, and nothing in it can be replaced or has to be removed', async () => {
     const table = newTable()
     expect(await table.get('p', 'r')).toBeUndefined()
@@ -46,13 +46,13 @@ describe('a table that is not there', () => {
     ['create', (table) => table.create(row('r'))],
     ['upsert', (table) => table.upsert(row('r'))],
     ['transaction', (table) => table.transact([{ kind: 'create', row: row('r') }])],
-  ])('is made by the first %s', async (_, write) => {
+  ])('is created by the first %s', async (_, write) => {
     const table = newTable()
     await write(table)
     expect(await rowKeys(table)).toEqual(['r'])
   })
 
-  test('is made by many first writers at once, and every row is there', async () => {
+  test('is created once by concurrent first writers, and every row is there', async () => {
     const table = newTable()
     const keys = Array.from({ length: 8 }, (_, index) => `r${index}`)
     const writers = keys.map((key) => newTable(table.name).create(row(key)))
@@ -69,7 +69,7 @@ describe('a row', () => {
     expect(await table.get('*', 'a|b')).toMatchObject(properties)
   })
 
-  test('is removed at its current version only, and one that is gone counts as removed', async () => {
+  test('is removed at its current version only, and a missing row counts as removed', async () => {
     const table = newTable()
     await table.create(row('r'))
     const old = (await table.get('p', 'r'))?.etag ?? ''
@@ -89,7 +89,7 @@ describe('a row', () => {
     expect([found?.first, found?.second]).toEqual([undefined, 'y'])
   })
 
-  test('with a key that no table can hold is not there, without asking the store', async () => {
+  test('with a key that no table can store is missing, without a request to the store', async () => {
     const table = tableAccess({ connectionString: 'UseDevelopmentStorage=true' }).table('never')
     expect(await table.get('a/b', 'r')).toBeUndefined()
     expect(await table.get('p', 'a#b')).toBeUndefined()
@@ -97,7 +97,7 @@ describe('a row', () => {
 })
 
 describe('a scan', () => {
-  test('passes over page after page and meets every row once', async () => {
+  test('reads page after page and returns every row once', async () => {
     const table = newTable()
     const keys = Array.from({ length: 1050 }, (_, index) => `r${String(index).padStart(4, '0')}`)
     for (let start = 0; start < keys.length; start += 100) {
@@ -147,7 +147,7 @@ describe('a transaction', () => {
     expect((await table.get('p', 'there'))?.text).toBe('new')
   })
 
-  test('whose reply was lost has committed once, and may say `exists`: the row that only it creates decides', async () => {
+  test('whose reply was lost has committed once, and may return `exists`: the row that only it creates decides', async () => {
     const { connectionString } = azurite
     const { name } = newTable()
     const lossy = tableAccess({

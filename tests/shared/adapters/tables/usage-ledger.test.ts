@@ -29,7 +29,7 @@ describe('a ledger in tables', () => {
   const partition = { day: '20261122', shard: '00' }
   const batch = { batchId: 'host.boot.1', ackedBelow: 1, count: 3, at: '2026-11-22T10:00:00.000Z' }
 
-  test('over a network that loses the reply to a commit, a look at the batch tells that it was counted', async () => {
+  test('over a network that loses the reply to a commit, a lookup of the batch shows that it was counted', async () => {
     const wrapClient: typeof shuffleQueries = (client) => loseReplies(client, ({ url }) => url.endsWith('$batch'))
     const ledger = tableUsageLedger(tableAccess({ connectionString: azurite.connectionString, wrapClient }))
     const change = { meta: await ledger.readMeta(partition), applied: [batch], counters: [] }
@@ -48,7 +48,7 @@ describe('a ledger in tables', () => {
     expect(await ledger.readMeta(other)).toMatchObject({ total: 2 ** 40 })
   })
 
-  test('takes a full transaction whose every key has as many and as long endpoint names as are kept apart', async () => {
+  test('accepts a full transaction whose every key has the most and the longest endpoint names', async () => {
     const ledger = tableUsageLedger(plain())
     const other = { ...partition, shard: '02' }
     const names = Array.from({ length: 60 }, (_, index) => `${index}${'\u0001é"'.repeat(84)}`)

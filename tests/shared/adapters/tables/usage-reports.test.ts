@@ -40,7 +40,7 @@ describe('over a network that loses replies', () => {
       wrapClient: (client) => loseReplies(client, ({ method }) => method !== 'GET'),
     })
 
-  test('copies are stored once and stay as they are', async () => {
+  test('copies are stored once and stay unchanged', async () => {
     const providerId = sampleProviderId()
     const copy = sampleCounters([sampleDelta({ providerId, keyId: 'key-a', count: 5 })], 1)
     const reports = tableUsageReports(flaky())
@@ -49,13 +49,13 @@ describe('over a network that loses replies', () => {
     expect(found).toMatchObject([{ total: 5 }])
   })
 
-  test('a batch that was accepted says so', async () => {
+  test('an accepted batch returns `accepted`', async () => {
     const scope = oneProvider(sampleProviderId())
     expect(await tablePushStore(flaky()).accept(scope, samplePush(), ['one', 'two'])).toBe('accepted')
   })
 })
 
-test('copies go in transactions of as many rows as they are to have at most', async () => {
+test('copies are written in transactions of at most the given number of rows', async () => {
   const providerId = sampleProviderId()
   const rows: number[] = []
   const tables: TableAccess = {
@@ -75,7 +75,7 @@ test('copies go in transactions of as many rows as they are to have at most', as
   expect(rows).toEqual([4, 4, 2])
 })
 
-describe('what a provider may be let to read', () => {
+describe('what a provider may get access to', () => {
   test('no row of usagebyprovider holds the hash of an address', async () => {
     const providerId = sampleProviderId()
     const copy = sampleCounters([sampleDelta({ providerId, lastIpHash: '0123456789abcdef' })], 1)
