@@ -6,13 +6,13 @@ import type { Config } from '../runtime/config.ts'
 type Needs = Omit<LocalSpoolNeeds, 'producer' | 'strict' | 'intervalMs'> &
   Pick<QueueRecorderOptions, 'instance'> & { readonly random: Random }
 
-/** The recorder that the settings ask for, and what is kept on the local disk whatever they ask for. */
+/** The recorder that the settings select, and the local spool, which exists whatever they select. */
 export function composeUsage(
   { usageDurability: durability, spoolIntervalSeconds }: Pick<Config, 'usageDurability' | 'spoolIntervalSeconds'>,
   needs: Needs,
 ): { readonly usage: BufferedRecorder; readonly localSpool: LocalSpool } {
   const { random, instance } = needs
-  // Each recorder numbers its own messages, so each is a boot of its own.
+  // Each recorder numbers its own messages, so each has its own boot id.
   const direct = (kind: 'strict' | 'relaxed') => queueRecorder({ ...needs, durability: kind, boot: random.id() })
   let fallback: BufferedRecorder | undefined
   const spool = localSpool({

@@ -42,13 +42,13 @@ const clock: Clock = { now: () => new Date(), monotonicMs: () => performance.now
 const random: Random = { bytes: (size) => randomBytes(size), id: newUlid }
 const scheduler: Scheduler = {
   after(delayMs, task) {
-    // What keeps a worker alive are its calls, not what it does beside them.
+    // Calls keep a worker alive; its background work does not.
     const timer = setTimeout(task, delayMs).unref()
     return () => clearTimeout(timer)
   },
 }
 
-/** The one place where ports meet adapters. Opens nothing and sends nothing: clients are made when they are first needed. */
+/** The one place where ports meet adapters. Opens nothing and sends nothing: clients are created on first use. */
 export function compose(config: Config): Services {
   const [instance, boot] = [instanceName(), newUlid()]
   const metrics = openMetrics({ worker: `${instance}.${boot}` })
@@ -62,7 +62,7 @@ export function compose(config: Config): Services {
     writer: boot.slice(-12),
   })
   const local = openLocalFiles(config, log)
-  const known = keyLookup({
+  const lookup = keyLookup({
     ...{ ...hot, digests, clock, scheduler, log, meter: metrics.meter },
     replica: sqliteKeyReplica(() => local.database()?.database),
   })
@@ -71,19 +71,19 @@ export function compose(config: Config): Services {
       queue: stores.queue,
       keys: stores.keys,
       feed: stores.feed,
-      keyLookup: known,
+      keyLookup: lookup,
       codec,
       hashIp: digests.ofAddress,
     },
     ...{ open: local.spool, orphaned: local.orphaned, clock, scheduler, random, log, jitter, meter: metrics.meter },
     instance,
   })
-  const watched = { ...stores, limiter: limits, keyLookup: known, localSpool }
+  const watched = { ...stores, limiter: limits, keyLookup: lookup, localSpool }
   watchGauges(metrics.meter, VERSION, { ...watched, process: processUsage() })
   return {
     ...stores,
     ...{ codec, clock, random, log, digests, aggregator, metrics },
-    keyLookup: known,
+    keyLookup: lookup,
     limiter: limits,
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }),
     managementLimit: config.managementLimit,
@@ -94,7 +94,7 @@ export function compose(config: Config): Services {
       ...{ aggregator, codec, pushLog, clock, log, meter: metrics.meter },
       leaseSeconds: config.usageLeaseSeconds,
     }),
-    background: [localSpool, known],
+    background: [localSpool, lookup],
     tokens: config.entra && entraTokens({ ...names, settings: config.entra, clock, scheduler, log }),
     clientIpSource: config.clientIpSource,
     readiness: readinessCheck({ ...watched, clock, scheduler, keepsLocalFiles: config.localDatabase !== undefined }),
@@ -103,14 +103,14 @@ export function compose(config: Config): Services {
   }
 }
 
-/** Compares digests of equal length, so that time tells neither the secret nor its length. */
+/** Compares digests of equal length, so that timing reveals neither the secret nor its length. */
 function equalsSecret(secret: string): (candidate: string) => boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest()
   const expected = digest(secret)
   return (candidate) => timingSafeEqual(digest(candidate), expected)
 }
 
-/** In Azure every instance has a name of its own; elsewhere the machine's will do, since the boot id is unique. */
+/** In Azure every instance has a unique name; elsewhere the host name suffices, since the boot id is unique. */
 function instanceName(): string {
   const name = process.env.WEBSITE_INSTANCE_ID ?? hostname()
   return name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 32) || 'instance'

@@ -26,17 +26,17 @@ export interface Services {
   readonly keys: KeyStore
   readonly providers: ProviderStore
   readonly idempotency: IdempotencyStore
-  /** Where every change of a key or a provider is told. */
+  /** Receives every change of a key or a provider. */
   readonly feed: ChangeFeed
   readonly keyLookup: KeyLookup
   readonly usage: BufferedRecorder
-  /** What waits on the local disk. */
+  /** The uses and revocations that wait on the local disk. */
   readonly localSpool: LocalSpool
   readonly pendingRevocations: Pick<RevocationSpool, 'put'>
   readonly limiter: Limiter
   readonly failures: FailureLimits
   readonly keyQuotas: KeyQuotas
-  /** What each caller may call of each endpoint of the management API. */
+  /** The rate limit per caller and endpoint of the management API. */
   readonly managementLimit: Omit<RateLimit, 'name'>
   readonly aggregator: UsageAggregator
   readonly consumer: UsageConsumer
@@ -52,10 +52,10 @@ export interface Services {
   readonly marks: RollUpMarks
   readonly pushes: PushStore
   readonly journal: PushJournal
-  /** What clears the tables of what nobody reads any more, by name. */
+  /** By table: removes rows that no reader needs any more. */
   readonly sweepers: Readonly<Record<string, Sweeper>>
   readonly digests: KeyDigests
-  /** undefined where no Entra ID token is accepted. */
+  /** Undefined where no Entra ID token is accepted. */
   readonly tokens: TokenVerifier | undefined
   /** Where the address of a caller is read from. */
   readonly clientIpSource: ClientIpSource
@@ -65,12 +65,12 @@ export interface Services {
   /** The circuit breakers before the dependencies. */
   readonly guards: readonly Breaker[]
   readonly readiness: ReadinessCheck
-  /** What goes on beside the calls: begun with the first of them, ended with the app. */
+  /** Background work: started with the first call, stopped with the app. */
   readonly background: readonly Background[]
   readonly clock: Clock
   readonly random: Random
-  /** What this instance has counted. */
+  /** The metrics of this instance. */
   readonly metrics: Metrics
-  /** For what happens outside any invocation. */
+  /** For events outside any invocation. */
   readonly log: Log
 }

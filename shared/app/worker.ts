@@ -4,7 +4,7 @@ import type { Services } from './services.ts'
 
 let composed: Services | undefined
 
-/** Composed on the first call and kept for the life of the worker. Throws `ConfigError` until the settings are right. */
+/** Composes the services on the first call, once per worker. Throws `ConfigError` until the settings are valid. */
 export function services(): Services {
   if (composed === undefined) {
     composed = compose(parseConfig(process.env))
@@ -13,7 +13,7 @@ export function services(): Services {
   return composed
 }
 
-/** What has been composed so far, if anything: at the end there is nothing to flush where nothing was used. */
+/** The services if they were composed: a worker that never needed them has nothing to flush at shutdown. */
 export function composedServices(): Services | undefined {
   return composed
 }

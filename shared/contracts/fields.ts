@@ -6,7 +6,7 @@ import type { UsageOutcome } from '../domain/keys/verdict.ts'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the point is to refuse them.
 const controlCharacters = /[\u0000-\u001f\u007f]/
 
-/** The beginning of one of our keys, anywhere in a text: what holds it is neither kept, nor shown, nor logged. */
+/** The beginning of one of our keys, anywhere in a text. A text that matches is never stored, shown or logged. */
 export const keyInText = /permas_[a-z]{2,12}_[0-9A-Za-z]{8}/
 
 const holdsNoKey = (text: string) => !keyInText.test(text)
@@ -42,7 +42,7 @@ export const Scope = z
 
 export const Scopes = z.array(Scope).max(50, 'must name 50 scopes at most')
 
-/** An instant, in any offset; kept as UTC. */
+/** An instant, in any offset; stored as UTC. */
 export const Instant = z.iso
   .datetime({ offset: true, error: 'must be an ISO 8601 instant such as 2027-01-31T00:00:00Z' })
   .transform((text) => new Date(text))
@@ -78,7 +78,7 @@ export const managementScopes = [
   'providers:write',
 ] as const satisfies readonly ManagementScope[]
 
-/** What a known key can be told, and what a use of it is counted under. */
+/** The verdicts on a known key, under which its uses are counted. */
 export const usageOutcomes = [
   'VALID',
   'REVOKED',
@@ -105,7 +105,7 @@ export const revocationReasons = [
 const METADATA_BYTES = 4096
 const METADATA_DEPTH = 8
 
-/** A JSON object of the caller's own. */
+/** Any JSON object of the caller. */
 export const Metadata = z
   .record(z.string(), z.json())
   .refine((value) => new TextEncoder().encode(JSON.stringify(value)).length <= METADATA_BYTES, 'must be 4 KiB at most')

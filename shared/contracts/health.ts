@@ -2,11 +2,11 @@ import * as z from 'zod'
 
 const seconds = z.number().nullable()
 
-/** `GET /health/ready`. What is not known, or not there, is null. */
+/** `GET /health/ready`. What is unknown or missing is null. */
 export const ReadinessView = z.strictObject({
   status: z.enum(['ready', 'unavailable', 'misconfigured']),
   version: z.string(),
-  /** The names of what is wrong: see docs/operations.md. */
+  /** The names of the faults: see docs/operations.md. */
   wrong: z.array(z.string()),
   /** One line per wrong setting, without its value. */
   settings: z.array(z.string()),

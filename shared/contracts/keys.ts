@@ -39,7 +39,7 @@ const ApiKeyBody = z.strictObject({
   metadata: Metadata.nullable().default(null),
 })
 
-// No limit of its own: a management key is held to that of the management API.
+// No rate limits: those of the management API apply to a management key.
 const ManagementKeyBody = z.strictObject({
   kind: z.literal('management'),
   provider_id: z.union([z.literal('*'), ProviderId], 'must be a provider id, or `*` for all').optional(),
@@ -63,7 +63,7 @@ export const GenerateKeyBody = z
   })
 export type GenerateKeyBody = z.output<typeof GenerateKeyBody>
 
-/** `PATCH /auth/keys/{token_id}`: what is absent stays; `null` clears. */
+/** `PATCH /auth/keys/{token_id}`: an absent field stays; `null` clears. */
 export const PatchKeyBody = z
   .strictObject({
     name: line(128),

@@ -12,7 +12,7 @@ const Quotas = z.strictObject({
 
 export const ProviderParams = z.object({ provider_id: ProviderId })
 
-/** `PUT /auth/providers/{provider_id}`: the whole provider; what is absent takes its default. */
+/** `PUT /auth/providers/{provider_id}`: the whole provider; an absent field takes its default. */
 export const PutProviderBody = z.strictObject({
   name: line(128).nullable().default(null),
   status: z.enum(['active', 'disabled']).default('active'),

@@ -29,7 +29,7 @@ const keyId = z.string().regex(/^[0-9A-Za-z_-]{1,64}$/)
 /** `[hour, outcome, endpoint, status class, count, last used at, last address hash]`, after a revocation also the address. */
 type WireUses = [string, UsageOutcome, string, StatusClass, number, string, string | null, string?]
 
-/** By hand: a message holds hundreds of these, and zod takes ten times as long for each. */
+/** Validated by hand: a message holds hundreds of these, and zod takes ten times as long for each. */
 const usesShape = z.custom<WireUses>(
   isUses,
   'not [hour, outcome, endpoint, status class, count, last use, address hash, address after a revocation]',
@@ -56,7 +56,7 @@ const messageShape = z.strictObject({
   keys: z.array(keyShape).min(1),
 })
 
-/** Of the longest address, with its quotes and comma: the last one is not known when the first use is measured. */
+/** Bytes of the longest address, with its quotes and comma: the last address is unknown when the first use is measured. */
 const ADDRESS_BYTES = 42
 
 type Message = z.output<typeof messageShape>
@@ -75,7 +75,7 @@ export function encodeUsageMessage(batch: UsageBatch): string {
   } satisfies Message)
 }
 
-/** The batch in a message body. Throws an error that names every wrong place by its path, without quoting the body. */
+/** The batch in a message body. Throws an error that names the faults by their paths, without quoting the body. */
 export function parseUsageMessage(body: string): UsageBatch {
   const message = messageShape.safeParse(parseJson(body))
   if (!message.success) throw new TypeError(`not a usage message: ${describe(message.error)}`)
@@ -89,14 +89,14 @@ export function parseUsageMessage(body: string): UsageBatch {
   }
 }
 
-/** The bytes that a delta takes in a message at most: its key's, counted once per message, and its own. */
+/** Upper bounds of the bytes that a delta takes in a message: its key's, counted once per message, and its own. */
 export function measureUsageDelta(delta: UsageDelta): { readonly keyBytes: number; readonly deltaBytes: number } {
   const strings = delta.providerId.length + delta.keyId.length + byteLength(delta.ownerId)
   const evidence = delta.outcome === 'REVOKED' ? ADDRESS_BYTES : 0
   return { keyBytes: strings + 24, deltaBytes: delta.outcome.length + byteLength(delta.endpoint) + 112 + evidence }
 }
 
-/** The same message with its count of re-drives raised by one; undefined for a body that is no usage message. */
+/** The same message with its re-drive count raised by one; undefined for a body that is no usage message. */
 export function raiseUsageRedrives(body: string): { readonly body: string; readonly redrives: number } | undefined {
   const message = messageShape.safeParse(parseJson(body))
   if (!message.success) return undefined

@@ -36,7 +36,7 @@ const BatchId = z
   .regex(/^[A-Za-z0-9_-]{8,64}$/, 'must be 8 to 64 of A-Z, a-z, 0-9, _ and -')
   .refine((id) => !keyInText.test(id), 'must not contain a key')
 
-/** `POST /auth/keys/batch/usage`. An operator names the provider; `batch_id` is made where there is none. */
+/** `POST /auth/keys/batch/usage`. An operator names the provider; a missing `batch_id` is generated. */
 export const PushQuery = z.strictObject({ provider_id: ProviderId.optional(), batch_id: BatchId.optional() })
 
 /** `GET /auth/keys/batch/usage/{batch_id}`. */
@@ -57,7 +57,7 @@ export const PushBody = z.preprocess(
   z.strictObject({ batch_id: BatchId.optional(), events: Events }),
 )
 
-/** One event of a push; each is judged on its own. */
+/** One event of a push; each is validated on its own. */
 export const PushedEventBody = z.strictObject({
   key_id: KeyId,
   at: Instant.optional(),
@@ -79,7 +79,7 @@ const usageFields = {
   to: instant,
   granularity: z.enum(['hour', 'day']),
   totals: z.strictObject({ total: count, valid: count, denied: count }),
-  /** The `by_…` counts are kept per day: they cover the range widened to whole UTC days. */
+  /** The `by_…` counts are stored per day: they cover the range widened to whole UTC days. */
   breakdown_from: instant,
   breakdown_to: instant,
   by_outcome: counts,
@@ -93,7 +93,7 @@ export const KeyUsageView = z.strictObject({
   key_id: z.string(),
   provider_id: z.string(),
   ...usageFields,
-  /** Kept per day like the `by_…` counts; null where there were none. `last_client_ip` is null where the use named none. */
+  /** Stored per day like the `by_…` counts; null without such a use. `last_client_ip` is null where the use had none. */
   uses_after_revocation: z
     .strictObject({
       count,
@@ -109,7 +109,7 @@ export const ProviderUsageView = z.strictObject({
   provider_id: z.string(),
   ...usageFields,
   group_by: z.enum(['key', 'owner', 'environment', 'endpoint']).nullable(),
-  /** The 1,000 with the most uses. `denied` and `last_used_at` are null for endpoints. */
+  /** The 1,000 groups with the most uses. `denied` and `last_used_at` are null for endpoints. */
   groups: z
     .array(
       z.strictObject({
@@ -144,7 +144,7 @@ export const PushView = z.strictObject({
 })
 export type PushView = z.output<typeof PushView>
 
-/** Completed, `applied` and `late` make up `accepted`; `late` came after their day was closed and are not in the counters. */
+/** Once completed, `applied` + `late` = `accepted`. The counters omit `late` uses: their day was sealed before. */
 export const PushStatusView = z.strictObject({
   batch_id: z.string(),
   status: z.enum(['queued', 'processing', 'completed']),
@@ -157,7 +157,7 @@ export const PushStatusView = z.strictObject({
 })
 export type PushStatusView = z.output<typeof PushStatusView>
 
-/** `in_flight` and `missing` under `batches` count messages, of which the uses are not known; all else counts uses. */
+/** `in_flight` and `missing` under `batches` count messages, whose uses are unknown; every other field counts uses. */
 export const ReconciliationView = z.strictObject({
   from: instant,
   to: instant,

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { EnvironmentName, line, QuotaShape, RateLimitShape, Scopes, usageOutcomes } from './fields.ts'
 
-/** What goes with the key into `POST /auth/keys/validate`. */
+/** The body of `POST /auth/keys/validate`. */
 const ValidateFields = {
   key: z.string('is missing: the key to validate').max(1024, 'must have 1024 characters at most'),
   environment: EnvironmentName.nullable().default(null),
@@ -30,7 +30,7 @@ export const BatchValidateBody = z.strictObject({
 const instant = z.iso.datetime()
 const limitLevel = z.enum(['key', 'provider'])
 
-/** The answer of validate, HTTP 200 whatever the verdict. What is not known of a key is null. */
+/** The answer of validate, HTTP 200 whatever the verdict. What is unknown of a key is null. */
 export const ValidationView = z.strictObject({
   valid: z.boolean(),
   code: z.enum(['MALFORMED', 'NOT_FOUND', ...usageOutcomes]),
@@ -42,7 +42,7 @@ export const ValidationView = z.strictObject({
   scopes: z.array(z.string()),
   metadata: z.record(z.string(), z.json()).nullable(),
   expires_at: instant.nullable(),
-  /** The key's own. `remaining` and `reset_at` are null where an earlier check failed and nobody asked. */
+  /** The key's own limits. `remaining` and `reset_at` are null where an earlier check failed: no limit was looked up. */
   rate_limits: z.array(
     z.strictObject({
       name: z.string(),
@@ -55,10 +55,10 @@ export const ValidationView = z.strictObject({
     .strictObject({ limit: QuotaShape.shape.limit, remaining: z.number().nullable(), resets_at: instant.nullable() })
     .nullable(),
   missing_scopes: z.array(z.string()).optional(),
-  /** Of RATE_LIMITED: which limit refused, and after how long trying again makes sense. */
+  /** Of RATE_LIMITED: the limit that refused, and when a retry may succeed. */
   limited_by: z.strictObject({ level: limitLevel, name: z.string() }).optional(),
   retry_after_ms: z.int().min(1).optional(),
-  /** Of QUOTA_EXCEEDED: whose quota is used up, and when it begins anew. */
+  /** Of QUOTA_EXCEEDED: whose quota is exhausted, and when it resets. */
   quota_level: limitLevel.optional(),
   resets_at: instant.optional(),
   revoked_reason: z.string().optional(),
@@ -77,5 +77,5 @@ export const ValidationView = z.strictObject({
 })
 export type ValidationView = z.output<typeof ValidationView>
 
-/** One answer per request, in the order of the requests. */
+/** One answer per request, in the same order. */
 export const BatchValidationView = z.strictObject({ results: z.array(ValidationView), request_id: z.string() })

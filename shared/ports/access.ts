@@ -1,6 +1,6 @@
 import type { ManagementScope } from '../domain/access/scope.ts'
 
-/** Who a token of the identity provider speaks for, and what that caller may do here. */
+/** The caller that a token of the identity provider speaks for, and what that caller may do here. */
 export interface TokenIdentity {
   /** `entra:<tenant id>:<object id>`: never a name or an address of a person, which can change hands. */
   readonly id: string
@@ -14,8 +14,8 @@ export interface TokenIdentity {
 /** Verifies tokens of the identity provider. */
 export interface TokenVerifier {
   /**
-   * undefined for whatever is not a good token. Throws `identity_unavailable` where that cannot be told, because the
-   * provider's keys cannot be had.
+   * Returns undefined for an invalid token. Throws `identity_unavailable` where the token cannot be verified, because the
+   * provider's keys are unavailable.
    */
   verify(token: string): Promise<TokenIdentity | undefined>
 }

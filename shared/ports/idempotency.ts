@@ -7,18 +7,18 @@ export interface StoredAnswer {
   readonly body: unknown
 }
 
-/** What is known of one use of an Idempotency-Key by one caller. */
+/** One use of an Idempotency-Key by one caller. */
 export interface IdempotencyRecord {
   readonly callerId: string
   /** SHA-256 of the Idempotency-Key, hex: the header is free text, a row key is not. */
   readonly keyDigest: string
   /** SHA-256 of method, path and body, hex. */
   readonly requestDigest: string
-  /** A time-ordered id for whatever the call creates, so that a second try creates the same thing. */
+  /** A time-ordered id for what the call creates, so that a retry creates the same thing. */
   readonly seed: string
   readonly startedAt: Date
   readonly expiresAt: Date
-  /** null while the call is under way. */
+  /** null while the call is in flight. */
   readonly answer: StoredAnswer | null
 }
 
@@ -26,6 +26,6 @@ export interface IdempotencyStore {
   insert(record: IdempotencyRecord): Promise<'inserted' | 'exists'>
   find(callerId: string, keyDigest: string): Promise<Versioned<IdempotencyRecord> | undefined>
   replace(record: IdempotencyRecord, version: string): Promise<'replaced' | 'stale'>
-  /** Removes the record if it is still this try's: another one, begun at another time, stays. */
+  /** Removes the record only if its `startedAt` still matches: the record of another attempt stays. */
   remove(record: IdempotencyRecord): Promise<void>
 }

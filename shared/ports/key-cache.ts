@@ -1,13 +1,13 @@
 import type { Key, Revocation } from '../domain/keys/key.ts'
 import type { Provider } from '../domain/keys/provider.ts'
 
-/** A value, and when the read that brought it began: ms since the epoch. */
+/** A value, and when the read that returned it began: ms since the epoch. */
 export interface ReadAt<Value> {
   readonly value: Value
   readonly readAtMs: number
 }
 
-/** One atomic step of a replica, in this order. */
+/** One atomic step of a replica; its parts apply in this order. */
 export interface ReplicaStep {
   /** Removes every key and provider first; revocations stay. */
   readonly forget: boolean
@@ -17,13 +17,13 @@ export interface ReplicaStep {
   readonly keys: readonly ReadAt<Key>[]
   /** `provider` null: there is none. */
   readonly providers: readonly ReadAt<{ readonly providerId: string; readonly provider: Provider | null }>[]
-  /** undefined leaves it as it is. */
+  /** Undefined leaves the watermark unchanged. */
   readonly watermarkMs: number | undefined
 }
 
 /**
- * What this instance keeps on its own disk: digests and policy, never a secret. Holds a bounded number of keys; those read
- * the longest ago go first. A row that cannot be read is as good as none; a file that fails throws.
+ * The cache tier on the local disk: digests and policy, never a secret. Holds a bounded number of keys and evicts the least
+ * recently saved. A row that cannot be decoded counts as missing; every method throws when the file fails.
  */
 export interface KeyReplica {
   findByDigest(digest: string): ReadAt<Key> | undefined
@@ -31,7 +31,7 @@ export interface KeyReplica {
   /** `value` null: there was none. */
   findProvider(providerId: string): ReadAt<Provider | null> | undefined
   findRevocation(digest: string): Revocation | undefined
-  /** Every change up to then is in here: ms since the epoch. undefined in a new one. */
+  /** The replica has applied every change up to then: ms since the epoch. Undefined for a new replica. */
   watermarkMs(): number | undefined
   countKeys(): number
   save(step: ReplicaStep): void

@@ -4,7 +4,7 @@ import type { KeyCount } from '../domain/keys/key-count.ts'
 import type { Provider } from '../domain/keys/provider.ts'
 import type { Page, PageRequest, Versioned } from './store.ts'
 
-/** That a key or a provider is no longer as it was. `revocation` is set where the key is revoked. */
+/** A key or a provider that has changed. `revocation` is set where the key is revoked. */
 export type Change =
   | {
       readonly kind: 'key'
@@ -15,13 +15,13 @@ export type Change =
     }
   | { readonly kind: 'provider'; readonly providerId: string }
 
-/** `id` tells one entry of the feed from another about the same key. */
+/** An entry of the feed. `id` separates the entries about one key. */
 export interface FedChange {
   readonly id: string
   readonly change: Change
 }
 
-/** What every instance is told. Both methods throw `store_unavailable` when the store cannot be asked. */
+/** The changes that every instance polls. Both methods throw `store_unavailable` while the store is unavailable. */
 export interface ChangeFeed {
   /** `at` is the writer's time, read before the write began. */
   append(change: Change, at: Date): Promise<void>
@@ -29,20 +29,20 @@ export interface ChangeFeed {
   read(from: Date, until: Date): Promise<readonly FedChange[]>
 }
 
-/** How many keys each provider has. Every method throws `store_unavailable` when the store cannot be asked. */
+/** How many keys each provider has. Every method throws `store_unavailable` while the store is unavailable. */
 export interface KeyCountStore {
   find(scope: OneProvider): Promise<Versioned<KeyCount> | undefined>
-  /** `version` null means: there must be none yet. */
+  /** `version` null: stores only if there is none yet. */
   put(scope: OneProvider, count: KeyCount, version: string | null): Promise<'stored' | 'stale'>
 }
 
-/** Keys, each one authoritative row under its digest. Every method throws `store_unavailable` when the store cannot be asked. */
+/** Keys, each one authoritative row under its digest. Every method throws `store_unavailable` while the store is unavailable. */
 export interface KeyStore {
   /** Writes pointers first and the key last. `exists`: a key with this id or digest is there already. */
   create(key: Key): Promise<'created' | 'exists'>
   /** One point read. */
   findByDigest(scope: ProviderScope, digest: string): Promise<Key | undefined>
-  /** Undefined for a missing key and for one outside the scope alike. */
+  /** Returns undefined for a missing key and for a key outside the scope. */
   findById(scope: ProviderScope, keyId: string): Promise<Versioned<Key> | undefined>
   /** Replaces the row if it is still at `version`. Digest, id and provider never change. */
   replace(key: Key, version: string): Promise<'replaced' | 'stale'>
@@ -52,13 +52,13 @@ export interface KeyStore {
 
 export interface ProviderStore {
   find(scope: OneProvider): Promise<Versioned<Provider> | undefined>
-  /** `version` null means: there must be none yet. */
+  /** `version` null: stores only if there is none yet. */
   put(scope: OneProvider, provider: Provider, version: string | null): Promise<'stored' | 'stale'>
 }
 
-/** Revocations that the store has not taken yet, each a key as it is to be: revoked. Synced like uses, and never `full`. */
+/** Revocations that are not in the store yet, each as the revoked key. Synced like uses, and never `full`. */
 export interface RevocationSpool {
-  /** The first revocation of a key stands. */
+  /** Idempotent: the first revocation of a key stands. */
   put(key: Key): void
   list(): readonly Key[]
   remove(keyId: string): void

@@ -2,21 +2,21 @@ import type { Limit, Taking } from '../domain/limits/limit.ts'
 import type { LimitRecord } from '../domain/limits/limit-record.ts'
 import type { StoreInstant } from '../domain/limits/time-interval.ts'
 
-/** Holds limits over every instance of the app. */
+/** Enforces limits over every instance of the app. */
 export interface Limiter {
   /**
-   * Takes `cost` from every one of these limits, or from none. The answer is no promise where this instance holds enough
-   * already, or knows that there is no more. Throws `store_unavailable` only where a limit by day or month is asked for,
-   * nothing is left of what this instance holds, and the store does not answer.
+   * Charges `cost` to all of the limits, or to none. Answers synchronously where the leases of this instance suffice, or
+   * where a limit is known to be exhausted. Throws `store_unavailable` only for a limit by day or month, when this
+   * instance's lease is spent and the store does not answer.
    */
   take(limits: readonly Limit[], cost: number): Taking | Promise<Taking>
-  /** What `take` would answer. Consumes nothing and writes nothing. */
+  /** Returns what `take` would. Charges nothing and writes nothing. */
   look(limits: readonly Limit[], cost: number): Taking | Promise<Taking>
-  /** Gives back what this instance holds and has not spent: at the end. */
+  /** Gives back what this instance has leased and not spent: at shutdown. */
   release(): Promise<void>
   /** How many leases this instance holds. */
   leases(): number
-  /** How far this machine's clock is ahead of the store's; undefined when that is not known well enough to lease by. */
+  /** How far this machine's clock is ahead of the store's; undefined when it is not known well enough to lease. */
   clockSkewSeconds(): number | undefined
 }
 
@@ -26,16 +26,16 @@ export interface StoredLimit {
   readonly version: string
 }
 
-/** `stale`: the record was another one, or is gone; nothing was written, unless an earlier try of this write was. */
+/** `stale`: the record has changed or is gone. Nothing was written, unless an earlier attempt of this write was. */
 export type LimitWrite =
   | { readonly kind: 'written'; readonly version: string; readonly at: StoreInstant | undefined }
   | { readonly kind: 'stale'; readonly found: StoredLimit | undefined }
 
-/** Keeps one record per limit. Every method throws `store_unavailable` when the store cannot be asked. */
+/** Stores one record per limit. Every method throws `store_unavailable` while the store is unavailable. */
 export interface LimitStore {
   read(limit: Limit): Promise<StoredLimit | undefined>
-  /** Writes the record if the stored one is still at `version`; undefined: if there is none. `expiresAt`: nobody needs it then. */
+  /** Writes the record if the stored one is still at `version`; undefined: if there is none. `expiresAt`: may be swept. */
   write(limit: Limit, record: LimitRecord, version: string | undefined, expiresAt: Date): Promise<LimitWrite>
-  /** Writes something of no consequence, for the store's time. */
+  /** Writes a row of no consequence, and returns the store's time of that write. */
   tellTime(): Promise<StoreInstant>
 }

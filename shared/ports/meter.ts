@@ -8,13 +8,13 @@ import type {
   LabelsOf,
 } from '../domain/metric-catalogue.ts'
 
-/** One value of a gauge, with the labels it is under. */
+/** One value of a gauge, with its labels. */
 export interface Reading<N extends GaugeName> {
   readonly labels: LabelsOf<(typeof gauges)[N]>
   readonly value: number
 }
 
-/** Takes in what happens. Never throws and never waits. No label ever holds a key, an id or what a caller sent. */
+/** Records metrics. Never throws and never blocks. No label ever holds a key, an id or a caller's input. */
 export interface Meter {
   count<N extends CounterName>(name: N, labels: LabelsOf<(typeof counters)[N]>, by?: number): void
   observe<N extends HistogramName>(name: N, labels: LabelsOf<(typeof histograms)[N]>, seconds: number): void
@@ -22,10 +22,10 @@ export interface Meter {
   watch<N extends GaugeName>(name: N, read: () => readonly Reading<N>[] | Promise<readonly Reading<N>[]>): void
 }
 
-/** What a process takes of its machine. */
+/** The resources that a process uses. */
 export interface ProcessUsage {
   memoryBytes(): number
-  /** The share of the time since this was last asked in which the event loop was busy: 0 to 1. */
+  /** The event loop's utilization since the last call: 0 to 1. */
   busyRatio(): number
 }
 

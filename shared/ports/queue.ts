@@ -1,4 +1,4 @@
-/** One delivery of a queue message; the same message may be delivered again, to anyone. */
+/** One delivery of a queue message; the same message may be delivered again, to any consumer. */
 export interface ReceivedMessage {
   readonly id: string
   readonly receipt: string
@@ -11,11 +11,11 @@ export interface ReceivedMessage {
 
 /** An at-least-once queue without order. Bodies are UTF-8 text of at most 48 KiB. */
 export interface MessageQueue {
-  /** Resolves once the queue has acknowledged; a rejection says nothing about whether the message arrived. Never expires. */
+  /** Resolves once the queue has acknowledged. After a rejection the message may have arrived. Messages never expire. */
   send(body: string): Promise<void>
-  /** At most 32, hidden from others for `hiddenSeconds`. Empty when there is none. */
+  /** At most 32 messages, hidden from other consumers for `hiddenSeconds`. Empty when there is none. */
   receive(limit: number, hiddenSeconds: number): Promise<readonly ReceivedMessage[]>
-  /** Deletes this delivery's message; one that is gone, or delivered again since, is no error. */
+  /** Deletes this delivery's message. No error if the message is gone, or was delivered again since. */
   remove(message: ReceivedMessage): Promise<void>
   /** Approximate number of messages, hidden ones included. */
   depth(): Promise<number>

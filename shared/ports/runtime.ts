@@ -1,6 +1,6 @@
 export interface Clock {
   now(): Date
-  /** Milliseconds since some fixed moment, never going back: for ages, where a wall clock could be set. */
+  /** Milliseconds since an arbitrary moment, never decreasing: for ages, since a wall clock may be set. */
   monotonicMs(): number
 }
 
@@ -11,16 +11,16 @@ export interface Random {
   id(): string
 }
 
-/** Delayed work, so that tests own the time. */
+/** Delays work; tests replace it to control time. */
 export interface Scheduler {
   /** Runs `task` once, `delayMs` from now; the returned function cancels it. */
   after(delayMs: number, task: () => void): () => void
 }
 
-/** Work that goes on beside the calls, such as a poll. */
+/** Work outside the calls, such as a poll. */
 export interface Background {
   start(): void
-  /** Resolves when nothing of it is under way any more. */
+  /** Resolves when none of the work is in flight any more. */
   stop(): Promise<void>
 }
 

@@ -1,7 +1,7 @@
 import type { UsageEvent } from '../domain/usage/usage.ts'
 import type { RevocationSpool } from './keys.ts'
 
-/** A message as it leaves: its id is its producer and its number, and stays the same on every resend. */
+/** A message as it is sent. Producer and number identify it, and stay the same on every resend. */
 export interface SpooledBatch {
   /** `<instance>.<boot>` */
   readonly producer: string
@@ -11,22 +11,22 @@ export interface SpooledBatch {
 }
 
 /**
- * Uses on the local disk until the queue has them. An event is in one place at any time: loose, or in one batch. Every
- * method is one synced step: what it has returned from survives a SIGKILL. Every method throws when the disk fails.
+ * Uses on the local disk until the queue has acknowledged them. At any time an event is either loose or in one batch. Every
+ * method is one synced step: once it has returned, its effect survives a SIGKILL. Every method throws when the disk fails.
  */
 export interface UsageSpool {
-  /** `full`: the spool is as large as it may be, or the disk is; nothing was kept. */
+  /** `full`: the spool has reached its bound, or the disk is full; nothing was written. */
   append(producer: string, events: readonly UsageEvent[]): 'kept' | 'full'
-  /** What was appended and is in no batch, by producer, in order. */
+  /** The events that were appended and are in no batch, by producer, in order. */
   loose(): readonly LooseUses[]
-  /** The batches take the place of all that the producer has appended. */
+  /** Replaces all loose uses of the producer by the batches. */
   storeBatches(producer: string, batches: readonly SpooledBatch[]): 'stored' | 'full'
   numbering(producer: string): Numbering
-  /** In the order in which they were sealed. */
+  /** In the order in which the batches were stored. */
   oldest(limit: number): readonly SpooledBatch[]
-  /** Forgets a batch that the queue has acknowledged. */
+  /** Deletes a batch that the queue has acknowledged. */
   remove(batch: SpooledBatch): void
-  /** Costs no look at the disk. */
+  /** Does not read the disk. */
   fill(): SpoolFill
 }
 
@@ -36,28 +36,28 @@ export interface LooseUses {
 }
 
 export interface Numbering {
-  /** The highest number the producer has given, 0 before the first. */
+  /** The highest number that the producer has assigned; 0 before the first. */
   readonly last: number
-  /** The lowest of its numbers that waits in the spool. */
+  /** The lowest of its numbers that is still in the spool. */
   readonly oldestWaiting: number | undefined
 }
 
 interface SpoolFill {
-  /** What is loose counts as one. */
+  /** All loose uses count as one batch. */
   readonly batches: number
   /** Of batches and of loose uses. */
   readonly bytes: number
   readonly oldestMadeAtMs: number | undefined
 }
 
-/** What one file on the local disk holds. */
+/** The contents of one file on the local disk. */
 export interface Spool {
   readonly usage: UsageSpool
   readonly revocations: RevocationSpool
 }
 
-/** The files that processes left which never came back. */
+/** The files of processes that ended and never came back. */
 export interface OrphanedSpools {
-  /** Opens those that nobody has, one after the other, for as long as `take` runs. */
+  /** Opens every file that no process has open, one after the other, each while `take` runs. */
   visit(take: (spool: Spool) => Promise<void>): Promise<void>
 }

@@ -17,14 +17,14 @@ export interface PageRequest {
   readonly after: string | null
 }
 
-/** One bounded step of a clean-up. `next` continues after the last row looked at; null when none is left. */
+/** One bounded step of a sweep. `next` continues after the last row looked at; null at the end. */
 interface SweepStep {
   readonly looked: number
   readonly removed: number
   readonly next: string | null
 }
 
-/** Removes what has outlived its use. A sweep that stops half-way leaves nothing worse than the rest to the next one. */
+/** Removes rows that no reader needs any more. A sweep that stops half-way only leaves the rest to the next one. */
 export interface Sweeper {
   step(now: Date, after: string | null): Promise<SweepStep>
 }

@@ -8,39 +8,39 @@ import type { PushLog, ScannedCounters } from './usage.ts'
 
 /** How far the roll-up has copied each partition: a count of batches. A mark that lags costs work, never a use. */
 export interface RollUpMarks {
-  /** 0 for a partition that was never rolled up. */
+  /** Returns 0 for a partition that was never rolled up. */
   read(partition: UsagePartition): Promise<number>
   write(partition: UsagePartition, batches: number): Promise<void>
 }
 
-/** Where the roll-up puts its copies. Whatever is stored is only ever replaced by what was counted later. */
+/** Stores the roll-up's copies. A stored copy is only ever replaced by a later count. */
 export interface UsageCopies {
-  /** Of one day, each key once. Stores those newer than the stored ones, and moves each key's last use on, never back. */
+  /** Copies of one day, each key once. Stores the newer ones, and moves each key's last use forward, never back. */
   putKeyDays(scope: OneProvider, copies: readonly ScannedCounters[]): Promise<void>
   findTotals(scope: OneProvider, day: string): Promise<Versioned<ProviderDay> | undefined>
-  /** `version` null means: there must be none yet. */
+  /** `version` null: stores only if there are none yet. */
   putTotals(scope: OneProvider, totals: ProviderDay, version: string | null): Promise<'stored' | 'stale'>
 }
 
-/** What the roll-up has copied; each method in any order, days without a use left out. */
+/** What the roll-up has copied. Every method returns days in any order, without days that had no use. */
 export interface UsageReports {
   keyDays(scope: OneProvider, keyId: string, span: DaySpan): Promise<readonly DayCounters[]>
   totals(scope: OneProvider, span: DaySpan): Promise<readonly ProviderDay[]>
-  /** The days of all keys, as they are read. */
+  /** The days of all keys, streamed. */
   allKeyDays(scope: OneProvider, span: DaySpan): AsyncIterable<DayCounters>
-  /** When each key was last used, ISO 8601 UTC; keys never used are left out. */
+  /** When each key was last used, ISO 8601 UTC; without keys that were never used. */
   lastUsed(scope: OneProvider, keyIds: readonly string[]): Promise<ReadonlyMap<string, string>>
 }
 
 /** Pushed batches, from their acceptance to their last part. */
 export interface PushStore extends PushLog {
-  /** Undefined for a missing batch and for another provider's alike. */
+  /** Returns undefined for a missing batch and for another provider's batch. */
   find(scope: OneProvider, batchId: string): Promise<PushRecord | undefined>
-  /** Keeps the messages, then the record: from then on the batch is accepted. `exists`: one of this id is; keeps nothing. */
+  /** Stores the messages, then the record, which accepts the batch. `exists`: the id is taken; stores nothing. */
   accept(scope: OneProvider, record: PushRecord, messages: readonly string[]): Promise<'accepted' | 'exists'>
   /** The messages of an accepted batch that is not marked as sent. */
   unsent(scope: OneProvider, record: PushRecord): Promise<readonly string[]>
-  /** Every message was acknowledged by the queue: forgets them. */
+  /** Marks the batch and deletes its messages: the queue has acknowledged every one. */
   markSent(scope: OneProvider, record: PushRecord): Promise<void>
   /** The parts that were counted. */
   parts(scope: OneProvider, batchId: string): Promise<readonly PushedPart[]>
@@ -48,7 +48,7 @@ export interface PushStore extends PushLog {
 
 /** The pushed batches of all providers, for reconciliation. */
 export interface PushJournal {
-  /** Accepted within `from` up to, not including, `to`; with the uses of their parts that were counted so far. */
+  /** The batches accepted from `from` up to, not including, `to`, with the uses counted so far. */
   acceptedBetween(from: Date, to: Date): Promise<readonly JournaledPush[]>
 }
 

@@ -9,28 +9,28 @@ import type {
 
 /** Counts uses, each exactly once. */
 export interface UsageRecorder {
-  /** Resolves when the use is as safe as the chosen durability says. Throws `usage_unavailable` when it cannot be made so in time. */
+  /** Resolves when the use is as durable as the settings require. Throws `usage_unavailable` when it is not so in time. */
   record(event: UsageEvent): Promise<void>
 }
 
 /** The wire form of a usage batch. */
 export interface UsageCodec {
   encode(batch: UsageBatch): string
-  /** Throws an error whose message names what is wrong, without quoting the body. */
+  /** Throws an error whose message names the faults, without quoting the body. */
   parse(body: string): UsageBatch
-  /** Bytes that a delta adds to a message at most: once for its key, and for itself. */
+  /** Upper bounds of the bytes that a delta adds to a message: once for its key, and for itself. */
   measure(delta: UsageDelta): { readonly keyBytes: number; readonly deltaBytes: number }
   /** The same batch with its count of re-drives raised by one; undefined for a body that is no usage message. */
   raiseRedrives(body: string): { readonly body: string; readonly redrives: number } | undefined
 }
 
-/** Told what became of the parts of pushed batches. */
+/** Records the outcome of the parts of pushed batches. */
 export interface PushLog {
-  /** Called before the part's message may be deleted, perhaps more than once, with the same counts every time. */
+  /** Called at least once before the part's message is deleted, with the same counts every time. Idempotent. */
   partApplied(part: PushPart, counts: { readonly applied: number; readonly late: number }): Promise<void>
 }
 
-/** What came for a sealed partition: kept and reported, never added. */
+/** A batch that arrived after its partition was sealed: stored and reported, never added. */
 export interface LateBatch extends AppliedBatch {
   readonly partition: UsagePartition
   readonly deltas: readonly UsageDelta[]
@@ -39,7 +39,7 @@ export interface LateBatch extends AppliedBatch {
 export interface LateUsage {
   /** Idempotent for the same batch and partition. */
   put(batch: LateBatch): Promise<void>
-  /** All that came late for one day, `YYYYMMDD`. */
+  /** Every late batch of one day, `YYYYMMDD`. */
   scan(day: string): Promise<readonly LateBatch[]>
 }
 
@@ -53,7 +53,7 @@ export interface AppliedBatch {
   readonly at: string
 }
 
-/** The fence row of a partition. Every commit moves `fence`, so what was read beside it is valid iff it still holds. */
+/** The fence row of a partition. Every commit moves `fence`: what was read with it is valid iff the fence still matches. */
 export interface PartitionMeta {
   /** null while the partition has no row. */
   readonly fence: string | null
@@ -68,14 +68,14 @@ export interface KeyRef {
 }
 
 export interface PartitionChange {
-  /** The state read before, whose fence must still hold. */
+  /** The state read before, whose fence must still match. */
   readonly meta: PartitionMeta
   readonly applied: readonly AppliedBatch[]
   /** Absolute values after the change. */
   readonly counters: readonly DayCounters[]
 }
 
-/** `duplicate`: at least one batch is there already. `fenced`: another writer moved the fence. A throw: unknown, look. */
+/** `duplicate`: at least one batch is counted already. `fenced`: another writer moved the fence. After a throw: unknown. */
 export type CommitResult =
   | { readonly kind: 'committed'; readonly meta: PartitionMeta }
   | { readonly kind: 'duplicate' }
@@ -87,17 +87,17 @@ export interface ScannedCounters extends DayCounters {
   readonly version: number
 }
 
-/** The counters and their guard, one transaction per change. */
+/** The counters and their fence, one transaction per change. */
 export interface UsageLedger {
   readMeta(partition: UsagePartition): Promise<PartitionMeta>
   readCounters(partition: UsagePartition, keys: readonly KeyRef[]): Promise<readonly DayCounters[]>
   /** All or nothing; at most 100 rows: the meta row, `applied` and `counters` together. */
   commit(partition: UsagePartition, change: PartitionChange): Promise<CommitResult>
-  /** Which of these batches the partition has counted. */
+  /** The ids of these batches that the partition has counted. */
   findApplied(partition: UsagePartition, batchIds: readonly string[]): Promise<ReadonlySet<string>>
   /** Moves the fence and refuses every later commit. Idempotent. */
   seal(partition: UsagePartition): Promise<void>
-  /** Everything that the partition holds, for reconciliation. `meta` is read first, so the rest is no older. */
+  /** Everything in the partition, for reconciliation. `meta` is read first, so the rest is no older. */
   scan(partition: UsagePartition): Promise<{
     readonly meta: PartitionMeta
     readonly applied: readonly AppliedBatch[]

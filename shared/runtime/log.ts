@@ -8,7 +8,7 @@ const secrets: readonly (readonly [RegExp, string])[] = [
   [/((?:sig|AccountKey|SharedAccessSignature)=)[^\s"'&;]+/gi, '$1[redacted]'],
 ]
 
-/** Takes out whatever looks like a secret. Applied at the sink, so that no caller can forget it. */
+/** Redacts whatever looks like a secret. Applied at the sink, so that no caller can forget it. */
 export function redact(text: string): string {
   return secrets.reduce((result, [pattern, replacement]) => result.replace(pattern, replacement), text)
 }
@@ -18,13 +18,13 @@ export function invocationLog(context: Pick<InvocationContext, 'info' | 'warn' |
   return (level, message, fields) => context[level](toLine(message, fields))
 }
 
-/** The same for what happens outside any invocation, as a timer of the usage recorder does. */
+/** The same for work outside any invocation, such as a timer of the usage recorder. */
 export const backgroundLog: Log = (level, message, fields) => {
   // biome-ignore lint/suspicious/noConsole: outside an invocation the worker forwards the console to the host's log.
   console[level](toLine(message, fields))
 }
 
-/** The private side of a failure, for the log: name and message of the error and of each of its causes. */
+/** Describes a failure for the log, never for a caller: name and message of the error and of each of its causes. */
 export function describeFailure(error: unknown): string {
   const parts: string[] = []
   for (

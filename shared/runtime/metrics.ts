@@ -1,10 +1,10 @@
 import { counters, type GaugeName, gauges, type HistogramName, histograms } from '../domain/metric-catalogue.ts'
 import type { Meter } from '../ports/meter.ts'
 
-/** What the instance has counted since its start, as Prometheus reads it. */
+/** The metrics of this instance since its start, as Prometheus reads them. */
 export interface Metrics {
   readonly meter: Meter
-  /** A gauge that could not be read is left out of the text and named among the `failures`; the rest is there. */
+  /** Omits a gauge that cannot be read from the text, and lists it in `failures`. Never rejects for one. */
   read(): Promise<Scrape>
 }
 
@@ -24,7 +24,7 @@ interface Sum {
 }
 
 interface Distribution {
-  /** One for each bound, and one for all above; each holds what is in no smaller one. */
+  /** One bucket for each bound, and one above them all; not cumulative. */
   readonly counts: number[]
   seconds: number
 }
@@ -36,21 +36,23 @@ interface Sample {
 }
 
 /**
- * Every metric of `domain/metrics.ts`; each sample bears the name of this `worker`, since a scrape through a load balancer
- * reaches now this one and now that. Counted by hand and written out by prom-client, which is loaded at the first scrape:
- * its own counting makes a text of the labels every time, and every start would wait for it.
+ * Every metric of `domain/metric-catalogue.ts`, each sample labelled with this `worker`, since scrapes through a load
+ * balancer reach different workers. Counts by hand and formats with prom-client, which is loaded at the first scrape: its
+ * own counters build a text of the labels every time, and loading it would slow down every start.
  */
 export function openMetrics({ worker }: { readonly worker: string }): Metrics {
-  const counting = mapValues(counters, ({ labels }) => openSeries(labels, (): Sum => ({ value: 0 })))
-  const timing = mapValues(histograms, ({ labels, bounds }) => openSeries(labels, () => emptyDistribution(bounds)))
+  const counterSeries = mapValues(counters, ({ labels }) => openSeries(labels, (): Sum => ({ value: 0 })))
+  const histogramSeries = mapValues(histograms, ({ labels, bounds }) =>
+    openSeries(labels, () => emptyDistribution(bounds)),
+  )
   const watched = new Map<GaugeName, Parameters<Meter['watch']>[1]>()
   return {
     meter: {
       count(name, labels, by = 1) {
-        counting[name].of(labels).value += by
+        counterSeries[name].of(labels).value += by
       },
       observe(name, labels, seconds) {
-        record(timing[name].of(labels), histograms[name].bounds, seconds)
+        record(histogramSeries[name].of(labels), histograms[name].bounds, seconds)
       },
       watch: (name, read) => void watched.set(name, read),
     },
@@ -59,8 +61,8 @@ export function openMetrics({ worker }: { readonly worker: string }): Metrics {
       const { AggregatorRegistry } = await import('prom-client')
       const registry = AggregatorRegistry.aggregate([
         [
-          ...entriesOf(counting).map(([name, series]) => metric('counter', name, counters[name], series.all())),
-          ...entriesOf(timing).map(([name, series]) =>
+          ...entriesOf(counterSeries).map(([name, series]) => metric('counter', name, counters[name], series.all())),
+          ...entriesOf(histogramSeries).map(([name, series]) =>
             metric(
               'histogram',
               name,
@@ -81,7 +83,7 @@ export function openMetrics({ worker }: { readonly worker: string }): Metrics {
   }
 }
 
-/** What is counted under one set of labels, found through a map per label: no text is made of them. */
+/** The values by set of labels, looked up through one map per label, without building a text of the labels. */
 function openSeries<Value extends object>(names: readonly string[], empty: () => Value) {
   interface Branch {
     readonly branches: Map<string, Branch>
@@ -129,7 +131,7 @@ function record(distribution: Distribution, bounds: readonly number[], seconds: 
   distribution.seconds += seconds
 }
 
-/** In the text format a bucket holds whatever is in a smaller one, too. */
+/** In the text format buckets are cumulative. */
 function samplesOf(name: HistogramName, { labels, counts, seconds }: Distribution & { labels: Labels }): Sample[] {
   const { bounds } = histograms[name]
   let count = 0
@@ -156,7 +158,7 @@ async function readGauge(name: GaugeName, read: Parameters<Meter['watch']>[1]) {
   }
 }
 
-/** As `getMetricsAsJSON()` of prom-client gives it. */
+/** As `getMetricsAsJSON()` of prom-client returns it. */
 function metric(type: string, name: string, { help }: { readonly help: string }, values: readonly Sample[]) {
   return { type, name, help, values, aggregator: 'first' }
 }

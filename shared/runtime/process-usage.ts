@@ -1,6 +1,6 @@
 import type { ProcessUsage } from '../ports/meter.ts'
 
-/** What this very process takes of its machine. */
+/** The resources that this process uses. */
 export function processUsage(): ProcessUsage {
   let last = performance.eventLoopUtilization()
   return {

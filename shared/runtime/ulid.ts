@@ -9,7 +9,7 @@ export function newUlid(): string {
   return ulid(undefined, drawFraction)
 }
 
-/** From 0 to less than 1. The library draws one byte at a time from the system, 16 for an id, and pays for every one. */
+/** 0 inclusive to 1 exclusive, from a pool. By default the library draws single bytes from the system, 16 for an id. */
 function drawFraction(): number {
   if (drawn >= pool.length) {
     randomFillSync(pool)

@@ -15,7 +15,7 @@ interface QueueTriggerSpec {
 export function queueTrigger(spec: QueueTriggerSpec) {
   async function run(message: unknown, provide: () => Services, log: Log): Promise<void> {
     try {
-      // The trigger parses a JSON body before it hands it over; the contract of a message is its text.
+      // The host parses a JSON body; the contract of a message is its text.
       await spec.handle(typeof message === 'string' ? message : JSON.stringify(message), provide(), log)
     } catch (error) {
       log('error', 'message failed', { function: spec.name, cause: describeFailure(error) })

@@ -1,7 +1,7 @@
 import { app } from '@azure/functions'
 import { composedServices } from '../app/worker.ts'
 
-/** When the host stops the app, what is still in memory goes to the queue first, and leases of limits go back. */
+/** When the host stops the app, flushes buffered uses to the queue first, then gives leases of limits back. */
 export function flushOnTerminate(): void {
   app.hook.appTerminate(async () => {
     const services = composedServices()

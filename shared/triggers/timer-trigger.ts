@@ -12,7 +12,7 @@ interface TimerTriggerSpec {
   readonly handle: (services: Services, log: Log) => Promise<void>
 }
 
-/** Declares a timer. The host never lets two runs of one timer overlap; a run that throws is tried again at the next tick. */
+/** Declares a timer. The host never lets two runs of one timer overlap; a run that throws is retried at the next tick. */
 export function timerTrigger(spec: TimerTriggerSpec) {
   async function run(provide: () => Services, log: Log): Promise<void> {
     try {

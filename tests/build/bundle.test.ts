@@ -14,7 +14,7 @@ import { makeTemporaryFolder } from '../support/samples/temporary-folder.ts'
 const root = join(import.meta.dirname, '../..')
 const largestKiB = 900
 
-/** What the host is to be told, and nothing else: a change of this list is a change of the API. */
+/** Exactly what the host is told: a change of this list is a change of the API. */
 const expected = {
   health: 'GET health',
   'health-ready': 'GET health/ready',
@@ -76,7 +76,7 @@ describe('the bundle', () => {
     ).toEqual(Object.keys(expected).toSorted())
   })
 
-  test('leaves it to the service who may call: no route asks for a host key', () => {
+  test('leaves authorization to the service: no route asks for a host key', () => {
     const routes = app.functions.filter(({ trigger }) => trigger.type === 'httpTrigger')
     expect(new Set(routes.map(({ trigger }) => trigger.authLevel))).toEqual(new Set(['anonymous']))
   })
@@ -91,7 +91,7 @@ describe('the bundle', () => {
     expect(findOverlaps(compileRoutes(functions, extensions.http.routePrefix))).toEqual([])
   })
 
-  test('sends what is still in memory to the queue when the host stops it', () => {
+  test('flushes buffered uses to the queue when the host stops it', () => {
     expect(app.hooks).toMatchObject({ appTerminate: 1, appStart: 0, preInvocation: 0, postInvocation: 0 })
   })
 
@@ -105,7 +105,7 @@ describe('the bundle', () => {
 
   test.each([
     ['identity.cjs', 'an account without a key asks for it', 'DefaultAzureCredential'],
-    ['metrics.cjs', 'somebody asks for the metrics', 'AggregatorRegistry'],
+    ['metrics.cjs', 'the metrics are scraped', 'AggregatorRegistry'],
   ])('keeps %s beside it unread until %s', async (file, _, used) => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       '--print',
@@ -142,7 +142,7 @@ describe('a bundle that the host would find empty', () => {
   })
 })
 
-/** Throws with what the process said where the file is refused. */
+/** Throws with the output of the process where the file is refused. */
 async function load(file: string): Promise<Loaded> {
   const process_ = join(root, 'tests/support/processes/list-functions.ts')
   const { stdout } = await promisify(execFile)(process.execPath, [process_, file], { env: {} })

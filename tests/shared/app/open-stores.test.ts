@@ -6,7 +6,7 @@ import { startSickServer } from '../../support/runs/sick-server.ts'
 import { makeTestSettings } from '../../support/runs/test-settings.ts'
 import { sampleDigest } from '../../support/samples/sample-keys.ts'
 
-/** The adapters of the app over an account that answers 503, and what their guards counted. */
+/** The adapters of the app over an account that answers 503, and the outcomes that their guards counted. */
 async function sickStores() {
   const server = await startSickServer((_, response) => void response.writeHead(503).end())
   onTestFinished(server.stop)
@@ -45,11 +45,11 @@ const classes: readonly (readonly [string, number, (stores: Stores) => Promise<u
 ]
 
 test.each(classes)(
-  '%s gives up a broken store after %i tries, none of them the SDK’s own',
-  async (name, tries, ask) => {
+  '%s gives up a broken store after %i attempts, none of them the SDK’s own',
+  async (name, attempts, ask) => {
     const { stores, counted, requests } = await sickStores()
     await expect(ask(stores)).rejects.toMatchObject({ code: expect.stringMatching(/^(store|usage)_unavailable$/) })
-    expect(requests()).toBe(tries)
-    expect(counted).toEqual([...new Array(tries - 1).fill(`${name} transient`), `${name} exhausted`])
+    expect(requests()).toBe(attempts)
+    expect(counted).toEqual([...new Array(attempts - 1).fill(`${name} transient`), `${name} exhausted`])
   },
 )

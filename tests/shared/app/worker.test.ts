@@ -12,7 +12,7 @@ const settings = {
   ADMIN_KEY: adminKey,
 }
 
-test('services are composed when they are first asked for and once, and not while a setting is wrong', () => {
+test('services are composed on the first call, once, and not while a setting is wrong', () => {
   for (const name of Object.keys(settings)) delete process.env[name]
   expect(() => services()).toThrow(/ADMIN_KEY is missing/)
   expect(composedServices()).toBeUndefined()

@@ -77,11 +77,11 @@ describe('a usage message', () => {
     ...wrongUses.map((wrong) => [changeUses(wrong), 'keys.0.4.0: '] as const),
     [changeUses([7, 'permas_live'], 'REVOKED'), 'keys.0.4.0: '],
     [changeUses([8, 'one too many'], 'REVOKED'), 'keys.0.4.0: '],
-  ])('that is wrong is refused with the place: %s', (body, place) => {
+  ])('that is invalid is refused with the path: %s', (body, place) => {
     expect(() => parseUsageMessage(body)).toThrow(place)
   })
 
-  test('that is wrong is not quoted in the error', () => {
+  test('that is invalid is not quoted in the error', () => {
     expect(() => parseUsageMessage(change({ id: 'top/secret' }))).toThrow(/^(?!.*secret)/)
   })
 

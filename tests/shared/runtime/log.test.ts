@@ -5,7 +5,7 @@ import { generateSecret } from '../../../shared/domain/keys/key-format.ts'
 import { describeFailure, invocationLog, redact } from '../../../shared/runtime/log.ts'
 
 describe('redaction', () => {
-  test('takes a key out of any text, wherever it stands in it', () => {
+  test('removes a key from any text, wherever it stands', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), fc.constantFrom('live', 'test', 'mgmt'), (before, after, prefix) => {
         const secret = generateSecret(prefix, randomBytes)
@@ -16,7 +16,7 @@ describe('redaction', () => {
     )
   })
 
-  test('takes out a key that was cut', () => {
+  test('removes a truncated key', () => {
     expect(redact('permas_live_abcdefgh')).toBe('permas_[redacted]')
   })
 
@@ -27,12 +27,12 @@ describe('redaction', () => {
     ['https://x/t?sv=1&sig=abc%2Bdef%3D&se=2', 'abc%2B'],
     ['AccountName=a;AccountKey=Zm9vYmFy==;TableEndpoint=x', 'Zm9v'],
     ['SharedAccessSignature=sv=2021&sig=abc', 'sv=2021'],
-  ])('takes the secret part out of %s', (text, secret) => {
+  ])('removes the secret part of %s', (text, secret) => {
     expect(redact(text)).toContain('[redacted]')
     expect(redact(text)).not.toContain(secret)
   })
 
-  test('leaves everything else as it is', () => {
+  test('leaves everything else unchanged', () => {
     const text = 'key_id 01K9ZV3J8V6N3Y4Q2W1X0T5R7S was revoked; permas is the prefix; significant=1'
     expect(redact(text)).toBe(text)
   })
@@ -55,7 +55,7 @@ describe('the description of a failure', () => {
     expect(describeFailure(error)).toBe('Error: outer <- TypeError: inner <- a string')
   })
 
-  test('comes to an end where causes go round in circles, and where they are long', () => {
+  test('is bounded where causes are circular, and where they are long', () => {
     const error = new Error('x'.repeat(10_000))
     error.cause = error
     expect(describeFailure(error).length).toBeLessThanOrEqual(2000)

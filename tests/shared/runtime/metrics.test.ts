@@ -5,7 +5,7 @@ import { openMetrics } from '../../../shared/runtime/metrics.ts'
 const open = () => openMetrics({ worker: 'w' })
 
 describe('metrics', () => {
-  test('are written as Prometheus reads them, each sample under the name of its worker', async () => {
+  test('are written as Prometheus reads them, each sample labelled with its worker', async () => {
     const { meter, read } = open()
     meter.count('auth_api_http_requests_total', { function: 'keys-get', method: 'GET', status: '200' })
     meter.count('auth_api_http_requests_total', { function: 'keys-get', method: 'GET', status: '404' }, 2)
@@ -20,7 +20,7 @@ describe('metrics', () => {
     ])
   })
 
-  test('hold every duration in each bucket from its own up, and their sum and count', async () => {
+  test('count every duration in cumulative buckets, with their sum and count', async () => {
     const { meter, read } = open()
     for (const seconds of [0.0004, 0.0005, 0.0006, 9]) {
       meter.observe('auth_api_http_request_duration_seconds', { function: 'keys-get' }, seconds)
@@ -33,13 +33,13 @@ describe('metrics', () => {
     expect(Number(lines.at(-2)?.split(' ')[1])).toBeCloseTo(9.0015)
   })
 
-  test('that have no labels are there before anything was counted, so that a rate has where to begin', async () => {
+  test('without labels start at 0, so that a rate has a first sample', async () => {
     const { text } = await open().read()
     expect(text).toContain('auth_api_usage_aggregated_events_total{worker="w"} 0\n')
     expect(text).toContain('auth_api_usage_lag_seconds_count{worker="w"} 0\n')
   })
 
-  test('of two registries know nothing of each other', async () => {
+  test('of two registries are independent', async () => {
     const [one, other] = [open(), open()]
     one.meter.count('auth_api_usage_aggregated_events_total', {}, 5)
     expect((await other.read()).text).toContain('auth_api_usage_aggregated_events_total{worker="w"} 0\n')
@@ -54,7 +54,7 @@ describe('metrics', () => {
     expect((await read()).text).toContain('auth_api_limit_leases{worker="w"} 2\n')
   })
 
-  test('leave out a gauge that cannot be read, and say so beside the rest', async () => {
+  test('omit a gauge that cannot be read, and report it beside the rest', async () => {
     const { meter, read } = open()
     const cause = new Error('the queue does not answer')
     meter.watch('auth_api_queue_messages', () => Promise.reject(cause))

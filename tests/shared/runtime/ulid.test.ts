@@ -2,7 +2,7 @@ import { decodeTime, isValid } from 'ulid'
 import { expect, test } from 'vitest'
 import { newUlid } from '../../../shared/runtime/ulid.ts'
 
-test('a new ULID is valid, of now, and like no other', () => {
+test('a new ULID is valid, of now, and unique', () => {
   const before = Date.now()
   const ids = Array.from({ length: 20_000 }, newUlid)
   expect(ids.every((id) => isValid(id))).toBe(true)
