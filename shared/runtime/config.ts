@@ -31,7 +31,7 @@ const CosmosConnectionString = z
   .refine(isCosmosConnectionString, 'must be a connection string of Azure Cosmos DB for Table')
 const Uuid = z.string().trim().toLowerCase().pipe(z.uuid('must be a UUID'))
 
-/** The source of a caller's address. See docs/operations.md for which to choose. */
+/** The source of a caller's address. See docs/configuration.md for which to choose. */
 export type ClientIpSource =
   | { readonly kind: 'direct' }
   | { readonly kind: 'none' }
@@ -102,7 +102,7 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-/** Parses the settings. Throws `ConfigError`, which names every wrong setting at once. */
+/** Parses the settings of docs/configuration.md. Throws `ConfigError`, which names every wrong setting at once. */
 export function parseConfig(environment: Readonly<Record<string, string | undefined>>) {
   const given = withoutBlanks(environment)
   const parsed = Environment.safeParse(given)

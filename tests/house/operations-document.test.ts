@@ -46,7 +46,7 @@ describe('docs/operations.md', () => {
     expect(links.length).toBeGreaterThan(15)
     for (const link of links) {
       const [, anchor] = /\]\(#([a-z-]+)\)/.exec(link) ?? []
-      if (anchor === undefined) expect(link).toBe('[README](../README.md)')
+      if (anchor === undefined) expect(link).toBe('[configuration](configuration.md)')
       else expect(headings).toContain(anchor)
     }
   })

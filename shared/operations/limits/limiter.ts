@@ -32,7 +32,7 @@ const RETRY_MS = 1000
 /** `look` reads a record again when it is older. */
 const LOOK_MAX_AGE_MS = 2000
 
-/** Enforces limits by leased tokens; docs/decisions/leased-ring.md proves that they hold. */
+/** Enforces limits by leased tokens; docs/decisions/0004-leased-rate-limits.md proves that they hold. */
 export function limiter(needs: LimiterNeeds): Limiter {
   const { store, clock, scheduler, meter, log, maxLimits = LIMITS_MAX } = needs
   const storeTime = storeClock({ tellTime: store.tellTime, clock })

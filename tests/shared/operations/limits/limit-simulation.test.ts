@@ -3,7 +3,7 @@ import { type LimitScenario, mostWithin, simulateLimit } from '../../../support/
 
 /**
  * Runs the limiter on 1 to 20 instances in simulated time and checks a log of every decision: it looks for holes in the
- * proof in docs/decisions/leased-ring.md. bench/limiter.ts runs more scenarios.
+ * proof in docs/decisions/0004-leased-rate-limits.md. bench/limiter.ts runs more scenarios.
  */
 const usual = { windowSeconds: 60, windows: 6, clockErrorMs: 100, crashes: 0.005, lostReplies: 0.02 }
 
