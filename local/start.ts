@@ -1,7 +1,7 @@
 import { ConfigError } from '../shared/runtime/config.ts'
 import { parseCommandLine, USAGE } from './cli/command-line.ts'
 import { formatWelcome } from './cli/welcome.ts'
-import { HostError } from './host-error.ts'
+import { HostError } from './errors.ts'
 import { createLog } from './log.ts'
 import { type Session, startSession } from './session.ts'
 

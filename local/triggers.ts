@@ -1,5 +1,4 @@
-import { describeError } from './errors.ts'
-import { HostError } from './host-error.ts'
+import { describeError, HostError } from './errors.ts'
 import { type QueueTriggerOptions, startQueueTrigger } from './queue/queue-trigger.ts'
 import { isDisabled } from './runtime/app-settings.ts'
 import type { AppFunction } from './runtime/core.ts'

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { HostError } from '../host-error.ts'
+import { HostError } from '../errors.ts'
 
 export type CommandLine = {
   appDir: string

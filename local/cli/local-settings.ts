@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { HostError } from '../host-error.ts'
+import { HostError } from '../errors.ts'
 import type { Environment } from '../runtime/app-settings.ts'
 
 type Settings = Record<string, string>

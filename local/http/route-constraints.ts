@@ -1,4 +1,4 @@
-import { HostError } from '../host-error.ts'
+import { HostError } from '../errors.ts'
 
 /** An inline constraint of an ASP.NET Core route parameter, such as `minlength(20)` in `{id:minlength(20)}`. */
 export type Constraint = {

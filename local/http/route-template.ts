@@ -1,4 +1,4 @@
-import { HostError } from '../host-error.ts'
+import { HostError } from '../errors.ts'
 import { type Constraint, compileConstraint } from './route-constraints.ts'
 
 /** One part of a route template between two slashes; `rest` takes all that is left of the path. */

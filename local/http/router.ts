@@ -4,7 +4,7 @@
  * order by precedence and cannot express that, and a dozen compiled templates need no tree: hence these few lines.
  */
 
-import { HostError } from '../host-error.ts'
+import { HostError } from '../errors.ts'
 import type { AppFunction } from '../runtime/core.ts'
 import { matchTemplate, parseTemplate, type Segment } from './route-template.ts'
 

@@ -1,4 +1,4 @@
-import { HostError } from '../host-error.ts'
+import { HostError } from '../errors.ts'
 
 /** The environment of the app: settings by name. */
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -1,5 +1,5 @@
 import Module from 'node:module'
-import { HostError } from '../host-error.ts'
+import { HostError } from '../errors.ts'
 import type { Log, LogLevel } from '../log.ts'
 import type { Binding, InvocationRequest, InvocationResponse } from './rpc.ts'
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { HostError } from '../host-error.ts'
+import { HostError } from '../errors.ts'
 import type { AppFunction, Core, CoreInvocationContext } from './core.ts'
 import type { InvocationRequest, InvocationResponse } from './rpc.ts'
 

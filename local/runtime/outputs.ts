@@ -1,4 +1,4 @@
-import { HostError } from '../host-error.ts'
+import { HostError } from '../errors.ts'
 import type { QueueStorage } from '../queue/queue-storage.ts'
 import { type Environment, findConnectionString, resolveSettings } from './app-settings.ts'
 import type { AppFunction } from './core.ts'

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { HostError } from '../host-error.ts'
+import { HostError } from '../errors.ts'
 import type { Log } from '../log.ts'
 
 /** 0 stands for any free port. */

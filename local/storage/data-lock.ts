@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { HostError } from '../host-error.ts'
+import { HostError } from '../errors.ts'
 
 /**
  * Keeps a second host away from a data folder: two Azurites over the same files would destroy them. Resolves to the

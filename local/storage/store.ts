@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { HostError } from '../host-error.ts'
+import { HostError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Environment } from '../runtime/app-settings.ts'
 import { type AzuritePorts, startAzurite } from './azurite.ts'

@@ -1,5 +1,5 @@
 import { Cron } from 'croner'
-import { HostError } from '../host-error.ts'
+import { HostError } from '../errors.ts'
 import { timespanMs } from '../runtime/host-json.ts'
 
 export type Schedule = {
