@@ -140,15 +140,21 @@ async function runInBulkhead<T extends Classified>(
 async function withTimeout<T>(send: (signal: AbortSignal) => Promise<T>, timeoutMs: number): Promise<T> {
   const controller = new AbortController()
   const { promise: timeUp, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
+  let lastChance: NodeJS.Immediate | undefined
+  const giveUp = () => {
     const error = new OutcomeUnknown(`no reply within ${Math.round(timeoutMs)} ms`)
     reject(error)
     controller.abort(error)
+  }
+  // Timers run before I/O: after a stall of this process the reply may be there, unread. Read it before giving up.
+  const timer = setTimeout(() => {
+    lastChance = setImmediate(giveUp)
   }, timeoutMs)
   try {
     return await Promise.race([send(controller.signal), timeUp])
   } finally {
     clearTimeout(timer)
+    clearImmediate(lastChance)
   }
 }
 

@@ -4,7 +4,8 @@ import { ANSWERED } from '../../../../shared/adapters/guard/classify-outcome.ts'
 import { type CallPolicy, openGuard } from '../../../../shared/adapters/guard/guard.ts'
 import { CallRejected } from '../../../../shared/adapters/guard/guard-errors.ts'
 
-beforeEach(() => void vi.useFakeTimers())
+// A guard lets the event loop turn once before it gives up: a real turn takes no time of the fake clock.
+beforeEach(() => void vi.useFakeTimers({ toNotFake: ['setImmediate', 'clearImmediate'] }))
 afterEach(() => void vi.useRealTimers())
 
 const policy: CallPolicy = {
