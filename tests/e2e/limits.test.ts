@@ -2,7 +2,7 @@ import pLimit from 'p-limit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { NewKeyView } from '../../shared/contracts/keys.ts'
 import type { Limit } from '../../shared/domain/limits/limit.ts'
-import { callApi } from '../support/requests/api-client.ts'
+import { callWithRetries } from '../support/requests/call-with-retries.ts'
 import { startAzurite, type TestAzurite } from '../support/runs/azurite.ts'
 import { type Fleet, startFleet } from '../support/runs/fleet.ts'
 import { hammerKey, mostForCertain, validate } from '../support/runs/limit-hammer.ts'
@@ -32,7 +32,7 @@ const baseUrls = () => fleet.hosts().map(({ baseUrl }) => baseUrl)
 async function generate(fields: Readonly<Record<string, unknown>>): Promise<string> {
   const body = { provider_id: 'acme', environment: 'live', name: 'limited', ...fields }
   const [baseUrl = ''] = baseUrls()
-  const reply = await callApi(baseUrl, 'POST /auth/keys/generate', { credential, body })
+  const { reply } = await callWithRetries(baseUrl, 'POST /auth/keys/generate', { credential, body })
   expect(reply.status).toBe(201)
   return reply.as(NewKeyView).key ?? ''
 }
@@ -59,11 +59,11 @@ describe('three hosts on one store', () => {
     for (let round = 0; round < 3; round++) {
       const secret = await generate({ quota: { limit: 1, period: 'month' } })
       const hosts = baseUrls()
-      const codes = await connections.map(
+      const verdicts = await connections.map(
         Array.from({ length: 1000 }, (_, caller) => hosts[caller % hosts.length] ?? ''),
         (baseUrl) => validate(baseUrl, { credential, secret }),
       )
-      const count = (code: string) => codes.filter((one) => one === code).length
+      const count = (code: string) => verdicts.filter((verdict) => verdict.code === code).length
       expect({ valid: count('VALID'), exceeded: count('QUOTA_EXCEEDED') }).toEqual({ valid: 1, exceeded: 999 })
     }
   })

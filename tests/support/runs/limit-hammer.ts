@@ -1,5 +1,5 @@
 import { ValidationView } from '../../../shared/contracts/validate.ts'
-import { callApi } from '../requests/api-client.ts'
+import { callWithRetries } from '../requests/call-with-retries.ts'
 
 /** A use that was let through, decided between `sentMs` and `receivedMs`. */
 export interface Accepted {
@@ -40,8 +40,7 @@ export async function hammerKey({
 
   async function hammer(baseUrl: string): Promise<void> {
     while (performance.now() < endsAtMs) {
-      const sentMs = performance.now()
-      const code = await validate(baseUrl, { credential, secret })
+      const { code, sentMs } = await validate(baseUrl, { credential, secret })
       if (code === 'VALID') accepted.push({ sentMs, receivedMs: performance.now() })
       else if (code === 'RATE_LIMITED' || code === 'QUOTA_EXCEEDED') refused++
       else others.push(code)
@@ -53,13 +52,17 @@ export async function hammerKey({
   return { accepted, refused, others }
 }
 
-/** The code of the verdict, else the HTTP status. */
+/**
+ * Returns the code of the verdict, or the status of a reply without one. A 503 is retried: on a busy machine the store may
+ * not answer in time. `sentMs` is when the answered request was sent.
+ */
 export async function validate(
   baseUrl: string,
   { credential, secret }: { readonly credential: string; readonly secret: string },
-): Promise<string> {
-  const reply = await callApi(baseUrl, 'POST /auth/keys/validate', { credential, body: { key: secret } })
-  return reply.status === 200 ? reply.as(ValidationView).code : String(reply.status)
+): Promise<{ readonly code: string; readonly sentMs: number }> {
+  const body = { key: secret }
+  const { reply, sentMs } = await callWithRetries(baseUrl, 'POST /auth/keys/validate', { credential, body })
+  return { code: reply.status === 200 ? reply.as(ValidationView).code : String(reply.status), sentMs }
 }
 
 /**
