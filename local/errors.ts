@@ -1,13 +1,13 @@
-/** A failure that one sentence explains: the command line prints the sentence without a stack and exits with 1. */
+/** A failure that its message explains in full: the command line prints the message, no stack, and exits with 1. */
 export class HostError extends Error {
   override name = 'HostError'
 }
 
-/** One line about an unknown failure: its kind, its message and the place where it was thrown. */
+/** Describes an unknown error in one line: its name, its message and the stack frame that threw it. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(String(error))
-  const place = error.stack?.split('\n').find((line) => line.trimStart().startsWith('at '))
-  return oneLine(`${error.name}: ${error.message}${place ? ` (${place.trim()})` : ''}`)
+  const frame = error.stack?.split('\n').find((line) => line.trimStart().startsWith('at '))
+  return oneLine(`${error.name}: ${error.message}${frame ? ` (${frame.trim()})` : ''}`)
 }
 
 function oneLine(text: string): string {

@@ -15,10 +15,10 @@ import { startTriggers } from './triggers.ts'
 
 export type HostOptions = {
   appDir: string
-  /** What `findEntryFiles` found in `appDir`. */
+  /** The result of `findEntryFiles(appDir)`. */
   entryFiles: readonly string[]
   server: HttpServer
-  /** The app reads its settings from process.env; the same ones are needed here for names and connections. */
+  /** The settings that the app reads from process.env; the host resolves names and connections from them. */
   environment: Environment
   leaseSeconds: number
   log: Log
@@ -27,13 +27,13 @@ export type HostOptions = {
 
 export type Host = {
   functionCount: number
-  /** Accepts nothing new, waits for all work in flight, then runs the app's appTerminate hooks. */
+  /** Accepts no new work, drains the work in flight, then runs the app's appTerminate hooks. */
   stop: () => Promise<void>
 }
 
 /**
- * Loads the app and runs its functions in this process; a process can do this once.
- * Throws HostError when the app cannot be run as it is.
+ * Loads the app and runs its functions in this process, which can do this once.
+ * Throws HostError when the app cannot run.
  */
 export async function startHost(options: HostOptions): Promise<Host> {
   const { appDir, environment, log, server } = options
@@ -57,8 +57,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
     environment,
     log,
   })
-  const handleOther = createAdmin({ core, routes, findManualStart: triggers.findManualStart })
-  server.serve(createHttpTrigger({ routes, runFunction, log, handleOther }))
+  const handleUnmatched = createAdmin({ core, routes, findManualStart: triggers.findManualStart })
+  server.serve(createHttpTrigger({ routes, runFunction, log, handleUnmatched }))
 
   return {
     functionCount: functions.length,

@@ -11,24 +11,24 @@ import { azuriteConnectionString } from './storage/azurite.ts'
 import { chooseLocalDisk } from './storage/local-disk.ts'
 import { openStore, type Store } from './storage/store.ts'
 
-/** A running app with everything that was started for it. */
+/** A running app with everything started for it. */
 export type Session = {
   baseUrl: string
   functionCount: number
-  dataPlace: string
-  /** Undefined when the caller chose it and so knows it. */
+  dataLocation: string
+  /** Undefined when the environment set it. */
   adminKey: string | undefined
-  /** Lets work in flight finish, for 10 seconds at most, and ends all that was started. False when work was cut off. */
+  /** Drains work in flight for at most 10 s, then stops everything. Resolves to false when work was cut off. */
   stop: () => Promise<boolean>
 }
 
 const DRAIN_TIMEOUT_MS = 10_000
-/** The real host's lease of a queue message. */
+/** The lease of a queue message in the real host. */
 const LEASE_SECONDS = '600'
 
 /**
- * Starts the app with its store. `environment` is where the app reads its settings: what is missing is added to it.
- * Throws HostError or ConfigError, and has then ended all that it had started.
+ * Starts the app with its store. The app reads its settings from `environment`, to which missing settings are added.
+ * Throws HostError or ConfigError after it has stopped everything that it started.
  */
 export async function startSession(
   commandLine: CommandLine,
@@ -55,7 +55,7 @@ export async function startSession(
     return {
       baseUrl: `http://127.0.0.1:${server.port}`,
       functionCount: host.functionCount,
-      dataPlace: store.place,
+      dataLocation: store.location,
       adminKey: settings.ADMIN_KEY,
       stop: () => stop(host, store, log),
     }
@@ -65,7 +65,7 @@ export async function startSession(
   }
 }
 
-/** Adds what is missing to the environment, and lets the app's own rules name every setting that is wrong. */
+/** Adds missing settings to the environment. Throws ConfigError that names every invalid setting. */
 async function prepareSettings(dataDir: string | undefined, environment: Record<string, string | undefined>) {
   if (environment.AZURE_STORAGE_ACCOUNT) {
     throw new HostError('The local host knows no managed identity: give AZURE_STORAGE_CONNECTION_STRING instead.')

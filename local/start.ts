@@ -6,7 +6,7 @@ import { createLog } from './log.ts'
 import { type Session, startSession } from './session.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-/** One Ctrl-C comes twice when npm runs this: from the terminal, and handed on by npm. */
+/** Under npm, one Ctrl-C arrives twice: from the terminal and forwarded by npm. */
 const SAME_KEYSTROKE_MS = 500
 
 async function main(): Promise<void> {
@@ -15,7 +15,7 @@ async function main(): Promise<void> {
     process.stdout.write(USAGE)
     return
   }
-  // A failure of the app is then reported at its line in the source and not in the bundle.
+  // The app's stack traces then name lines of the source instead of the bundle.
   process.setSourceMapsEnabled(true)
   const log = createLog(commandLine, (line) => process.stdout.write(line))
   const session = await startSession(commandLine, process.env, log, () => {
@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   process.stdout.write(formatWelcome(session))
 }
 
-/** The first signal lets work in flight finish; a later one ends the process at once. */
+/** The first signal drains work in flight; a later one exits at once. */
 function stopOnSignals(session: Session): void {
   let firstAtMs: number | undefined
   const onSignal = () => {
@@ -36,14 +36,14 @@ function stopOnSignals(session: Session): void {
   for (const signal of SIGNALS) process.on(signal, onSignal)
 }
 
-/** Returns the time at which it began. */
+/** Returns when the stop began, by `performance.now()`. */
 function stop(session: Session): number {
   process.stdout.write('\nStopping when work in flight has finished. Ctrl-C again stops at once.\n')
   session.stop().then((drained) => process.exit(drained ? 0 : 1), fail)
   return performance.now()
 }
 
-/** One line for what the user can mend; anything else is a defect of this host and keeps its stack. */
+/** Prints one line for an error that the user can fix; any other error is a bug of this host and keeps its stack. */
 function fail(error: unknown): never {
   const isExpected = error instanceof HostError || error instanceof ConfigError
   const text = isExpected ? error.message.split('\n').join('; ') : error instanceof Error ? error.stack : String(error)

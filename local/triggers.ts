@@ -6,20 +6,20 @@ import type { Trigger } from './runtime/trigger.ts'
 import { startTimerTrigger } from './timer/timer-trigger.ts'
 
 export type Triggers = {
-  /** Starts a function by hand, in the background; undefined for one that is not there or has an HTTP trigger. */
+  /** Starts a function in the background. Undefined for an unknown or disabled function and for an HTTP trigger. */
   findManualStart: (functionName: string) => ((input: string) => void) | undefined
   stop: () => Promise<void>
 }
 
 const DURABLE = /^(?:orchestration|activity|entity)trigger$/i
 
-/** Starts the queue and timer triggers. Throws HostError for a trigger that is not valid or not known to this host. */
+/** Starts the queue and timer triggers. Throws HostError for a trigger that is invalid or not supported. */
 export async function startTriggers(functions: Iterable<AppFunction>, options: QueueTriggerOptions): Promise<Triggers> {
   const triggers = new Map<string, Trigger>()
-  const manual = new Set<Promise<unknown>>()
+  const manualRuns = new Set<Promise<unknown>>()
 
   const stop = async () => {
-    await Promise.all([...[...triggers.values()].map((trigger) => trigger.stop()), ...manual])
+    await Promise.all([...[...triggers.values()].map((trigger) => trigger.stop()), ...manualRuns])
   }
 
   try {
@@ -40,8 +40,8 @@ export async function startTriggers(functions: Iterable<AppFunction>, options: Q
         const run = trigger
           .start(input)
           .catch((error) => options.log('error', `${functionName} failed: ${describeError(error)}`))
-          .finally(() => manual.delete(run))
-        manual.add(run)
+          .finally(() => manualRuns.delete(run))
+        manualRuns.add(run)
       }
     },
     stop,

@@ -4,7 +4,7 @@ import { HostError } from '../errors.ts'
 export type CommandLine = {
   appDir: string
   port: number
-  /** Where the host keeps the store and its settings; undefined with --memory. */
+  /** The folder of the store and its settings; undefined with --memory. */
   dataDir: string | undefined
   verbose: boolean
   quiet: boolean
@@ -21,7 +21,7 @@ export const USAGE = `Usage: npm start -- [options]
   --help       show this text
 `
 
-/** Throws HostError that says what is wrong with the arguments. */
+/** Parses the arguments. Throws HostError that names what is wrong. */
 export function parseCommandLine(args: readonly string[]): CommandLine | 'help' {
   const values = parse(args)
   if (values.help) return 'help'

@@ -6,23 +6,24 @@ import type { Environment } from '../runtime/app-settings.ts'
 
 type Settings = Record<string, string>
 
-/** How a setting that an app cannot do without is made when nobody gave it. */
-const GENERATED: Record<string, () => string> = {
+/** The required settings, each with what generates its default. */
+const GENERATORS: Record<string, () => string> = {
   ADMIN_KEY: () => randomBytes(32).toString('base64url'),
   KEY_PEPPERS: () => `p1:${randomBytes(32).toString('base64')}`,
 }
 
 /**
- * The settings that stand in `settings.json` of the data folder. ADMIN_KEY and KEY_PEPPERS are generated when neither
- * the environment nor the file has them, and kept in the file, which only its owner can read; without a folder they
- * are generated anew each time. The environment wins: what it has is left out of the result.
+ * Reads the settings in `settings.json` of the data folder. ADMIN_KEY and KEY_PEPPERS are generated when neither the
+ * environment nor the file has them, and stored in the file, which only its owner can read; without a folder they are
+ * generated on every start. The environment wins: the result omits every setting that it has.
  */
 export async function loadLocalSettings(dataDir: string | undefined, environment: Environment): Promise<Settings> {
-  const kept = dataDir === undefined ? {} : await readSettings(join(dataDir, 'settings.json'))
-  const missing = Object.keys(GENERATED).filter((name) => !environment[name] && !kept[name])
-  const made = Object.fromEntries(missing.map((name) => [name, GENERATED[name]?.() ?? '']))
-  if (dataDir !== undefined && missing.length > 0) await writeSettings(dataDir, { ...kept, ...made })
-  return Object.fromEntries(Object.entries({ ...kept, ...made }).filter(([name]) => !environment[name]))
+  const stored = dataDir === undefined ? {} : await readSettings(join(dataDir, 'settings.json'))
+  const missing = Object.keys(GENERATORS).filter((name) => !environment[name] && !stored[name])
+  const generated = Object.fromEntries(missing.map((name) => [name, GENERATORS[name]?.() ?? '']))
+  const settings = { ...stored, ...generated }
+  if (dataDir !== undefined && missing.length > 0) await writeSettings(dataDir, settings)
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => !environment[name]))
 }
 
 async function readSettings(file: string): Promise<Settings> {
@@ -40,7 +41,7 @@ async function readSettings(file: string): Promise<Settings> {
 async function writeSettings(dataDir: string, settings: Settings): Promise<void> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   const file = join(dataDir, 'settings.json')
-  // Through a second file, so that a crash cannot leave half a file and with it a lost pepper.
+  // Writes a temporary file and renames it: a crash cannot leave half a file and lose the pepper.
   await writeFile(`${file}.new`, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 })
   await rename(`${file}.new`, file)
 }

@@ -1,12 +1,12 @@
 import type { Session } from '../session.ts'
 
-/** What a user sees when the app runs: where it is, where its data are, and the first calls ready to paste. */
-export function formatWelcome({ baseUrl, dataPlace, functionCount, adminKey }: Session): string {
+/** The text printed at start: the URL, where the data are, and the first calls, ready to paste. */
+export function formatWelcome({ baseUrl, dataLocation, functionCount, adminKey }: Session): string {
   const key = adminKey ?? '$ADMIN_KEY'
   const json = "-H 'Content-Type: application/json'"
   return `
 Auth API runs at ${baseUrl} (${functionCount} functions)
-Data:      ${dataPlace}
+Data:      ${dataLocation}
 ${adminKey === undefined ? 'Admin key: the one in ADMIN_KEY' : `Admin key: ${adminKey}`}
 
 1. Generate a key. The reply holds its "key", this once, and its "key_id":

@@ -4,7 +4,7 @@ import { readRequestBody } from './http-body.ts'
 import { sendEmpty } from './http-response.ts'
 import type { Route } from './router.ts'
 
-/** Starts a function by hand; the input is what a queue message would hold. Undefined when it cannot be started so. */
+/** Starts a function with the body of a queue message. Undefined when the function cannot be started by hand. */
 type StartManually = ((input: string) => void) | undefined
 
 export type AdminOptions = {
@@ -16,9 +16,9 @@ export type AdminOptions = {
 const MANUAL_START = /^POST admin\/functions\/([^/]+)$/i
 
 /**
- * The part of the host's own HTTP surface that a developer needs: `GET /` lists the routes, `GET /admin/host/status`,
- * `GET /admin/functions`, and `POST /admin/functions/{name}` with `{ "input": … }` starts a queue or timer function
- * and answers 202. Anything else is 404. Like Core Tools it asks for no key.
+ * Serves the part of the host's own HTTP API that a developer needs: `GET /` lists the routes,
+ * `GET /admin/host/status`, `GET /admin/functions`, and `POST /admin/functions/{name}` with `{ "input": … }` starts a
+ * queue or timer function and answers 202. Answers 404 to anything else. Requires no key, like Core Tools.
  */
 export function createAdmin(options: AdminOptions) {
   return async (request: IncomingMessage, response: ServerResponse, parts: readonly string[]): Promise<void> => {
@@ -56,7 +56,7 @@ async function startFunction(
   sendEmpty(response, 202)
 }
 
-/** The text of `{ "input": … }`; an object is passed on as JSON, no body as an empty text. */
+/** Reads `{ "input": … }`: a string as it is, any other value as JSON, '' without a body; undefined if invalid. */
 function readInput(body: Buffer | 'too large' | undefined): string | undefined {
   if (body === undefined) return ''
   try {

@@ -3,12 +3,12 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { RpcHttpRequest, RpcTraceContext } from '../runtime/rpc.ts'
 
-/** The path is split and decoded; an escaped slash stays escaped, as Kestrel leaves it. */
+/** `parts` is the path, split and decoded; an escaped slash stays escaped, as in Kestrel. */
 export type Target = { parts: string[]; query: string }
 
 const TRACE_PARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$/
 
-/** Reads a request target as Kestrel does. Undefined for one that is not well formed: the answer to it is 400. */
+/** Parses a request target as Kestrel does. Returns undefined for a malformed target, which is answered with 400. */
 export function parseTarget(url: string): Target | undefined {
   const mark = url.indexOf('?')
   const query = mark === -1 ? '' : url.slice(mark + 1)
@@ -35,8 +35,8 @@ function decodePart(part: string): string {
 }
 
 /**
- * The request in the shape in which the worker gets it: header names in lower case, the values of a repeated header or
- * query key joined with a comma, every parameter a string, whatever it looks like.
+ * Converts a request to what the worker receives: header names in lower case, the values of a repeated header or query
+ * key joined with a comma, every parameter a string, even if it looks like a number.
  */
 export function toRpcHttpRequest(
   request: IncomingMessage,
@@ -59,7 +59,7 @@ function readUrl({ url = '/', headers: { host = 'localhost' } }: IncomingMessage
   return url.startsWith('/') ? `http://${host}${url}` : url
 }
 
-/** Continues the caller's trace, when it sent a well-formed `traceparent`, with a new span; else begins one. */
+/** Continues the caller's trace with a new span if its `traceparent` is well formed; else starts a new trace. */
 export function createTraceContext(request?: IncomingMessage): RpcTraceContext {
   const span = hex().slice(0, 16)
   const given = request?.headers.traceparent
@@ -74,7 +74,7 @@ export function createTraceContext(request?: IncomingMessage): RpcTraceContext {
 }
 
 function readHeaders(rawHeaders: readonly string[]): RpcHttpRequest['nullableHeaders'] {
-  // Without a prototype: `constructor` is the name of a header like any other.
+  // No prototype: `constructor` is a valid header name.
   const headers: RpcHttpRequest['nullableHeaders'] = Object.create(null)
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const [name = '', value = ''] = [rawHeaders[index]?.toLowerCase(), rawHeaders[index + 1]]
@@ -84,7 +84,7 @@ function readHeaders(rawHeaders: readonly string[]): RpcHttpRequest['nullableHea
   return headers
 }
 
-/** Azure's front end appends who sent the request, with the port. Functions that read addresses need it here, too. */
+/** Appends the peer's address and port, as Azure's front end does: functions that read client addresses need it. */
 function withPeer(headers: RpcHttpRequest['nullableHeaders'], { remoteAddress, remotePort }: Socket) {
   const address = remoteAddress ?? 'unknown'
   const peer = address.includes(':') ? `[${address}]:${remotePort}` : `${address}:${remotePort}`
@@ -96,7 +96,7 @@ function withPeer(headers: RpcHttpRequest['nullableHeaders'], { remoteAddress, r
 function readQuery(query: string): RpcHttpRequest['nullableQuery'] {
   const values = new Map<string, { key: string; value: string }>()
   for (const [key, value] of new URLSearchParams(query)) {
-    // ASP.NET Core takes `Limit` and `limit` for one key, and keeps the first spelling.
+    // ASP.NET Core treats `Limit` and `limit` as one key and keeps the first spelling.
     const earlier = values.get(key.toLowerCase())
     if (earlier) earlier.value += `,${value}`
     else values.set(key.toLowerCase(), { key, value })
@@ -110,7 +110,7 @@ function toNullable(values: Record<string, string>): Record<string, { value: str
   return result
 }
 
-/** 32 random hex digits; the ids of UUIDs are drawn in bulk and so cost a tenth of `randomBytes`. */
+/** Returns 32 random hex digits. Node generates UUIDs in bulk, at a tenth of the cost of `randomBytes`. */
 function hex(): string {
   return randomUUID().replaceAll('-', '')
 }

@@ -4,7 +4,7 @@ import type { RpcCookie, RpcHttpResponse, RpcTypedData } from '../runtime/rpc.ts
 const WITHOUT_BODY = new Set([204, 205, 304])
 const SAME_SITE: Record<string, string> = { lax: 'Lax', strict: 'Strict', explicitNone: 'None' }
 
-/** Sends what a function returned; a function that returned nothing answers 204. */
+/** Sends the response that a function returned; 204 when it returned nothing. */
 export function sendRpcResponse(response: ServerResponse, http: RpcHttpResponse | undefined): void {
   if (!http) {
     sendEmpty(response, 204)
@@ -19,11 +19,11 @@ export function sendRpcResponse(response: ServerResponse, http: RpcHttpResponse 
   }
   const body = readBody(http.body)
   headers['content-length'] = body.byteLength
-  // As a string of bytes the body leaves in one write with the headers; as a buffer it takes a second chunk.
+  // A latin1 string is sent in one write with the headers; a buffer needs a second write.
   response.writeHead(status, headers).end(body.toString('latin1'), 'latin1')
 }
 
-/** Sends a status alone, as the Functions host does for whatever no function answers. */
+/** Sends a status without a body, as the Functions host does where no function answers. */
 export function sendEmpty(response: ServerResponse, status: number): void {
   response.writeHead(status, WITHOUT_BODY.has(status) ? {} : { 'content-length': 0 }).end()
 }

@@ -7,22 +7,22 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 
 export type HttpServer = {
   port: number
-  /** Until this is called every request is answered with 503. */
+  /** Every request before this call is answered with 503. */
   serve: (handler: RequestHandler) => void
-  /** Accepts nothing more; resolves when the last reply has left. Who has sent half a request is given a second more. */
+  /** Stops accepting connections; resolves when the last response is sent. Cuts off half-sent requests after 1 s. */
   close: () => Promise<void>
 }
 
 const HOST = '127.0.0.1'
 const IDLE_CHECK_MS = 50
-const HALF_SENT_GRACE_MS = 1_000
-/** As long as Kestrel keeps an idle connection: Node's own 5 s cut off clients that are about to use theirs again. */
+const HALF_SENT_TIMEOUT_MS = 1_000
+/** Kestrel's keep-alive timeout. Node's default of 5 s closes connections that clients are about to reuse. */
 const KEEP_ALIVE_MS = 130_000
 
-/** Listens on 127.0.0.1; port 0 stands for any free one. Throws HostError when the port cannot be had. */
+/** Listens on 127.0.0.1; port 0 picks any free port. Throws HostError when the port cannot be opened. */
 export async function listen(port: number): Promise<HttpServer> {
   let handler: RequestListener = (_, response) => sendEmpty(response, 503)
-  const underWay = new Set<IncomingMessage>()
+  const inFlight = new Set<IncomingMessage>()
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => handler(request, response))
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, port)))
@@ -32,21 +32,21 @@ export async function listen(port: number): Promise<HttpServer> {
     port: (server.address() as AddressInfo).port,
     serve: (next) => {
       handler = (request, response) => {
-        underWay.add(request)
-        response.once('close', () => underWay.delete(request))
+        inFlight.add(request)
+        response.once('close', () => inFlight.delete(request))
         void next(request, response)
       }
     },
-    close: () => close(server, underWay),
+    close: () => close(server, inFlight),
   }
 }
 
-async function close(server: Server, underWay: ReadonlySet<IncomingMessage>): Promise<void> {
-  const graceEndsAtMs = performance.now() + HALF_SENT_GRACE_MS
-  // A connection that is kept alive turns idle after its reply, and would otherwise hold the server for seconds.
+async function close(server: Server, inFlight: ReadonlySet<IncomingMessage>): Promise<void> {
+  const cutOffAtMs = performance.now() + HALF_SENT_TIMEOUT_MS
+  // A keep-alive connection becomes idle after its response, and would otherwise keep the server open.
   const timer = setInterval(() => {
-    const owesReply = [...underWay].some((request) => request.complete)
-    if (owesReply || performance.now() < graceEndsAtMs) server.closeIdleConnections()
+    const awaitsResponse = [...inFlight].some((request) => request.complete)
+    if (awaitsResponse || performance.now() < cutOffAtMs) server.closeIdleConnections()
     else server.closeAllConnections()
   }, IDLE_CHECK_MS)
   await new Promise((resolve) => server.close(resolve))

@@ -12,15 +12,15 @@ export type HttpTriggerOptions = {
   routes: readonly Route[]
   runFunction: RunFunction
   log: Log
-  /** Answers what no function answers; `parts` is the decoded path. */
-  handleOther: (request: IncomingMessage, response: ServerResponse, parts: readonly string[]) => Promise<void>
+  /** Handles requests that match no route; `parts` is the decoded path. */
+  handleUnmatched: (request: IncomingMessage, response: ServerResponse, parts: readonly string[]) => Promise<void>
 }
 
 const HOST_HEADER = /^[\w.~-]+(?::\d+)?$|^\[[\da-f:.]+\](?::\d+)?$/i
 
 /**
- * Answers requests by the functions with an HTTP trigger, as the Functions host does: 404 for an unknown path and for
- * a wrong method alike, 413 above 100 MiB, and 500 without a body when the function throws.
+ * Routes requests to the functions with an HTTP trigger, as the Functions host does: 404 for an unknown path or method,
+ * 413 above 100 MiB, and 500 without a body when the function throws.
  */
 export function createHttpTrigger(options: HttpTriggerOptions): RequestHandler {
   return async (request, response) => {
@@ -32,17 +32,17 @@ export function createHttpTrigger(options: HttpTriggerOptions): RequestHandler {
     const found = findRoute(options.routes, request.method ?? 'GET', target.parts)
     try {
       if (found) await answer(options.runFunction, request, response, { ...found, query: target.query })
-      else await options.handleOther(request, response, target.parts)
+      else await options.handleUnmatched(request, response, target.parts)
     } catch (error) {
-      if (isCutOff(request)) return
+      if (isAborted(request)) return
       options.log('error', `${found?.route.fn.name ?? 'The host'} failed: ${describeError(error)}`)
       fail(response)
     }
   }
 }
 
-/** Who cut a request off waits for no answer, and no function failed. */
-function isCutOff(request: IncomingMessage): boolean {
+/** A client that aborted its request awaits no response, and no function failed. */
+function isAborted(request: IncomingMessage): boolean {
   return request.destroyed && !request.complete
 }
 
@@ -51,10 +51,11 @@ function fail(response: ServerResponse): void {
   else sendEmpty(response, 500)
 }
 
-/** Undefined, as for a target that is not well formed, where it is not clear which host is meant: Kestrel answers 400. */
+/** Returns undefined for a malformed target and for an ambiguous host, both of which Kestrel answers with 400. */
 function readTarget({ url = '/', headers: { host = 'localhost' }, rawHeaders }: IncomingMessage): Target | undefined {
-  const isClear = HOST_HEADER.test(host) && !namesTwoHosts(rawHeaders) && (url.startsWith('/') || isOnHost(url, host))
-  return isClear ? parseTarget(url) : undefined
+  const isUnambiguous =
+    HOST_HEADER.test(host) && !namesTwoHosts(rawHeaders) && (url.startsWith('/') || isOnHost(url, host))
+  return isUnambiguous ? parseTarget(url) : undefined
 }
 
 function namesTwoHosts(rawHeaders: readonly string[]): boolean {

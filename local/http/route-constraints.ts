@@ -22,7 +22,7 @@ const PLAIN: Record<string, Test> = {
   decimal: (value) => /^\s*[+-]?(?:\d[\d,]*\.?\d*|\.\d+)[+-]?\s*$/.test(value),
   double: isFloat,
   float: isFloat,
-  // .NET reads more ways to write a date than Date.parse does; every ISO 8601 form is understood by both.
+  // .NET parses more date formats than Date.parse does; both parse every ISO 8601 form.
   datetime: (value) => /\d/.test(value) && !Number.isNaN(Date.parse(value)),
   required: (value) => value !== '',
 }
@@ -41,14 +41,14 @@ const WITH_ARGUMENT: Record<string, (argument: string) => Test> = {
     if (min === undefined || max === undefined) throw new SyntaxError('two bounds are needed')
     return integerBetween(min, max)
   },
-  // Not anchored and blind to case, as ASP.NET Core runs it.
+  // Not anchored and case-insensitive, as in ASP.NET Core.
   regex: (argument) => {
     const pattern = new RegExp(argument, 'i')
     return (value) => pattern.test(value)
   },
 }
 
-/** Throws HostError for a constraint that ASP.NET Core does not know, and for a wrong argument. */
+/** Throws HostError for a constraint that ASP.NET Core does not have, and for an invalid argument. */
 export function compileConstraint(name: string, argument: string | undefined): Constraint {
   const key = name.toLowerCase()
   const plain = PLAIN[key]

@@ -1,7 +1,7 @@
 import { HostError } from '../errors.ts'
 import { type Constraint, compileConstraint } from './route-constraints.ts'
 
-/** One part of a route template between two slashes; `rest` takes all that is left of the path. */
+/** One segment of a route template; `rest` is a catch-all parameter, which matches the remaining path. */
 export type Segment =
   | { kind: 'literal'; text: string }
   | {
@@ -16,9 +16,9 @@ const PARAMETER = /^\{(\*{0,2})(\w+)((?::.+?)?)(?:=([^?]*?))?(\?)?\}$/
 const CONSTRAINT = /:(\w+)(?:\((.*?)\)(?=$|:))?/gy
 
 /**
- * Reads an ASP.NET Core route template: literals, `{id}`, `{id?}`, `{id=5}`, `{*rest}`, and constraints
- * (`{id:int:min(1)}`). Throws HostError for a template that is not well formed, and for a segment that mixes a literal
- * and a parameter (`{name}.json`), which this host does not support.
+ * Parses an ASP.NET Core route template: literals, `{id}`, `{id?}`, `{id=5}`, `{*rest}`, and constraints
+ * (`{id:int:min(1)}`). Throws HostError for a malformed template, and for a segment that mixes a literal and a
+ * parameter (`{name}.json`), which this host does not support.
  */
 export function parseTemplate(template: string): Segment[] {
   const segments = splitOutsideBraces(template).map((text) => parseSegment(template, text))
@@ -32,8 +32,8 @@ export function parseTemplate(template: string): Segment[] {
 }
 
 /**
- * The parameters with which the parts of a path match, or undefined. Literals match in any case; an optional parameter
- * that the path leaves out is absent. Parts are decoded and never empty.
+ * Matches the parts of a path and returns the parameters; undefined without a match. Literals are case-insensitive; an
+ * optional parameter that the path omits is absent. Parts are decoded and never empty.
  */
 export function matchTemplate(
   segments: readonly Segment[],
@@ -48,7 +48,7 @@ export function matchTemplate(
   return params
 }
 
-/** Adds to `params` what the part gives. */
+/** Returns whether the part matches; adds the parameter to `params`. */
 function matchSegment(segment: Segment, part: string | undefined, params: Record<string, string>): boolean {
   if (segment.kind === 'literal') return part?.toLowerCase() === segment.text
   const value = part ?? segment.defaultValue
@@ -89,7 +89,7 @@ function parseSegment(template: string, text: string): Segment {
 }
 
 function parseConstraints(template: string, text: string): Constraint[] {
-  // Braces within a constraint are written twice.
+  // A constraint escapes braces by doubling them.
   const plain = text.replaceAll('{{', '{').replaceAll('}}', '}')
   const matches = [...plain.matchAll(CONSTRAINT)]
   const length = matches.reduce((sum, match) => sum + match[0].length, 0)

@@ -1,7 +1,7 @@
 /**
- * Which function answers a path. The rule is the Functions host's own: routes are tried in alphabetical order of their
- * functions' names and the first that matches wins; a literal has no precedence over a parameter. Router libraries
- * order by precedence and cannot express that, and a dozen compiled templates need no tree: hence these few lines.
+ * Finds the function for a path by the rule of the Functions host: routes are tried in alphabetical order of function
+ * name and the first match wins; a literal has no precedence over a parameter. Router libraries order by precedence and
+ * cannot express this, and a dozen compiled templates need no tree.
  */
 
 import { HostError } from '../errors.ts'
@@ -12,14 +12,14 @@ export type Route = {
   fn: AppFunction
   /** Upper case. */
   methods: ReadonlySet<string>
-  /** With the prefix of host.json. */
+  /** Includes the route prefix of host.json. */
   template: string
   segments: readonly Segment[]
 }
 
 const RESERVED = new Set(['admin', 'runtime'])
 
-/** Throws HostError for a route that is not well formed or lies below a path that the host keeps for itself. */
+/** Throws HostError for a malformed route, and for a route below a path that the host reserves. */
 export function compileRoutes(functions: Iterable<AppFunction>, routePrefix: string): Route[] {
   return [...functions]
     .filter((fn) => fn.trigger.type.toLowerCase() === 'httptrigger')
@@ -27,7 +27,7 @@ export function compileRoutes(functions: Iterable<AppFunction>, routePrefix: str
     .sort((a, b) => compareOrdinalIgnoreCase(a.fn.name, b.fn.name))
 }
 
-/** The first route for the method that matches the decoded parts of a path, with its parameters. */
+/** Returns the first route that matches the method and the decoded path, with its parameters. */
 export function findRoute(
   routes: readonly Route[],
   method: string,
@@ -52,7 +52,7 @@ function compileRoute(fn: AppFunction, routePrefix: string): Route {
   return { fn, methods, template, segments }
 }
 
-/** By upper-cased UTF-16 units, as .NET's OrdinalIgnoreCase compares. */
+/** Compares upper-cased UTF-16 code units, as .NET's OrdinalIgnoreCase does. */
 function compareOrdinalIgnoreCase(a: string, b: string): number {
   const [upperA, upperB] = [a.toUpperCase(), b.toUpperCase()]
   if (upperA === upperB) return 0

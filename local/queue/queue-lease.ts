@@ -2,14 +2,14 @@ import type { DequeuedMessageItem, QueueClient } from '@azure/storage-queue'
 import { describeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 
-/** Keeps a received message hidden from others while it is worked on. */
+/** Keeps a received message invisible to other consumers while it is processed. */
 export type QueueLease = {
-  /** Ends the renewals and gives the pop receipt that holds now. */
+  /** Ends the renewals and returns the current pop receipt. */
   end: () => Promise<string>
 }
 
-/** Renews the lease whenever half of it is over. A renewal that fails is logged, and tried again at the next turn. */
-export function holdLease(
+/** Renews the lease each time half of it has elapsed. A failed renewal is logged and retried at the next interval. */
+export function startLease(
   queue: Pick<QueueClient, 'name' | 'updateMessage'>,
   message: DequeuedMessageItem,
   leaseSeconds: number,

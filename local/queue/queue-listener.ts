@@ -4,17 +4,17 @@ import { processMessage, type QueueConsumer } from './queue-message.ts'
 import { isNotFound } from './queue-storage.ts'
 
 export type QueueListener = {
-  /** Ends the wait for the next poll. */
+  /** Polls at once instead of after the backoff. */
   wake: () => void
-  /** Fetches nothing more; resolves when every message at hand has come to its end. */
+  /** Receives no further message; resolves when every received message has been processed. */
   stop: () => Promise<void>
 }
 
 const POLL_MIN_MS = 100
 
 /**
- * Polls a queue and runs its messages side by side: a batch, and the next one as soon as no more than
- * `newBatchThreshold` are running. A missing queue is polled for, never made.
+ * Polls a queue and processes its messages concurrently: one batch, and the next as soon as at most
+ * `newBatchThreshold` messages are in process. Polls for a missing queue and never creates it.
  */
 export function startQueueListener(consumer: QueueConsumer): QueueListener {
   const { options, log } = consumer
@@ -39,7 +39,7 @@ export function startQueueListener(consumer: QueueConsumer): QueueListener {
     running.add(work)
   }
 
-  /** True when there was something to do. */
+  /** True when messages were received. */
   const poll = async () => {
     const messages = await receive(consumer)
     for (const message of messages) start(message)
@@ -68,15 +68,15 @@ export function startQueueListener(consumer: QueueConsumer): QueueListener {
 }
 
 /**
- * How long to wait after so many empty polls in a row: twice as long each time, plus or minus a fifth, between 100 ms
- * and the maximum (RandomizedExponentialBackoffStrategy of the WebJobs SDK). `random` lies in [0, 1).
+ * Exponential backoff after so many empty polls in a row: doubles each time, with a jitter of ±20 %, between 100 ms and
+ * the maximum (RandomizedExponentialBackoffStrategy of the WebJobs SDK). `random` lies in [0, 1).
  */
 export function pollDelayMs(emptyPolls: number, maxMs: number, random: number): number {
   const increment = (2 ** (emptyPolls - 1) - 1) * POLL_MIN_MS * (0.8 + 0.4 * random)
   return Math.min(POLL_MIN_MS + increment, maxMs)
 }
 
-/** Never cut short, not even to stop: the messages of a reply that nobody reads would stay hidden for a whole lease. */
+/** Never aborted, not even by `stop`: the messages of an unread response would stay invisible for a whole lease. */
 async function receive({ queue, options, leaseSeconds, log }: QueueConsumer): Promise<DequeuedMessageItem[]> {
   try {
     const received = await queue.receiveMessages({

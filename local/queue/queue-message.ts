@@ -2,18 +2,18 @@ import type { DequeuedMessageItem, QueueClient } from '@azure/storage-queue'
 import { describeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { QueueOptions } from '../runtime/host-json.ts'
-import { holdLease } from './queue-lease.ts'
+import { startLease } from './queue-lease.ts'
 
-/** All that is needed to work on the messages of one queue for one function. */
+/** What one function needs to process the messages of one queue. */
 export type QueueConsumer = {
   functionName: string
   queue: QueueClient
   options: QueueOptions
-  /** How long a message stays hidden while it is worked on; renewed at half. */
+  /** How long a message stays invisible while it is processed; renewed at half. */
   leaseSeconds: number
-  /** Calls the function with the decoded body; rejects when it failed. */
+  /** Calls the function with the decoded body; rejects when the function fails. */
   run: (body: Buffer, message: DequeuedMessageItem) => Promise<void>
-  /** Undefined when the queue is a poison queue itself: what fails there stays. */
+  /** Undefined when the queue is itself a poison queue: a message that fails there stays. */
   sendToPoison: ((text: string) => Promise<void>) | undefined
   log: Log
 }
@@ -21,8 +21,8 @@ export type QueueConsumer = {
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
 /**
- * Takes one received message to its end, as QueueProcessor of the Functions host does: deleted after a success, visible
- * again after a failure, or moved to the poison queue, unmodified, when it failed too often or cannot be decoded.
+ * Processes one received message as QueueProcessor of the Functions host does: deletes it after a success, makes it
+ * visible again after a failure, or moves it unmodified to the poison queue if it failed too often or is not decodable.
  */
 export async function processMessage(consumer: QueueConsumer, message: DequeuedMessageItem): Promise<void> {
   const { options, log, functionName } = consumer
@@ -36,7 +36,7 @@ export async function processMessage(consumer: QueueConsumer, message: DequeuedM
     await moveToPoison(consumer, message, message.popReceipt, tries)
     return
   }
-  const lease = holdLease(consumer.queue, message, consumer.leaseSeconds, log)
+  const lease = startLease(consumer.queue, message, consumer.leaseSeconds, log)
   let failed = false
   try {
     await consumer.run(body, message)

@@ -1,11 +1,11 @@
 import { type QueueClient, QueueServiceClient } from '@azure/storage-queue'
 
-/** The queues of any number of storage accounts, by connection string. */
+/** The queues of any number of storage accounts, keyed by connection string. */
 export type QueueStorage = {
   queue: (connectionString: string, name: string) => QueueClient
-  /** Sends a message whose text is encoded already; makes the queue when it is missing. */
+  /** Sends a message whose text is already encoded; creates the queue if it is missing. */
   send: (connectionString: string, name: string, text: string) => Promise<void>
-  /** Has `wake` called after each `send` to the queue, so that a listener in this process need not poll for it. */
+  /** Calls `wake` after each `send` to the queue: a listener in this process need not wait for its next poll. */
   onSend: (connectionString: string, name: string, wake: () => void) => void
 }
 

@@ -13,14 +13,14 @@ import type { QueueStorage } from './queue-storage.ts'
 export type QueueTriggerOptions = {
   storage: QueueStorage
   queues: QueueOptions
-  /** Overrides the host's 10 minutes, during which a message that a killed process held stays hidden. */
+  /** Overrides the host's 10 minutes, for which the messages of a killed process stay invisible. */
   leaseSeconds: number
   runFunction: RunFunction
   environment: Environment
   log: Log
 }
 
-/** Starts to listen for a function with a queue trigger. Throws HostError when its queue or connection is not set. */
+/** Starts the listener of a function with a queue trigger. Throws HostError when its queue or connection is not set. */
 export function startQueueTrigger(fn: AppFunction, options: QueueTriggerOptions): Trigger {
   const { storage, environment, log, runFunction } = options
   const connectionString = findConnectionString(fn.trigger.connection, environment)
@@ -51,7 +51,7 @@ function toRequest(fn: AppFunction, body: Buffer, triggerMetadata: Record<string
   return { inputData: [{ name: fn.trigger.name, data }], triggerMetadata, traceContext: createTraceContext() }
 }
 
-/** In the host's own spelling; @azure/functions turns the names into camelCase. */
+/** Names as the host spells them; @azure/functions converts them to camelCase. */
 function describeMessage(body: Buffer, message: DequeuedMessageItem): Record<string, RpcTypedData> {
   return {
     QueueTrigger: { string: body.toString() },

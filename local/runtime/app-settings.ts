@@ -3,7 +3,7 @@ import { HostError } from '../errors.ts'
 /** The environment of the app: settings by name. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Replaces every `%NAME%` by that setting, as the host does in queue names and schedules. */
+/** Replaces each `%NAME%` with that setting, as the host does in queue names and schedules. */
 export function resolveSettings(text: string, environment: Environment): string {
   return text.replaceAll(/%([^%]+)%/g, (_, name: string) => {
     const value = environment[name]
@@ -12,7 +12,7 @@ export function resolveSettings(text: string, environment: Environment): string 
   })
 }
 
-/** A binding names its connection by a setting; `AzureWebJobs<name>` wins over `<name>`. */
+/** Returns the setting that a binding names as its connection; `AzureWebJobs<name>` wins over `<name>`. */
 export function findConnectionString(name: string | undefined, environment: Environment): string {
   const setting = name ?? 'AzureWebJobsStorage'
   const value = environment[`AzureWebJobs${setting}`] ?? environment[setting]
@@ -20,7 +20,7 @@ export function findConnectionString(name: string | undefined, environment: Envi
   return value
 }
 
-/** `AzureWebJobs.<function>.Disabled=true` switches a function off. */
+/** `AzureWebJobs.<function>.Disabled=true` disables a function. */
 export function isDisabled(functionName: string, environment: Environment): boolean {
   const value = environment[`AzureWebJobs.${functionName}.Disabled`] ?? ''
   return /^(?:true|1)$/i.test(value)

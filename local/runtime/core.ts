@@ -8,7 +8,7 @@ type HookCallback = (context: object) => unknown
 type HookName = 'appStart' | 'appTerminate' | 'preInvocation' | 'postInvocation' | 'log'
 type FunctionMetadata = { name: string; bindings: Record<string, Binding> }
 
-/** What the programming model sees of one invocation; `state` names the step that runs. */
+/** One invocation as the programming model sees it; `state` is the current step. */
 export type CoreInvocationContext = {
   invocationId: string
   request: InvocationRequest & { invocationId: string }
@@ -44,15 +44,15 @@ type LogEntry = {
   invocationId?: string
 }
 
-/** What stands between the app and the host: what the app registered, and the hooks it asked for. */
+/** The interface between app and host: the functions and hooks that the app registered. */
 export type Core = {
   functions: ReadonlyMap<string, AppFunction>
   hooks: Readonly<Record<HookName, readonly HookCallback[]>>
-  /** Data that the hooks of one app share; `appLevelHookData` is for appStart and appTerminate alone. */
+  /** Data that the hooks of one app share; `appLevelHookData` is for appStart and appTerminate only. */
   appHookData: Record<string, unknown>
   appLevelHookData: Record<string, unknown>
   programmingModel: () => ProgrammingModel | undefined
-  /** From here on the app can register nothing more, as in a worker whose functions have been loaded. */
+  /** Refuses further functions, as a worker does once it has loaded its functions. */
   lock: () => void
   emitLog: (entry: LogEntry) => void
 }
@@ -60,9 +60,9 @@ export type Core = {
 const FUNCTION_NAME = /^[a-z][a-z0-9_-]{0,127}$/i
 
 /**
- * Makes `require('@azure/functions-core')` answer in this process, the way the Functions Node worker does: by a proxy
- * of `require` and not by a package of that name, which the real worker would ignore and a bundler would inline.
- * Must run before anything loads @azure/functions, which otherwise stays in its test mode for good.
+ * Provides `require('@azure/functions-core')` in this process as the Functions Node worker does: by a proxy of
+ * `require`, not by a package of that name, which the real worker would ignore and a bundler would inline.
+ * Must run before anything loads @azure/functions, which otherwise stays in test mode for good.
  */
 export function installCore(log: Log): Core {
   const functions = new Map<string, AppFunction>()
@@ -119,7 +119,7 @@ export function installCore(log: Log): Core {
 
 function addFunction(functions: Map<string, AppFunction>, metadata: FunctionMetadata, callback: FunctionCallback) {
   const { name, bindings } = metadata
-  // Azure takes `Ping` and `ping` for one function.
+  // Azure treats `Ping` and `ping` as one function.
   const id = name.toLowerCase()
   if (!FUNCTION_NAME.test(name)) throw new HostError(`"${name}" is not a valid function name.`)
   if (functions.has(id)) throw new HostError(`Two functions have the name "${name}"; names must be unique.`)
@@ -135,12 +135,12 @@ function emitLog(core: Core, log: Log, entry: LogEntry): void {
   log(context.level, entry.functionName ? `${entry.functionName}: ${context.message}` : context.message)
 }
 
-/** Marks an error as the system's own, by which @azure/functions tells it from the app's. */
+/** Marks an error as the system's, so that @azure/functions can tell it from the app's. */
 function systemError<T extends Error>(error: T): T {
   return Object.assign(error, { isAzureFunctionsSystemError: true })
 }
 
-// The one class that is not an error: @azure/functions calls it with `new`.
+// A class, because @azure/functions calls it with `new`.
 class CoreDisposable {
   #onDispose: (() => unknown) | undefined
 

@@ -10,7 +10,7 @@ const Timespan = z
   .regex(TIMESPAN, 'must be a time span such as 00:01:00')
   .transform((text) => timespanMs(text) ?? 0)
 
-// What QueuesOptions and HttpOptions of the Functions host take, with their defaults where they run locally.
+// What QueuesOptions and HttpOptions of the Functions host accept, with the defaults of a local run.
 const HostJson = z.object({
   extensions: z
     .object({
@@ -31,10 +31,10 @@ const HostJson = z.object({
 
 export type QueueOptions = {
   batchSize: number
-  /** The next batch is fetched when no more than this many messages are being worked on. */
+  /** The next batch is fetched when at most this many messages are in process. */
   newBatchThreshold: number
   maxDequeueCount: number
-  /** How long a message stays hidden after a failure. */
+  /** How long a message stays invisible after a failure. */
   visibilityTimeoutMs: number
   maxPollingIntervalMs: number
   messageEncoding: 'base64' | 'none'
@@ -42,7 +42,7 @@ export type QueueOptions = {
 
 export type HostOptions = { routePrefix: string; queues: QueueOptions }
 
-/** Reads host.json; a missing file means all defaults. Throws HostError that names every wrong value. */
+/** Reads host.json; a missing file means all defaults. Throws HostError that names every invalid value. */
 export async function readHostJson(appDir: string): Promise<HostOptions> {
   const file = join(appDir, 'host.json')
   const text = await readFile(file, 'utf8').catch(() => '{}')
@@ -65,7 +65,7 @@ export async function readHostJson(appDir: string): Promise<HostOptions> {
   }
 }
 
-/** Reads a .NET time span such as `00:01:00` or `1.00:00:00`; undefined when it is none. */
+/** Parses a .NET time span such as `00:01:00` or `1.00:00:00`; undefined for any other text. */
 export function timespanMs(text: string): number | undefined {
   const match = TIMESPAN.exec(text)
   if (!match) return undefined

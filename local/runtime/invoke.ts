@@ -5,7 +5,7 @@ import type { InvocationRequest, InvocationResponse } from './rpc.ts'
 
 export type Invoke = (fn: AppFunction, request: InvocationRequest) => Promise<InvocationResponse>
 
-/** Runs functions by the worker's own sequence: arguments, hooks before, function, hooks after, response. */
+/** Runs functions in the worker's sequence: arguments, pre-hooks, function, post-hooks, response. */
 export function createInvoke(core: Core): Invoke {
   const model = core.programmingModel()
   if (!model) throw new HostError('The app loaded without @azure/functions.')
@@ -37,13 +37,13 @@ export function createInvoke(core: Core): Invoke {
     })
     await runInState(coreContext, 'postInvocationHooks', () => runHooks(core, 'postInvocation', post))
 
-    // As in the worker: what was thrown and is not an Error, `throw 'text'`, counts as a success.
+    // As in the worker, a thrown value that is not an Error (`throw 'text'`) counts as a success.
     if (post.error instanceof Error) throw post.error
     return invocation.getResponse(context, post.result)
   }
 }
 
-/** Runs the app's hooks of one name one after another; the first that throws ends the chain. */
+/** Runs the app's hooks of one name in sequence; the first to throw ends the sequence. */
 export async function runHooks(core: Core, name: keyof Core['hooks'], context: object): Promise<void> {
   for (const hook of core.hooks[name]) await hook(context)
 }

@@ -9,8 +9,8 @@ import type { Core } from './core.ts'
 import { runHooks } from './invoke.ts'
 
 /**
- * The files that package.json names as `main`, which Functions reads as a glob, in the order in which they are loaded.
- * Throws HostError when there are none: the app was not built.
+ * Returns the files that `main` of package.json matches, which Functions reads as a glob, in loading order.
+ * Throws HostError when no file matches: the app is not built.
  */
 export async function findEntryFiles(appDir: string): Promise<string[]> {
   const main = await readMain(appDir)
@@ -21,7 +21,7 @@ export async function findEntryFiles(appDir: string): Promise<string[]> {
 
 /**
  * Loads the app's entry files as the worker does, runs its appStart hooks and locks it.
- * Throws HostError that names the file when one throws, and when nothing was registered.
+ * Throws HostError when a file throws, with its name, and when no function was registered.
  */
 export async function loadApp(core: Core, appDir: string, files: readonly string[]): Promise<void> {
   const load = createRequire(join(appDir, 'package.json'))

@@ -4,13 +4,13 @@ import { type Environment, findConnectionString, resolveSettings } from './app-s
 import type { AppFunction } from './core.ts'
 import type { InvocationResponse, RpcTypedData } from './rpc.ts'
 
-/** Delivers what a function gave to its outputs; throws when one cannot be delivered, and the invocation has failed. */
+/** Sends a function's output messages. Throws when one cannot be sent; the invocation has then failed. */
 export type BindOutputs = (fn: AppFunction, response: InvocationResponse) => Promise<void>
 
 type Output = { bindingName: string; connectionString: string; queueName: string }
 type Encoding = 'base64' | 'none'
 
-/** Throws HostError when a function has an output that this host does not know. */
+/** Throws HostError when a function has an output that this host does not support. */
 export function createBindOutputs(
   functions: Iterable<AppFunction>,
   storage: QueueStorage,
@@ -49,7 +49,7 @@ function findOutputs(fn: AppFunction, environment: Environment): Output[] {
     })
 }
 
-/** As in the host, a JSON array is several messages. */
+/** A JSON array is one message per element, as in the host. */
 function splitMessages(data: RpcTypedData | null | undefined): Buffer[] {
   if (!data) return []
   if (data.bytes) return [Buffer.from(data.bytes)]

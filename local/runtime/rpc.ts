@@ -1,6 +1,6 @@
 /**
- * The shapes in which a Functions host and its Node worker exchange one invocation, as far as this host uses them
- * (azure-functions-language-worker-protobuf, FunctionRpc.proto). In one process they are passed as plain objects.
+ * The messages that a Functions host and its Node worker exchange for one invocation, as far as this host uses them
+ * (azure-functions-language-worker-protobuf, FunctionRpc.proto). Within one process they are plain objects.
  */
 export type RpcTypedData = {
   string?: string

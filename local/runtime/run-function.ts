@@ -4,10 +4,10 @@ import type { Invoke } from './invoke.ts'
 import type { BindOutputs } from './outputs.ts'
 import type { InvocationRequest, InvocationResponse } from './rpc.ts'
 
-/** Invokes a function and delivers its outputs; rejects when either failed. */
+/** Invokes a function and sends its outputs; rejects when either fails. */
 export type RunFunction = (fn: AppFunction, request: InvocationRequest) => Promise<InvocationResponse>
 
-/** With `verbose` the begin and the end of every run are logged, as the Functions host does. */
+/** With `verbose`, logs the start and the end of every run, as the Functions host does. */
 export function createRunFunction(invoke: Invoke, bindOutputs: BindOutputs, log: Log, verbose: boolean): RunFunction {
   const run: RunFunction = async (fn, request) => {
     const response = await invoke(fn, request)

@@ -1,7 +1,7 @@
 /** A running trigger other than HTTP. */
 export type Trigger = {
-  /** Runs the function once, outside of its queue or schedule. */
+  /** Runs the function once, outside its queue or schedule. */
   start: (input: string) => Promise<unknown>
-  /** Begins nothing more; resolves when all that runs has ended. */
+  /** Starts no further run; resolves when every run has ended. */
   stop: () => Promise<unknown>
 }

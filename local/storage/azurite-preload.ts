@@ -1,6 +1,6 @@
 /**
- * Loaded into the Azurite process before Azurite. It has an IPC channel to the process that started it: when that one is
- * gone, even by SIGKILL, Azurite closes down as on a termination signal instead of living on as an orphan.
+ * Loaded into the Azurite process before Azurite. The process has an IPC channel to its parent: when the parent is
+ * gone, even by SIGKILL, Azurite shuts down as on SIGTERM instead of staying behind as an orphan.
  */
 import { enableCompileCache } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -11,8 +11,8 @@ process.once('disconnect', () => {
   setTimeout(() => process.exit(1), FORCED_EXIT_MS).unref()
   process.kill(process.pid, 'SIGTERM')
 })
-// The channel is there to be lost; it must not keep a process alive that has nothing left to do.
+// The channel only tells the parent's end; it must not keep an idle process alive.
 process.channel?.unref()
 
-// A third of Azurite's start is the compiling of its many files.
+// Compiling its many files takes a third of Azurite's start.
 enableCompileCache(fileURLToPath(new URL('../../node_modules/.cache/azurite', import.meta.url)))

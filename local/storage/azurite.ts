@@ -8,26 +8,26 @@ import { fileURLToPath } from 'node:url'
 import { HostError } from '../errors.ts'
 import type { Log } from '../log.ts'
 
-/** 0 stands for any free port. */
+/** 0 picks any free port. */
 export type AzuritePorts = { blob: number; queue: number; table: number }
 
 export type AzuriteOptions = {
-  /** The folder that keeps the data; without it they live in memory and die with the process. */
+  /** The data folder; without one the data are in memory and lost with the process. */
   location?: string
   ports: AzuritePorts
   log: Log
-  /** How often in a row it is started again before it is given up; 5 by default. */
+  /** Restarts in a row before Azurite is given up; 5 by default. */
   restartsMax?: number
-  /** Called once when Azurite died and could not be brought back. */
+  /** Called once when Azurite died and could not be restarted. */
   onLost?: () => void
 }
 
 export type Azurite = {
   connectionString: string
   ports: AzuritePorts
-  /** Of the process that runs now: another one after a restart. */
+  /** The id of the current process; changes at a restart. */
   pid: () => number
-  /** Ends the process after it has written its data; never rejects. */
+  /** Stops the process, which writes its data first; never rejects. */
   stop: () => Promise<void>
 }
 
@@ -35,14 +35,14 @@ const SERVICES = ['blob', 'queue', 'table'] as const
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 10_000
 const FIRST_BACKOFF_MS = 100
-/** A process that lived this long was healthy: its death starts the count of restarts anew. */
+/** A process that lived longer than this was healthy: its death resets the count of restarts. */
 const HEALTHY_AFTER_MS = 60_000
 
-// The account that every emulator of Azure Storage has; its key is public: https://aka.ms/azurite
+// The account of every emulator of Azure Storage; its key is public: https://aka.ms/azurite
 const ACCOUNT = 'devstoreaccount1'
 const ACCOUNT_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=='
 
-/** By address and never by the name `localhost`, which the tables SDK takes for the Cosmos DB emulator. */
+/** Uses the address, never the name `localhost`, which the tables SDK takes for the Cosmos DB emulator. */
 export function azuriteConnectionString(ports: AzuritePorts): string {
   const endpoint = (port: number) => `http://127.0.0.1:${port}/${ACCOUNT}`
   return [
@@ -58,7 +58,7 @@ export function azuriteConnectionString(ports: AzuritePorts): string {
 
 /**
  * Starts Azurite, the emulator of Azure Storage, as a child process on 127.0.0.1 and resolves when all its services
- * answer. A process that dies is started again on the same ports.
+ * listen. Restarts it on the same ports when it dies.
  * Throws HostError when it cannot start.
  */
 export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
@@ -73,10 +73,10 @@ export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
       if (Date.now() - startedAtMs > HEALTHY_AFTER_MS) restarts = 0
       const loss = options.location === undefined ? ' What it held in memory is gone.' : ''
       options.log('warning', `Azurite died (${signal ?? `code ${code}`}); starting it again.${loss}`)
-      void revive()
+      void restart()
     })
 
-  const revive = async (): Promise<void> => {
+  const restart = async (): Promise<void> => {
     while (restarts < restartsMax) {
       await setTimeout(FIRST_BACKOFF_MS * 2 ** restarts++)
       if (stopping) return
@@ -109,23 +109,23 @@ export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
 
 async function launch(
   options: AzuriteOptions,
-  wanted: AzuritePorts,
+  requestedPorts: AzuritePorts,
 ): Promise<{ child: ChildProcess; ports: AzuritePorts }> {
-  const child = spawn(process.execPath, nodeArguments(options, wanted), {
-    // Its own process group: a Ctrl-C in the terminal must not take the store away from work that is still in flight.
+  const child = spawn(process.execPath, nodeArguments(options, requestedPorts), {
+    // A process group of its own: a Ctrl-C in the terminal must not stop the store while work is in flight.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   const { stdout, stderr } = child
   if (!stdout || !stderr) throw new HostError('Azurite could not start: its process has no output.')
-  const complaints: string[] = []
-  stderr.on('data', (chunk: Buffer) => complaints.push(chunk.toString()))
+  const errorOutput: string[] = []
+  stderr.on('data', (chunk: Buffer) => errorOutput.push(chunk.toString()))
   const ports = await killIfSlow(child, START_TIMEOUT_MS, readPorts(stdout))
-  if (!ports) throw new HostError(`Azurite could not start: ${firstLine(complaints.join(''))}`)
+  if (!ports) throw new HostError(`Azurite could not start: ${firstLine(errorOutput.join(''))}`)
   return { child, ports }
 }
 
-/** Resolves when the last service says that it listens, or with nothing when the process ends before. */
+/** Resolves when the last service reports that it listens; to undefined when the process exits first. */
 async function readPorts(stdout: Readable): Promise<AzuritePorts | undefined> {
   const ports: Partial<AzuritePorts> = {}
   for await (const line of createInterface({ input: stdout })) {

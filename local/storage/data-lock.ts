@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { HostError } from '../errors.ts'
 
 /**
- * Keeps a second host away from a data folder: two Azurites over the same files would destroy them. Resolves to the
- * function that gives the folder back. A lock whose process is gone does not count.
+ * Locks a data folder against a second host: two Azurites over the same files would corrupt them. Resolves to the
+ * function that releases the lock. A stale lock, whose process is gone, is ignored.
  */
 export async function lockDataDir(dataDir: string): Promise<() => Promise<void>> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 })

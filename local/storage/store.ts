@@ -8,8 +8,8 @@ import { lockDataDir } from './data-lock.ts'
 /** The storage account that the app uses. */
 export type Store = {
   connectionString: string
-  /** For people: where the data are. */
-  place: string
+  /** Where the data are, as text for the user. */
+  location: string
   close: () => Promise<void>
 }
 
@@ -18,28 +18,28 @@ export type StoreOptions = {
   dataDir: string | undefined
   environment: Environment
   log: Log
-  /** Called once when the store is gone for good. */
+  /** Called once when the store is lost for good. */
   onLost: () => void
 }
 
 /**
- * The account that AZURE_STORAGE_CONNECTION_STRING names, or else an Azurite of our own. Its ports are any free ones,
- * so that it never collides with another Azurite, unless AZURITE_BLOB_PORT, AZURITE_QUEUE_PORT or AZURITE_TABLE_PORT
- * fix them.
+ * Opens the account that AZURE_STORAGE_CONNECTION_STRING names, or else starts an Azurite. Its ports are any free
+ * ones, so that it never collides with another Azurite, unless AZURITE_BLOB_PORT, AZURITE_QUEUE_PORT or
+ * AZURITE_TABLE_PORT fix them.
  */
 export async function openStore({ dataDir, environment, log, onLost }: StoreOptions): Promise<Store> {
-  const given = environment.AZURE_STORAGE_CONNECTION_STRING
-  if (given) {
-    return { connectionString: given, place: 'AZURE_STORAGE_CONNECTION_STRING', close: async () => {} }
+  const connectionString = environment.AZURE_STORAGE_CONNECTION_STRING
+  if (connectionString) {
+    return { connectionString, location: 'AZURE_STORAGE_CONNECTION_STRING', close: async () => {} }
   }
   const ports = readPorts(environment)
   const unlock = dataDir === undefined ? async () => {} : await lockDataDir(dataDir)
   try {
-    const location = dataDir === undefined ? {} : { location: resolve(dataDir, 'azurite') }
-    const azurite = await startAzurite({ ...location, ports, log, onLost })
+    const folder = dataDir === undefined ? {} : { location: resolve(dataDir, 'azurite') }
+    const azurite = await startAzurite({ ...folder, ports, log, onLost })
     return {
       connectionString: azurite.connectionString,
-      place: dataDir === undefined ? 'in memory, gone at the end' : `${resolve(dataDir)}, kept between runs`,
+      location: dataDir === undefined ? 'in memory, gone at the end' : `${resolve(dataDir)}, kept between runs`,
       close: async () => {
         await azurite.stop()
         await unlock()

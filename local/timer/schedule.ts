@@ -3,7 +3,7 @@ import { HostError } from '../errors.ts'
 import { timespanMs } from '../runtime/host-json.ts'
 
 export type Schedule = {
-  /** The first occurrence after the given time, which itself is excluded. */
+  /** Returns the first occurrence strictly after the given time. */
   next: (after: Date) => Date
 }
 
@@ -11,9 +11,9 @@ const NAMES = 'JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|SUN|MON|TUE|WED|T
 const FIELD = new RegExp(`^(?:\\d+|[*,/-]|${NAMES})+$`, 'i')
 
 /**
- * Reads a schedule as Functions does: an NCrontab expression of six fields, seconds first (five mean second 0), where
+ * Parses a schedule as Functions does: an NCrontab expression of six fields, seconds first (five mean second 0), where
  * day and day-of-week must both match, in local time; or a time span such as `00:00:30`.
- * Throws HostError for anything else, and for what croner would take and NCrontab does not (`L`, `W`, `#`, `?`, Sunday
+ * Throws HostError for anything else, including what croner accepts and NCrontab does not (`L`, `W`, `#`, `?`, Sunday
  * as 7): such a schedule would work here and fail in Azure.
  */
 export function parseSchedule(expression: string): Schedule {

@@ -1,6 +1,6 @@
 import type { DequeuedMessageItem, QueueClient } from '@azure/storage-queue'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { holdLease } from '../../../local/queue/queue-lease.ts'
+import { startLease } from '../../../local/queue/queue-lease.ts'
 
 const MESSAGE = { messageId: 'm', popReceipt: 'receipt-0' } as DequeuedMessageItem
 
@@ -11,7 +11,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** A queue that gives a new receipt at each renewal, after some time, and fails the renewals whose numbers are given. */
+/** A queue that returns a new receipt at each renewal, after `durationMs`; rejects the renewals numbered in `failing`. */
 function fakeQueue(options: { failing?: number[]; durationMs?: number } = {}) {
   const renewals: { at: number; receipt: string; seconds: number | undefined }[] = []
   const startedAt = Date.now()
@@ -24,9 +24,9 @@ function fakeQueue(options: { failing?: number[]; durationMs?: number } = {}) {
   return { renewals, queue: { name: 'q', updateMessage } as unknown as QueueClient }
 }
 
-test('a lease is renewed whenever half of it is over, each time with the newest receipt', async () => {
+test('a lease is renewed each time half of it has elapsed, with the latest receipt', async () => {
   const { queue, renewals } = fakeQueue()
-  const lease = holdLease(queue, MESSAGE, 600, () => {})
+  const lease = startLease(queue, MESSAGE, 600, () => {})
   await vi.advanceTimersByTimeAsync(900_001)
   expect(renewals).toEqual([
     { at: 300_000, receipt: 'receipt-0', seconds: 600 },
@@ -36,19 +36,19 @@ test('a lease is renewed whenever half of it is over, each time with the newest 
   expect(await lease.end()).toBe('receipt-3')
 })
 
-test('a renewal that fails is logged and tried again with the receipt that still holds', async () => {
+test('a failed renewal is logged and retried with the receipt that is still valid', async () => {
   const { queue, renewals } = fakeQueue({ failing: [1] })
   const lines: string[] = []
-  const lease = holdLease(queue, MESSAGE, 10, (_, message) => void lines.push(message))
+  const lease = startLease(queue, MESSAGE, 10, (_, message) => void lines.push(message))
   await vi.advanceTimersByTimeAsync(10_001)
   expect(renewals.map(({ receipt }) => receipt)).toEqual(['receipt-0', 'receipt-0'])
   expect(lines).toHaveLength(1)
   expect(await lease.end()).toBe('receipt-2')
 })
 
-test('the end waits for a renewal that is under way, and none comes after it', async () => {
+test('the end waits for a renewal in flight, and no renewal follows it', async () => {
   const { queue, renewals } = fakeQueue({ durationMs: 1_000 })
-  const lease = holdLease(queue, MESSAGE, 10, () => {})
+  const lease = startLease(queue, MESSAGE, 10, () => {})
   await vi.advanceTimersByTimeAsync(5_500)
   const receipt = lease.end()
   await vi.advanceTimersByTimeAsync(60_000)
