@@ -12,12 +12,12 @@ const sections = new Map(
     .map((section) => [section.split('\n', 1)[0] ?? '', section] as const),
 )
 
-test('docs/errors.md explains every error code, once, and no other', () => {
+test('docs/errors.md explains every error code once, and no other', () => {
   const headings = [...text.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading)
   expect(headings.toSorted()).toEqual([...errorCodes].toSorted())
 })
 
-test.each(errorCodes)('docs/errors.md gives %s the status that it has', (code) => {
+test.each(errorCodes)('docs/errors.md gives %s its status', (code) => {
   const { status } = toProblem(new AppError(code, 'x'), 'r')
   expect(sections.get(code)?.split('\n')[1]).toMatch(new RegExp(`^${status}\\b`))
 })

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 
 const folder = join(import.meta.dirname, '../../functions')
 
-test('a file of functions/ is a declaration: 60 lines at most', () => {
+test('a file of functions/ is a declaration of at most 60 lines', () => {
   const lines = readdirSync(folder).map((file) => [
     file,
     readFileSync(join(folder, file), 'utf8').split('\n').length - 1,

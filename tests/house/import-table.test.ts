@@ -6,16 +6,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeTemporaryFolder } from '../support/samples/temporary-folder.ts'
 
 /**
- * Holds the linter to the tables of docs/architecture.md, cell by cell: one import per cell and kind on a
- * line of its own, in a tree of the same shape under the same configuration.
+ * Tests that the linter enforces the tables of docs/architecture.md, cell by cell: one import per cell and kind, each
+ * on its own line, in a tree of the same shape under the same configuration.
  */
 const root = join(import.meta.dirname, '../..')
 const text = await readFile(join(root, 'docs/architecture.md'), 'utf8')
 
-/** The files of a layer that lie in no capability. */
+/** The row of the files of a layer that belong to no capability. */
 const ROOT = '(root)'
 
-/** Where a probe of each row lies, by the names of the table of layers. */
+/** The folders of the probes of each row of the table of layers. */
 const layers: Readonly<Record<string, readonly string[]>> = {
   functions: ['functions'],
   'http, triggers': ['shared/http', 'shared/http/views', 'shared/triggers'],
@@ -29,7 +29,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   local: ['local', 'local/http'],
 }
 
-/** What a probe imports for each column. Files at a layer's root, where it has any: the order of capabilities is another table. */
+/** What a probe imports for each column: root files where a layer has any, as capabilities have their own table. */
 const targets: Readonly<Record<string, readonly string[]>> = {
   domain: ['shared/domain/errors.ts'],
   contracts: ['shared/contracts/fields.ts'],
@@ -43,7 +43,7 @@ const targets: Readonly<Record<string, readonly string[]>> = {
   'other @azure/*': ['@azure/data-tables', '@azure/storage-queue', '@azure/identity', '@azure/core-rest-pipeline'],
 }
 
-/** What the tables leave to the descriptions of the folders: libraries. */
+/** Libraries, which only the descriptions of the folders restrict, not the tables. */
 const libraries: readonly (readonly [folder: string, target: string, allowed: boolean])[] = [
   ...['node:crypto', 'node:fs', 'zod', 'lru-cache', 'ulid', 'p-limit'].map(
     (name) => ['shared/domain', name, false] as const,
@@ -64,7 +64,7 @@ interface Probe {
 }
 
 let probes: readonly Probe[] = []
-/** What the linter refuses: `<file>:<line>`. */
+/** The imports that the linter refuses, as `<file>:<line>`. */
 let refused: ReadonlySet<string>
 const cleanUps: (() => Promise<void>)[] = []
 
@@ -139,7 +139,7 @@ interface Cell {
   readonly verdict: string
 }
 
-/** The cells of the table whose header begins with `corner`, and goes on with `first` where that is given. */
+/** Reads the table whose header begins with `corner`, followed by `first` if given. */
 function readTable(document: string, corner: string, first?: string): Cell[] {
   const rows = document.split('\n').map((line) =>
     line
@@ -160,7 +160,7 @@ function readTable(document: string, corner: string, first?: string): Cell[] {
     )
 }
 
-/** `yes` allows any import, `t` types alone, `queue` the one package of that name, `no` none; a dash says nothing. */
+/** `yes` allows any import, `t` only types, `queue` only the package of that name, `no` none; a dash is not tested. */
 function layerProbes({ row, column, verdict }: Cell): Probe[] {
   if (verdict === '–') return []
   const kinds = column === 'ports' && verdict === 't' ? (['types'] as const) : (['types', 'values'] as const)
@@ -190,7 +190,7 @@ const probesIn = (folder: string) => probes.filter((probe) => probe.folder === f
 
 const fileOf = (folder: string) => `${folder}/probe.ts`
 
-/** One line. */
+/** An import in one line. */
 function importOf({ folder, target, kind }: Probe, index: number): string {
   const path = posix.relative(folder, target)
   const isOurs = target.startsWith('shared/')
@@ -200,7 +200,7 @@ function importOf({ folder, target, kind }: Probe, index: number): string {
     : `import { thing${index} } from '${source}'`
 }
 
-/** The lines that the linter refuses, by a rule of its folder or by a plugin. */
+/** Returns the lines that the linter refuses, by a rule of their folder or by a plugin. */
 async function refusedLines(folder: string): Promise<Set<string>> {
   const { diagnostics } = await lint(folder)
   const about = diagnostics.filter(({ category }) => category === 'plugin' || category.endsWith('/noRestrictedImports'))

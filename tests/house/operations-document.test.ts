@@ -25,7 +25,7 @@ const catalogue = [
 ]
 
 describe('docs/operations.md', () => {
-  test('explains every metric, once, with its type and its labels, and no other', () => {
+  test('explains every metric once, with its type and its labels, and no other', () => {
     const explained = rowsOf('Metrics').map(([name = '', type, labels = '']) => ({
       ...{ name: name.replaceAll('`', ''), type },
       labels: [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label),
@@ -34,13 +34,13 @@ describe('docs/operations.md', () => {
     expect(explained.toSorted(byName)).toEqual(catalogue.toSorted(byName))
   })
 
-  test('names no metric, in an alarm or elsewhere, that is not there', () => {
+  test('names only existing metrics, in alarms and elsewhere', () => {
     const named = [...text.matchAll(/\bauth_api_[a-z_]+/g)].map(([name]) => name.replace(/_(?:bucket|sum|count)$/, ''))
     const known = new Set(catalogue.map(({ name }) => name))
     expect(named.filter((name) => !known.has(name))).toEqual([])
   })
 
-  test('has for every alarm and every fault of readiness a section that says what to do', () => {
+  test('has a section with the remedy for every alarm and every readiness fault', () => {
     const links = [...rowsOf('Alarms'), ...rowsOf('Readiness')].map((row) => row.at(-1) ?? '')
     const headings = [...sections.keys()].map((heading) => heading.toLowerCase().replaceAll(' ', '-'))
     expect(links.length).toBeGreaterThan(15)
@@ -51,13 +51,13 @@ describe('docs/operations.md', () => {
     }
   })
 
-  test('speaks of settings that there are', () => {
+  test('names only existing settings', () => {
     const named = [...text.matchAll(/`([A-Z]+_[A-Z_]+)(?:=\w+)?`/g)].map(([, name]) => name ?? '')
     expect(named.length).toBeGreaterThan(10)
     expect(named.filter((name) => !settingNames.includes(name))).toEqual([])
   })
 
-  test('quotes lines of the log that there are', async () => {
+  test('quotes only existing log lines', async () => {
     const files = await Array.fromAsync(glob(join(root, 'shared/**/*.ts')), (file) => readFile(file, 'utf8'))
     const quoted = [...text.matchAll(/`([A-Z][a-z]* [^`]*?)(?:[.…]|: …)`/g)].map(([, line]) => line ?? '')
     expect(quoted.length).toBeGreaterThan(2)

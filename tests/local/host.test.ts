@@ -37,7 +37,7 @@ afterAll(async () => {
 
 const call = (path: string, init?: RequestInit) => fetch(`${host.baseUrl}${path}`, init)
 
-/** For what fetch does not let through: the path as it is, headers more than once, a body that is never sent. */
+/** For what fetch does not allow: a path as it is, repeated headers, a body that is never sent. */
 function callRaw(path: string, headers: Record<string, string | string[]>, method = 'GET') {
   return new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
     const request = sendRequest(`${host.baseUrl}`, { path, headers, method }, async (response) => {
@@ -53,7 +53,7 @@ function callRaw(path: string, headers: Record<string, string | string[]>, metho
 }
 
 describe('an HTTP request', () => {
-  test('reaches the function with every part, and digits stay strings', async () => {
+  test('reaches the function complete, and digits stay strings', async () => {
     const path = '/echo/0042/x%2Fy%20z?a=1&A=2&a=3&empty=&__proto__=p&u=%C3%BC'
     const { status, body } = await callRaw(path, { 'X-Twice': ['1', '2'], host: 'example.com:81' })
     expect(status).toBe(200)
@@ -67,7 +67,7 @@ describe('an HTTP request', () => {
     })
   })
 
-  test('carries the address of its peer behind whatever the caller wrote, as Azure’s front end has it', async () => {
+  test('has the address of its peer appended to X-Forwarded-For, as by Azure’s front end', async () => {
     const forwardedFor = async (headers: Record<string, string | string[]>) =>
       JSON.parse((await callRaw('/echo/1', headers)).body).headers['x-forwarded-for']
     expect(await forwardedFor({})).toMatch(/^127\.0\.0\.1:\d+$/)
@@ -81,7 +81,7 @@ describe('an HTTP request', () => {
     expect(await reply.json()).toMatchObject({ method: 'POST', body: 'grüße', params: { id: '1' } })
   })
 
-  test('continues the trace of its caller with a new span, and begins one otherwise', async () => {
+  test('continues the trace of its caller with a new span, or starts a new trace', async () => {
     const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
     const traced = (await (await call('/echo/1', { headers: { traceparent: parent } })).json()) as {
       traceParent: string
@@ -108,21 +108,21 @@ describe('an HTTP request', () => {
     expect(await callRaw(path, {}, method)).toEqual({ status, body: '' })
   })
 
-  test('with a Host header that is no host is refused', async () => {
+  test('with an invalid Host header is refused', async () => {
     expect(await callRaw('/nothing', { host: 'a/b' })).toMatchObject({ status: 400 })
   })
 
-  test('whose function throws is answered with 500 and no body; the log has one line with message and place', async () => {
+  test('whose function throws is answered with 500 and no body, and logged in one line with its location', async () => {
     const reply = await call('/throws')
     expect([reply.status, await reply.text()]).toEqual([500, ''])
     await host.waitFor(/ error throws failed: Error: secret detail \(at .*main\.cjs:\d+:\d+\)\)\n/)
   })
 
-  test('whose function throws something other than an Error counts as a success, as in the worker', async () => {
+  test('whose function throws a value that is not an Error counts as a success, as in the worker', async () => {
     expect(await callRaw('/throws-text', {})).toEqual({ status: 204, body: '' })
   })
 
-  test('cannot register another function, once the app has been loaded', async () => {
+  test('cannot register another function once the app is loaded', async () => {
     expect(await callRaw('/registers', {})).toMatchObject({ status: 500 })
     await host.waitFor(/registers failed: Error: A function can only be registered during app startup\./)
   })
@@ -138,7 +138,7 @@ describe('an HTTP request', () => {
     ])
   })
 
-  test('with a body of 100 MiB is let through, and with one byte more refused by its declared length', async () => {
+  test('with a body of 100 MiB is accepted, and with one byte more refused by its declared length', async () => {
     const limit = 100 * 1024 * 1024
     const reply = await call('/bytes', { method: 'POST', body: new Uint8Array(limit) })
     expect(await reply.text()).toBe(String(limit))
@@ -147,7 +147,7 @@ describe('an HTTP request', () => {
 })
 
 describe('a queue', () => {
-  test('gets each element of an output as a message, and its trigger runs the function; failures end in poison', async () => {
+  test('gets each element of an output as a message for its trigger; failures end in the poison queue', async () => {
     const reply = await call('/send', { method: 'POST', body: '["one", { "two": 2 }, "bad"]' })
     expect(reply.status).toBe(202)
     await host.waitFor(/information words-read: word "one" try 1\n/)
@@ -165,7 +165,7 @@ describe('a queue', () => {
 })
 
 describe('hooks', () => {
-  test('before a run can change its inputs, after it its result, and the log hook every line', async () => {
+  test('change the inputs before a run, the result after it, and every log line', async () => {
     expect(await (await call('/hooked')).text()).toBe('/hooked, seen by the hook, and after')
     await host.waitFor(/information hooked: changed line\n/)
   })
@@ -178,7 +178,7 @@ describe('a timer', () => {
     await host.waitFor(/hook data yes\n/)
   })
 
-  test('that is switched off does not run, and its schedule is not even read', async () => {
+  test('that is disabled does not run, and its schedule is not parsed', async () => {
     expect((await call('/admin/functions/off', { method: 'POST' })).status).toBe(404)
   })
 })
@@ -192,14 +192,14 @@ describe('the host itself', () => {
     expect((await call(path, { method: 'POST', body })).status).toBe(status)
   })
 
-  test('tells its state, its functions and its routes', async () => {
+  test('reports its state, its functions and its routes', async () => {
     expect(await (await call('/admin/host/status')).json()).toEqual({ state: 'Running' })
     const functions = (await (await call('/admin/functions')).json()) as { name: string }[]
     expect(functions.map(({ name }) => name)).toEqual(expect.arrayContaining(['echo', 'words-read', 'tick']))
     expect(await (await call('/')).text()).toContain('GET,POST,PUT /echo/{id:int}/{rest?} (echo)\n')
   })
 
-  test('listens on the loopback address alone', () => {
+  test('listens on the loopback address only', () => {
     expect(host.baseUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
   })
 })

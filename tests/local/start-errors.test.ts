@@ -8,14 +8,14 @@ import { type LocalHostOptions, spawnLocalHost } from '../support/runs/local-hos
 import { poll } from '../support/samples/poll.ts'
 import { writeApp } from './write-app.ts'
 
-/** Where nothing listens: none of these hosts gets as far as to use its store. */
+/** Where nothing listens: all of these hosts fail before they use a store. */
 const NO_STORE = { AZURE_STORAGE_CONNECTION_STRING: azuriteConnectionString({ blob: 1, queue: 1, table: 1 }) }
 const HOST_JSON = { extensions: { http: { routePrefix: '' } } }
 
 const app = (body: string) => `const { app } = require('@azure/functions');\n${body}`
 const PING = app(`app.get('ping', { handler: () => ({}) })`)
 
-/** Starts a host that must fail: one line, exit code 1, and nothing else. */
+/** Starts a host that must fail with one line and exit code 1, and nothing else. */
 async function failure(options: LocalHostOptions): Promise<string> {
   const host = spawnLocalHost({ ...options, env: { ...NO_STORE, ...options.env } })
   expect(await host.exited).toBe(1)
@@ -33,7 +33,7 @@ test('one clear line for a port in use', async () => {
   expect(await failure({ appDir, args: ['--port', String(port)] })).toContain(`Port ${port} is in use`)
 })
 
-test('one clear line for settings, all wrong ones at once and without their values', async () => {
+test('one clear line for settings, with all invalid names and no value', async () => {
   const appDir = await writeApp(PING)
   const env = { ADMIN_KEY: 'too-short', KEY_PEPPERS: 'no pepper', USAGE_DURABILITY: 'never' }
   const line = await failure({ appDir, env })
@@ -56,7 +56,7 @@ test.each<[what: string, source: string, hostJson: object, line: RegExp]>([
   ['a function file that throws', 'throw new TypeError("boom")', {}, /main\.cjs could not be loaded: TypeError: boom/],
   ['a bundle with no function', '', {}, /registered no function/],
   [
-    'a duplicate function name, in whatever case',
+    'a duplicate function name, in any case',
     app(`app.get('ping', { handler: () => ({}) }); app.get('Ping', { route: 'x', handler: () => ({}) })`),
     {},
     /Two functions have the name "Ping"/,
@@ -70,7 +70,12 @@ test.each<[what: string, source: string, hostJson: object, line: RegExp]>([
   ['a reserved route', app(`app.get('a', { route: 'admin/x', handler: () => ({}) })`), HOST_JSON, /reserved/],
   ['a route that is not valid', app(`app.get('a', { route: '{x:nosuch}', handler: () => ({}) })`), {}, /"nosuch"/],
   ['a schedule that is not valid', app(`app.timer('t', { schedule: 'x', handler: () => {} })`), {}, /The schedule "x"/],
-  ['a setting that a name refers to', app(`app.timer('t', { schedule: '%T%', handler: () => {} })`), {}, /setting T,/],
+  [
+    'a missing setting that a name refers to',
+    app(`app.timer('t', { schedule: '%T%', handler: () => {} })`),
+    {},
+    /setting T,/,
+  ],
   [
     'a connection that is not set',
     app(`app.storageQueue('q', { queueName: 'q', connection: 'NONE', handler: () => {} })`),

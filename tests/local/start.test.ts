@@ -11,7 +11,7 @@ import { writeApp } from './write-app.ts'
 const BASIC = await readFile(fileURLToPath(new URL('fixtures/basic.cjs', import.meta.url)), 'utf8')
 const HOST_JSON = { extensions: { http: { routePrefix: '' } } }
 const BASIC_ENV = { WORDS_QUEUE: 'words', 'AzureWebJobs.off.Disabled': 'true' }
-/** Where nothing listens: for hosts whose functions do not use their store. */
+/** Where nothing listens: for hosts whose functions use no store. */
 const NO_STORE = { AZURE_STORAGE_CONNECTION_STRING: azuriteConnectionString({ blob: 1, queue: 1, table: 1 }) }
 
 async function start(options: LocalHostOptions = {}) {
@@ -24,7 +24,7 @@ async function start(options: LocalHostOptions = {}) {
   return host
 }
 
-/** The processes that run Azurite as children of the given one, by their command lines. */
+/** The ids of the child processes of `parent` that run Azurite, found by their command lines. */
 async function findAzurites(parent: number): Promise<number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
   const found = await Promise.all(
@@ -42,13 +42,13 @@ async function isGone(pid: number): Promise<boolean> {
 }
 
 describe('Ctrl-C', () => {
-  test('finishes the work in flight, runs the appTerminate hooks, leaves nothing behind and exits with 0', async () => {
+  test('drains the work in flight, runs the appTerminate hooks, leaves no process and exits with 0', async () => {
     const host = await start({ likeTerminal: true })
     const azurites = await findAzurites(host.pid)
     expect(azurites).toHaveLength(1)
     const reply = fetch(`${host.baseUrl}/slow`)
     await host.waitFor(/slow begins/)
-    // Twice, as it comes when npm hands on what the terminal has sent to all.
+    // Twice, as under npm: from the terminal and forwarded by npm.
     host.kill('SIGINT')
     host.kill('SIGINT')
     expect(await (await reply).text()).toBe('done')
@@ -59,7 +59,7 @@ describe('Ctrl-C', () => {
     for (const pid of azurites) expect(await isGone(pid)).toBe(true)
   })
 
-  test('pressed again does not wait, and still leaves nothing behind', async () => {
+  test('pressed again exits at once, and still leaves no process', async () => {
     const host = await start()
     const [azurite = 0] = await findAzurites(host.pid)
     const reply = fetch(`${host.baseUrl}/hang`).catch(() => 'cut off')
@@ -79,7 +79,7 @@ describe('Ctrl-C', () => {
     await poll(() => isGone(azurite))
   })
 
-  test('waits 10 seconds at most for work that never ends, and exits with 1 to say that it was cut off', async () => {
+  test('waits at most 10 s for work that never ends, and exits with 1 because it was cut off', async () => {
     const host = await start({ env: NO_STORE })
     fetch(`${host.baseUrl}/hang`).catch(() => 'cut off')
     await host.waitFor(/hang begins/)
@@ -90,7 +90,7 @@ describe('Ctrl-C', () => {
 })
 
 describe('the store', () => {
-  test('is an Azurite in the data folder whose data the next run finds, with the same admin key', async () => {
+  test('is an Azurite in the data folder; the next run has its data and the same admin key', async () => {
     const folder = join(await makeTemporaryFolder(), 'data')
     const first = await start({ args: ['--data', folder] })
     await fetch(`${first.baseUrl}/send`, { method: 'POST', body: '"remembered"' })
@@ -104,7 +104,7 @@ describe('the store', () => {
     expect(second.output()).toContain(`Admin key: ${key}\n`)
   })
 
-  test('is not started when AZURE_STORAGE_CONNECTION_STRING names one', async () => {
+  test('is not started when AZURE_STORAGE_CONNECTION_STRING names another', async () => {
     const host = await start({ env: NO_STORE })
     expect(await findAzurites(host.pid)).toEqual([])
   })
@@ -119,7 +119,7 @@ describe('the store', () => {
     )
   })
 
-  test('comes back when it dies', async () => {
+  test('restarts when it dies', async () => {
     const host = await start()
     const [azurite = 0] = await findAzurites(host.pid)
     process.kill(azurite, 'SIGKILL')
@@ -134,7 +134,7 @@ describe('the store', () => {
 })
 
 describe('an admin key', () => {
-  test('that was generated is printed, with calls to paste; one of the environment is not', async () => {
+  test('that was generated is printed, with calls to paste; an admin key of the environment is not', async () => {
     const generated = await start({ env: NO_STORE })
     const [, key = ''] = /Admin key: (\S{32,})\n/.exec(generated.output()) ?? []
     expect(generated.output()).toContain(`curl -s ${generated.baseUrl}/auth/keys/generate -H "X-API-Key: ${key}"`)

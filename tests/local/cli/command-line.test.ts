@@ -6,7 +6,7 @@ test('without arguments: port 7071, data in .local, the app in this folder', () 
   expect(parseCommandLine([])).toEqual({ appDir: '.', port: 7071, dataDir: '.local', verbose: false, quiet: false })
 })
 
-test('--memory keeps no data folder, --data names another', () => {
+test('--memory uses no data folder, --data names another', () => {
   expect(parseCommandLine(['--memory'])).toMatchObject({ dataDir: undefined })
   expect(parseCommandLine(['--data', 'x'])).toMatchObject({ dataDir: 'x' })
 })
@@ -22,7 +22,7 @@ test.each([
   expect(() => parseCommandLine(args)).toThrow(message)
 })
 
-test('the log shows debug lines only with --verbose, and below warnings nothing with --quiet', () => {
+test('the log shows debug lines only with --verbose, and nothing below warning with --quiet', () => {
   const levels: LogLevel[] = ['trace', 'debug', 'information', 'warning', 'error', 'critical']
   const shown = (verbose: boolean, quiet: boolean) => {
     const lines: string[] = []

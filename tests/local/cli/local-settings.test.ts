@@ -7,14 +7,14 @@ import { makeTemporaryFolder } from '../../support/samples/temporary-folder.ts'
 
 const STORE = { AZURE_STORAGE_CONNECTION_STRING: 'DefaultEndpointsProtocol=http;AccountName=x;AccountKey=eA==' }
 
-test('the first run generates settings with which the app starts, and later runs keep them', async () => {
+test('the first run generates settings with which the app starts, and later runs reuse them', async () => {
   const folder = join(await makeTemporaryFolder(), 'data')
   const settings = await loadLocalSettings(folder, {})
   expect(() => parseConfig({ ...STORE, ...settings })).not.toThrow()
   expect(await loadLocalSettings(folder, {})).toEqual(settings)
 })
 
-test('only the owner can read the file and enter the folder, also when the file was made otherwise', async () => {
+test('only the owner can read the file and enter the folder, even when the file had other permissions', async () => {
   const folder = join(await makeTemporaryFolder(), 'data')
   await loadLocalSettings(folder, {})
   const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8)
@@ -27,7 +27,7 @@ test('only the owner can read the file and enter the folder, also when the file 
   expect(await modeOf(join(open, 'settings.json'))).toBe('600')
 })
 
-test('the environment wins over the file, and what it gives is neither generated nor kept', async () => {
+test('the environment wins over the file, and its settings are neither generated nor stored', async () => {
   const folder = await makeTemporaryFolder()
   const environment = { ADMIN_KEY: 'mine', USAGE_DURABILITY: 'relaxed' }
   await writeFile(join(folder, 'settings.json'), '{ "USAGE_DURABILITY": "strict", "OTHER": "kept" }')
@@ -37,17 +37,17 @@ test('the environment wins over the file, and what it gives is neither generated
   expect(JSON.parse(text)).toMatchObject({ USAGE_DURABILITY: 'strict', OTHER: 'kept' })
 })
 
-test('an empty setting counts as none', async () => {
+test('an empty setting counts as missing', async () => {
   expect(await loadLocalSettings(undefined, { ADMIN_KEY: '' })).toHaveProperty('ADMIN_KEY')
 })
 
-test('without a folder the settings are new each time', async () => {
+test('without a folder the settings are generated on every start', async () => {
   const [first, second] = [await loadLocalSettings(undefined, {}), await loadLocalSettings(undefined, {})]
   expect(first.ADMIN_KEY).not.toBe(second.ADMIN_KEY)
   expect(first.KEY_PEPPERS).not.toBe(second.KEY_PEPPERS)
 })
 
-test.each(['{', '[]', '"x"', '{ "PORT": 1 }'])('a file that holds %s is refused by its name', async (text) => {
+test.each(['{', '[]', '"x"', '{ "PORT": 1 }'])('a file that holds %s is refused with its name', async (text) => {
   const folder = await makeTemporaryFolder()
   await writeFile(join(folder, 'settings.json'), text)
   await expect(loadLocalSettings(folder, {})).rejects.toThrow(/settings\.json must be a JSON object/)

@@ -7,20 +7,20 @@ import { parseConfig, settingNames } from '../../../shared/runtime/config.ts'
 const text = await readFile(fileURLToPath(new URL('../../../local.settings.sample.json', import.meta.url)), 'utf8')
 const { Values: values } = JSON.parse(text) as { Values: Record<string, string> }
 
-/** What the Functions host itself needs to know, under Core Tools. */
+/** Settings of the Functions host itself, under Core Tools. */
 const HOST_SETTINGS = ['FUNCTIONS_WORKER_RUNTIME', 'AzureWebJobsStorage']
 
 test('local.settings.sample.json holds every setting and no other', () => {
   expect(Object.keys(values).sort()).toEqual([...HOST_SETTINGS, ...settingNames].sort())
 })
 
-test('local.settings.sample.json parses, and its defaults are those of a setting that is left out', () => {
+test('local.settings.sample.json parses, and its values are the defaults of omitted settings', () => {
   const { AZURE_STORAGE_CONNECTION_STRING, KEY_PEPPERS, ADMIN_KEY } = values
   const required = { AZURE_STORAGE_CONNECTION_STRING, KEY_PEPPERS, ADMIN_KEY }
   expect(parseConfig(values)).toEqual(parseConfig(required))
 })
 
-test('local.settings.sample.json names an Azurite on its usual ports, by address', () => {
-  const usual = azuriteConnectionString({ blob: 10_000, queue: 10_001, table: 10_002 })
-  expect(values.AZURE_STORAGE_CONNECTION_STRING).toBe(usual)
+test('local.settings.sample.json names an Azurite on its default ports, by address', () => {
+  const defaultPorts = azuriteConnectionString({ blob: 10_000, queue: 10_001, table: 10_002 })
+  expect(values.AZURE_STORAGE_CONNECTION_STRING).toBe(defaultPorts)
 })

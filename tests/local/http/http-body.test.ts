@@ -5,13 +5,13 @@ import { readRequestBody } from '../../../local/http/http-body.ts'
 
 const MEBIBYTE = Buffer.alloc(1024 * 1024)
 
-/** A request whose length nobody declared. */
+/** A request without a declared length. */
 function chunkedRequest() {
   const stream = new PassThrough()
   return Object.assign(stream, { headers: { 'transfer-encoding': 'chunked' } }) as PassThrough & IncomingMessage
 }
 
-test('a body of undeclared length is read up to 100 MiB, and not further', async () => {
+test('a body of undeclared length is read up to 100 MiB and no further', async () => {
   const full = chunkedRequest()
   for (let count = 0; count < 100; count++) full.write(MEBIBYTE)
   full.end()
@@ -23,14 +23,14 @@ test('a body of undeclared length is read up to 100 MiB, and not further', async
   expect(endless.isPaused()).toBe(true)
 })
 
-test('a request without a body has none, and an empty chunked one neither', async () => {
+test('a request without a body has none, nor has one with an empty chunked body', async () => {
   expect(await readRequestBody(Object.assign(new PassThrough(), { headers: {} }) as never)).toBeUndefined()
   const empty = chunkedRequest()
   empty.end()
   expect(await readRequestBody(empty)).toBeUndefined()
 })
 
-test('a request that is cut off in the middle rejects', async () => {
+test('reading a request that is aborted midway rejects', async () => {
   const request = chunkedRequest()
   const body = readRequestBody(request)
   request.write('half')

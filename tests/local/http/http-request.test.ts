@@ -18,11 +18,11 @@ test.each<[url: string, parts: string[] | undefined]>([
   ['/bad/%', undefined],
   ['/bad/%c3%28', undefined],
   ['*', undefined],
-])('the path of "%s" is read as %j', (url, parts) => {
+])('the path of "%s" is parsed as %j', (url, parts) => {
   expect(parseTarget(url)?.parts).toEqual(parts)
 })
 
-test('the query is what follows the first question mark', () => {
+test('the query begins after the first question mark', () => {
   expect(parseTarget('/a?b=1?c')?.query).toBe('b=1?c')
   expect(parseTarget('/a')?.query).toBe('')
 })
@@ -32,7 +32,7 @@ function rpcOf(url: string, rawHeaders: readonly string[]) {
   return toRpcHttpRequest(request as unknown as IncomingMessage, '', {}, undefined)
 }
 
-test('a header may be named as what every object has', () => {
+test('a header may have the name of a property that every object has', () => {
   const names = ['constructor', '__proto__', 'toString']
   const { nullableHeaders } = rpcOf(
     '/',
@@ -47,7 +47,7 @@ test('a header may be named as what every object has', () => {
   )
 })
 
-test('the URL is that of the target, also where the target names the host itself', () => {
+test('the URL is that of the target, also of a target in absolute form', () => {
   expect(rpcOf('/a?b=1', []).url).toBe('http://host:81/a?b=1')
   expect(rpcOf('http://host:81/a?b=1', []).url).toBe('http://host:81/a?b=1')
 })

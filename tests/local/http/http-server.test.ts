@@ -4,7 +4,7 @@ import { sendRaw } from '../../support/requests/raw-socket.ts'
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: x\r\n'
 
-test('a server that closes sends the replies that it owes, and waits no longer for who has sent half a request', async () => {
+test('a closing server sends the responses to complete requests and cuts off half-sent ones', async () => {
   const server = await listen(0)
   const arrived = Promise.withResolvers<void>()
   const released = Promise.withResolvers<void>()
@@ -18,11 +18,11 @@ test('a server that closes sends the replies that it owes, and waits no longer f
   const halves = [REQUEST, 'G', `${REQUEST.replace('GET', 'POST')}Content-Length: 9\r\n\r\nhalf`].map((bytes) =>
     sendRaw(baseUrl, bytes),
   )
-  const owed = sendRaw(baseUrl, `${REQUEST}\r\n`)
+  const pending = sendRaw(baseUrl, `${REQUEST}\r\n`)
   await arrived.promise
   const closed = server.close()
   released.resolve()
-  expect((await owed).text).toContain('at last')
+  expect((await pending).text).toContain('at last')
   await closed
   for (const half of halves) expect(await half).toMatchObject({ statuses: [], closed: true })
 })

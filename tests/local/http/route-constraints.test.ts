@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { compileConstraint } from '../../../local/http/route-constraints.ts'
 
-// What the constraint classes of ASP.NET Core accept and refuse (Microsoft.AspNetCore.Routing.Constraints).
+// What the constraints of ASP.NET Core accept and refuse (Microsoft.AspNetCore.Routing.Constraints).
 const CASES: [name: string, argument: string | undefined, accepted: string[], refused: string[]][] = [
   [
     'int',

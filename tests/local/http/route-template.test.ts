@@ -32,7 +32,7 @@ test.each<[template: string, path: string, params: Record<string, string> | unde
 })
 
 test.each(['{id', 'id}', '{}', '{id}.json', 'a-{id}', '{id}/{ID}', '{*rest}/more', '{id:nosuch}', '{id:int(}'])(
-  'the template "%s" is refused by name',
+  'the template "%s" is refused with its name',
   (template) => {
     expect(() => parseTemplate(template)).toThrow(/route/)
   },

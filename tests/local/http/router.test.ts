@@ -5,12 +5,12 @@ import { routesOf } from './routes-of.ts'
 const nameOf = (routes: ReturnType<typeof routesOf>, method: string, path: string) =>
   findRoute(routes, method, path.split('/'))?.route.fn.name
 
-test('a parameter swallows a literal when its function sorts first, whatever the order of registration', () => {
-  const swallowed = routesOf([
+test('a parameter shadows a literal when its function sorts first, in any order of registration', () => {
+  const shadowed = routesOf([
     ['zz-recent', 'GET', 'items/recent'],
     ['aa-by-id', 'GET', 'items/{id}'],
   ])
-  expect(nameOf(swallowed, 'GET', 'items/recent')).toBe('aa-by-id')
+  expect(nameOf(shadowed, 'GET', 'items/recent')).toBe('aa-by-id')
 
   const found = routesOf([
     ['zz-by-id', 'GET', 'items/{id}'],
@@ -19,7 +19,7 @@ test('a parameter swallows a literal when its function sorts first, whatever the
   expect(nameOf(found, 'GET', 'items/recent')).toBe('aa-recent')
 })
 
-test('names sort without regard to case, and an underscore after the letters', () => {
+test('names sort case-insensitively, and an underscore after the letters', () => {
   const routes = routesOf([
     ['b', 'GET', '{x}'],
     ['A_', 'GET', '{x}'],
@@ -28,7 +28,7 @@ test('names sort without regard to case, and an underscore after the letters', (
   expect(routes.map(({ fn }) => fn.name)).toEqual(['ab', 'A_', 'b'])
 })
 
-test('a route whose constraint refuses leaves the path to the next one', () => {
+test('a path that a constraint refuses falls through to the next route', () => {
   const routes = routesOf([
     ['a-get', 'GET', 'auth/keys/{token_id:minlength(20)}'],
     ['me', 'GET', 'auth/keys/me'],
@@ -37,7 +37,7 @@ test('a route whose constraint refuses leaves the path to the next one', () => {
   expect(nameOf(routes, 'GET', 'auth/keys/01234567890123456789')).toBe('a-get')
 })
 
-test('another method finds no route', () => {
+test('a route matches its own methods only', () => {
   const routes = routesOf([['ping', 'GET,post', 'ping']])
   expect(nameOf(routes, 'POST', 'ping')).toBe('ping')
   expect(nameOf(routes, 'PUT', 'ping')).toBeUndefined()

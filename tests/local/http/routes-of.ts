@@ -1,6 +1,6 @@
 import { compileRoutes, type Route } from '../../../local/http/router.ts'
 
-/** Routes as an app would have them that registers a function for each entry: name, methods, template. */
+/** The routes of an app with one function per entry: name, methods, template. */
 export function routesOf(
   entries: readonly (readonly [name: string, methods: string, template: string])[],
   routePrefix = '',

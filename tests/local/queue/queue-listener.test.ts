@@ -26,7 +26,7 @@ afterAll(() => azurite.stop())
 
 type Run = (body: Buffer, message: DequeuedMessageItem) => Promise<void>
 
-/** A queue of its own with its poison queue, and a listener on it that ends with the test. */
+/** A new queue with its poison queue, and a listener that stops at the end of the test. */
 function listen(run: Run, settings: { options?: Partial<QueueOptions>; name?: string } = {}) {
   const name = settings.name ?? `q-${randomUUID()}`
   const queue = storage.queue(azurite.connectionString, name)
@@ -65,7 +65,7 @@ test('a message reaches the function decoded, and is deleted after a success', a
   expect(bodies).toEqual(['{"grüße":"welt"}'])
 })
 
-test('a message that fails is tried maxDequeueCount times and then moved to the poison queue, unmodified', async () => {
+test('a failing message is tried maxDequeueCount times and then moved unmodified to the poison queue', async () => {
   const tries: number[] = []
   const { send, start, isEmpty, poisoned } = listen(async (_, { dequeueCount }) => {
     tries.push(dequeueCount)
@@ -78,7 +78,7 @@ test('a message that fails is tried maxDequeueCount times and then moved to the 
   expect(await poisoned()).toEqual([Buffer.from('bad').toString('base64')])
 })
 
-test('after the last try a message goes to the poison queue at once, whatever the visibility timeout', async () => {
+test('after the last try a message is moved to the poison queue at once, for any visibility timeout', async () => {
   const { send, start, isEmpty, poisoned } = listen(() => Promise.reject(new Error('always')), {
     options: { maxDequeueCount: 1, visibilityTimeoutMs: 60_000 },
   })
@@ -88,7 +88,7 @@ test('after the last try a message goes to the poison queue at once, whatever th
   expect(await poisoned()).toHaveLength(1)
 })
 
-test('a message that was taken too often before is moved to the poison queue without a run', async () => {
+test('a message that was dequeued too often before is moved to the poison queue without a run', async () => {
   let runs = 0
   const { queue, send, start, isEmpty, poisoned } = listen(
     async () => {
@@ -106,7 +106,7 @@ test('a message that was taken too often before is moved to the poison queue wit
   expect(await poisoned()).toHaveLength(1)
 })
 
-test('a failed message stays hidden for the visibility timeout', async () => {
+test('a failed message stays invisible for the visibility timeout', async () => {
   let runs = 0
   const { queue, send, start } = listen(
     async () => {
@@ -123,7 +123,7 @@ test('a failed message stays hidden for the visibility timeout', async () => {
   expect((await queue.getProperties()).approximateMessagesCount).toBe(1)
 })
 
-test('a message that is not base64 goes to the poison queue as it is, and the function is not called', async () => {
+test('a message that is not base64 is moved unmodified to the poison queue without a run', async () => {
   let runs = 0
   const { queue, start, isEmpty, poisoned } = listen(async () => {
     runs++
@@ -148,29 +148,29 @@ test('with messageEncoding none the text of the message is the body', async () =
   expect(bodies).toEqual(['plain'])
 })
 
-test('batchSize and newBatchThreshold together are the most that run at once, and all run in the end', async () => {
-  const seen = { runs: 0, atOnce: 0, atOnceMax: 0 }
+test('batchSize plus newBatchThreshold is the maximum concurrency, and every message runs in the end', async () => {
+  const seen = { runs: 0, concurrent: 0, concurrentMax: 0 }
   const waiting: (() => void)[] = []
   const run = async () => {
     seen.runs++
-    seen.atOnceMax = Math.max(seen.atOnceMax, ++seen.atOnce)
+    seen.concurrentMax = Math.max(seen.concurrentMax, ++seen.concurrent)
     await new Promise<void>((resolve) => waiting.push(resolve))
-    seen.atOnce--
+    seen.concurrent--
   }
   const { send, start, isEmpty } = listen(run, { options: { batchSize: 4, newBatchThreshold: 2 } })
   for (let index = 0; index < 12; index++) await send(String(index))
   start()
-  await poll(() => seen.atOnce === 4)
+  await poll(() => seen.concurrent === 4)
   for (const resolve of waiting.splice(0, 2)) resolve()
-  await poll(() => seen.atOnce === 6)
+  await poll(() => seen.concurrent === 6)
   await poll(async () => {
     for (const resolve of waiting.splice(0)) resolve()
     return seen.runs === 12 && (await isEmpty())
   })
-  expect(seen.atOnceMax).toBe(6)
+  expect(seen.concurrentMax).toBe(6)
 })
 
-test('a missing queue is polled for, and read as soon as it is there', async () => {
+test('a missing queue is polled for, and read as soon as it exists', async () => {
   let runs = 0
   const { queue, start, send } = listen(async () => {
     runs++
@@ -181,7 +181,7 @@ test('a missing queue is polled for, and read as soon as it is there', async () 
   await poll(() => runs === 1)
 })
 
-test('what fails in a poison queue stays there: there is no poison of a poison', async () => {
+test('a message that fails in a poison queue stays there: a poison queue has no poison queue', async () => {
   let runs = 0
   const { queue, send, start } = listen(
     async () => {
@@ -198,7 +198,7 @@ test('what fails in a poison queue stays there: there is no poison of a poison',
   expect(await storage.queue(azurite.connectionString, `${queue.name}-poison`).exists()).toBe(false)
 })
 
-test('stop waits until the messages at hand are worked off and deleted, and takes no other', async () => {
+test('stop waits until the received messages are processed and deleted, and receives no other', async () => {
   const waiting = new Map<string, () => void>()
   const run = (body: Buffer) => new Promise<void>((resolve) => void waiting.set(body.toString(), resolve))
   const { send, start, queue } = listen(run, { options: { batchSize: 1, newBatchThreshold: 1 } })
@@ -223,7 +223,7 @@ test('stop waits until the messages at hand are worked off and deleted, and take
   ])
 })
 
-test('polls that find nothing come ever more rarely, from 100 ms up to the maximum', () => {
+test('empty polls back off exponentially, from 100 ms up to the maximum', () => {
   const delays = [1, 2, 3, 4, 5, 6].map((emptyPolls) => pollDelayMs(emptyPolls, 2_000, 0.5))
   expect(delays).toEqual([100, 200, 400, 800, 1_600, 2_000])
   expect(pollDelayMs(2_000, 60_000, 0.999)).toBe(60_000)

@@ -23,7 +23,7 @@ const DEFAULTS = {
   },
 }
 
-test('a missing or empty host.json gives the defaults that the host has when it runs locally', async () => {
+test('a missing or empty host.json gives the defaults of a local run', async () => {
   expect(await readHostJson(await makeTemporaryFolder())).toEqual(DEFAULTS)
   expect(await read('{ "version": "2.0" }')).toEqual(DEFAULTS)
 })
@@ -33,7 +33,7 @@ test('half the batch size is the default of newBatchThreshold', async () => {
   expect(queues.newBatchThreshold).toBe(2)
 })
 
-test('every wrong value is named in one message', async () => {
+test('every invalid value is named in one message', async () => {
   const text = '{ "extensions": { "queues": { "batchSize": 33, "visibilityTimeout": "1 minute" } } }'
   await expect(read(text)).rejects.toThrow(/batchSize: .*visibilityTimeout: must be a time span/)
   await expect(read('{')).rejects.toThrow(/not valid JSON/)

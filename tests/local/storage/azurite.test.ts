@@ -26,13 +26,13 @@ function isRunning(pid: number): boolean {
   }
 }
 
-test('it names its services by address, since the tables SDK takes localhost for Cosmos DB', () => {
+test('its connection string uses addresses, since the tables SDK takes localhost for Cosmos DB', () => {
   const text = azuriteConnectionString({ blob: 1, queue: 2, table: 3 })
   expect(text).toContain('TableEndpoint=http://127.0.0.1:3/devstoreaccount1;')
   expect(text).not.toContain('localhost')
 })
 
-test('data in a folder outlive the process; stop writes them', async () => {
+test('stop writes the data, and a folder keeps them across restarts', async () => {
   const location = await makeTemporaryFolder()
   const first = await start({ location })
   await tableOf(first).createTable()
@@ -44,7 +44,7 @@ test('data in a folder outlive the process; stop writes them', async () => {
   expect(await tableOf(second).getEntity('p', 'r')).toMatchObject({ word: 'kept' })
 })
 
-test('it comes back on the same ports when it dies', async () => {
+test('it restarts on the same ports when it dies', async () => {
   const lines: string[] = []
   const azurite = await start({ log: (_, message) => void lines.push(message) })
   const pid = azurite.pid()
@@ -55,7 +55,7 @@ test('it comes back on the same ports when it dies', async () => {
   expect(lines).toEqual(['Azurite died (SIGKILL); starting it again. What it held in memory is gone.'])
 })
 
-test('it is given up, and said to be lost, when it dies again and again', async () => {
+test('it is given up and reported lost when it dies repeatedly', async () => {
   const restarts: number[] = []
   const { promise: lost, resolve: onLost } = Promise.withResolvers<void>()
   const azurite = await start({
@@ -80,14 +80,14 @@ test('it is given up, and said to be lost, when it dies again and again', async 
   expect(restarts).toHaveLength(3)
 })
 
-test('a port that is taken is one clear line', async () => {
+test('a port in use is reported in one clear line', async () => {
   const first = await start()
   await expect(start({ ports: { ...ANY_PORTS, blob: first.ports.blob } })).rejects.toThrow(
     /^Azurite could not start: .*EADDRINUSE/,
   )
 })
 
-test('it ends when its parent is killed', async () => {
+test('it exits when its parent is killed', async () => {
   const script = `
     const { startAzurite } = await import('./local/storage/azurite.ts')
     const azurite = await startAzurite({ ports: { blob: 0, queue: 0, table: 0 }, log: () => {} })

@@ -8,7 +8,7 @@ test('the SQLite files are in the data folder, so that the next run finds them',
   expect(chooseLocalDisk('data')).toBe(resolve('data/local-database'))
 })
 
-test('without a data folder they are in a folder of their own that goes with the process', () => {
+test('without a data folder they are in a temporary folder that is removed at exit', () => {
   const module = JSON.stringify(join(import.meta.dirname, '../../../local/storage/local-disk.ts'))
   const script = `
     import { existsSync } from 'node:fs'

@@ -45,7 +45,7 @@ test.each([
   '@daily',
   'every day',
   '0 0 0 31 2 *',
-])('"%s" is refused, as NCrontab would or because it never occurs', (expression) => {
+])('"%s" is refused: NCrontab refuses it, or it never occurs', (expression) => {
   expect(() => parseSchedule(expression)).toThrow(
     /^The schedule ".*" (is not a valid NCrontab expression|never occurs)\.$/,
   )

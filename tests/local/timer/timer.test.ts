@@ -22,19 +22,19 @@ function start(expression: string, run: (info: TimerInfo) => Promise<void>, opti
   return timer
 }
 
-/** Counts how many runs are going on; each takes the given time. */
+/** Counts runs and concurrent runs; each run takes the given time. */
 function slowRun(durationMs: number) {
-  const seen = { runs: 0, atOnce: 0, atOnceMax: 0 }
+  const seen = { runs: 0, concurrent: 0, concurrentMax: 0 }
   const run = async () => {
     seen.runs++
-    seen.atOnceMax = Math.max(seen.atOnceMax, ++seen.atOnce)
+    seen.concurrentMax = Math.max(seen.concurrentMax, ++seen.concurrent)
     await new Promise((resolve) => setTimeout(resolve, durationMs))
-    seen.atOnce--
+    seen.concurrent--
   }
   return { seen, run }
 }
 
-test('it runs at every occurrence and not before', async () => {
+test('it runs at every occurrence and never before', async () => {
   const times: string[] = []
   start('0 * * * * *', async () => void times.push(new Date().toTimeString().slice(0, 8)))
   await vi.advanceTimersByTimeAsync(49_999)
@@ -47,20 +47,20 @@ test('runs never overlap: occurrences during a run are skipped', async () => {
   const { seen, run } = slowRun(3_500)
   start('* * * * * *', run)
   await vi.advanceTimersByTimeAsync(20_000)
-  expect(seen).toMatchObject({ runs: 5, atOnceMax: 1 })
+  expect(seen).toMatchObject({ runs: 5, concurrentMax: 1 })
 })
 
-test('a run started by hand waits for the one that is going on', async () => {
+test('a manual run waits for the current run', async () => {
   const { seen, run } = slowRun(30_000)
   const timer = start('0 * * * * *', run)
   await vi.advanceTimersByTimeAsync(55_000)
   const both = Promise.all([timer.trigger(), timer.trigger()])
   await vi.advanceTimersByTimeAsync(90_000)
   await both
-  expect(seen).toMatchObject({ runs: 3, atOnceMax: 1 })
+  expect(seen).toMatchObject({ runs: 3, concurrentMax: 1 })
 })
 
-test('a schedule of once a minute or less has a status that tells the last and the next run', async () => {
+test('a schedule of at most once a minute has a status with the last and the next run', async () => {
   const infos: TimerInfo[] = []
   start('0 */5 * * * *', async (info) => void infos.push(info))
   await vi.advanceTimersByTimeAsync(600_000)
@@ -94,7 +94,7 @@ test('runOnStartup runs at once, and then on schedule', async () => {
   expect(seen.runs).toBe(2)
 })
 
-test('an occurrence beyond what setTimeout can wait for comes at its time', async () => {
+test('an occurrence beyond the longest delay of setTimeout runs at its time', async () => {
   const { seen, run } = slowRun(0)
   start('0 0 0 1 3 *', run)
   await vi.advanceTimersByTimeAsync(58 * 24 * 3_600_000)
@@ -103,7 +103,7 @@ test('an occurrence beyond what setTimeout can wait for comes at its time', asyn
   expect(seen.runs).toBe(1)
 })
 
-test('stop waits for the run that is going on and lets no other begin', async () => {
+test('stop waits for the current run and starts no other', async () => {
   const { seen, run } = slowRun(5_000)
   const timer = start('* * * * * *', run)
   await vi.advanceTimersByTimeAsync(1_500)
@@ -111,5 +111,5 @@ test('stop waits for the run that is going on and lets no other begin', async ()
   const stopped = timer.stop()
   await vi.advanceTimersByTimeAsync(60_000)
   await Promise.all([stopped, queued])
-  expect(seen).toMatchObject({ runs: 1, atOnce: 0 })
+  expect(seen).toMatchObject({ runs: 1, concurrent: 0 })
 })
