@@ -61,7 +61,7 @@ test('docs/configuration.md lists every setting, once, and no other', () => {
 
 /** Texts by path. */
 async function readAll(...patterns: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const paths = await Array.fromAsync(glob([...patterns], { cwd: root }))
+  const paths = await Array.fromAsync(glob([...patterns], { cwd: root, exclude: ['**/node_modules/**'] }))
   return new Map(
     await Promise.all(paths.map(async (path) => [path, await readFile(join(root, path), 'utf8')] as const)),
   )

@@ -4,7 +4,7 @@ import { ANSWERED } from '../../../../shared/adapters/guard/classify-outcome.ts'
 import { type CallPolicy, openGuard } from '../../../../shared/adapters/guard/guard.ts'
 
 const policy: CallPolicy = {
-  ...{ tryMs: 20, totalMs: 40, retries: 1, firstDelayMs: 1 },
+  ...{ attemptMs: 20, deadlineMs: 40, retries: 1, backoffMs: 1 },
   ...{ openMs: 5000, concurrency: 1 },
 }
 
@@ -20,7 +20,7 @@ test('a reply that arrives while the event loop is stalled counts, though its ti
   const reply = guard.run(
     () => {
       const arriving = replyAtOnce()
-      stall(2 * policy.totalMs)
+      stall(2 * policy.deadlineMs)
       return arriving
     },
     () => ANSWERED,
