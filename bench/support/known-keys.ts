@@ -84,6 +84,7 @@ export const limitless: { readonly limiter: Limiter; readonly failures: FailureL
     authentication: () => [],
     areAnySpent: () => false,
     areSpent: () => false,
+    admit: () => undefined,
     count: () => {},
   },
 }

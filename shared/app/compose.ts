@@ -85,7 +85,7 @@ export function compose(config: Config): Services {
     ...{ codec, clock, random, log, digests, aggregator, metrics },
     keyLookup: lookup,
     limiter: limits,
-    failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }),
+    failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, scheduler, log }),
     managementLimit: config.managementLimit,
     keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
     ...{ usage, localSpool, pendingRevocations: localSpool.pendingRevocations },

@@ -125,7 +125,7 @@ function reachableFrom({ ipRestrictions }: Key, clientIp: string | null): boolea
   return ipRestrictions.length === 0 || addressAllowed(ipRestrictions, clientIp)
 }
 
-/** Whether authentication would read the store: a key of our format that is not cached here. Makes no request. */
+/** Whether authentication would read the store: a key of our format that is not known here. Makes no request. */
 export function needsLookup(
   { isAdminKey, keyLookup }: Pick<Services, 'isAdminKey' | 'keyLookup'>,
   { request }: Presented,

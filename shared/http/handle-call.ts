@@ -27,8 +27,8 @@ const DEFAULT_MAX_BODY_BYTES = 64 * 1024
 
 /**
  * Authenticates and authorizes the caller; undefined for a public call. Throws `unauthenticated` or `forbidden`.
- * Throws `too_many_failures` for a credential from an address over its failure budget, without a lookup, unless the key
- * is cached here.
+ * While the failure budget of the client's address is exhausted, delays the lookup of a key that is not known here by 1 s
+ * at most, and throws `too_many_failures` where the queue for such lookups is full, and for what is no key at all.
  */
 export async function authenticate(
   access: Access,
@@ -39,15 +39,20 @@ export async function authenticate(
   const { failures } = services
   const budgets = () => failures.authentication(presented.clientIp)
   const spent = failures.areAnySpent() && failures.areSpent(budgets())
-  if (spent && needsLookup(services, presented)) throw tooManyFailures(budgets())
+  const isSlowed = spent && needsLookup(services, presented)
+  if (isSlowed) await failures.admit([budgets()])
   try {
     return await identify(access, services, presented)
   } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'unauthenticated') throw error
-    if (spent) throw tooManyFailures(budgets())
+    if (!isUnauthenticated(error)) throw error
+    if (spent && !isSlowed) throw tooManyFailures(budgets())
     failures.count(budgets())
     throw error
   }
+}
+
+function isUnauthenticated(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'unauthenticated'
 }
 
 async function identify(

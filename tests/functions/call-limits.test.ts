@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { keysGet } from '../../functions/keys-get.ts'
 import { keysList } from '../../functions/keys-list.ts'
 import { keysMe } from '../../functions/keys-me.ts'
+import { generateSecret } from '../../shared/domain/keys/key-format.ts'
 import { failureLimits } from '../../shared/operations/limits/failure-limits.ts'
 import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
 import { rest } from '../support/memory/manual-time.ts'
@@ -95,8 +97,12 @@ describe('wrong credentials from one address', () => {
   const bounded = (): FakeServices => {
     const services = fakeServices()
     const { limiter, digests, clock, log } = services
+    const { scheduler } = services.time
     const budgets = { perCaller: 1000, perAddress: 3 }
-    return { ...services, failures: failureLimits({ limiter, hashIp: digests.ofAddress, clock, log }, budgets) }
+    return {
+      ...services,
+      failures: failureLimits({ limiter, hashIp: digests.ofAddress, clock, scheduler, log }, budgets),
+    }
   }
   const exhaust = async (services: FakeServices, address: string) => {
     for (let times = 0; times < 4; times++) {
@@ -122,18 +128,30 @@ describe('wrong credentials from one address', () => {
     expect((await call(keysMe, services, { key: 'wrong', headers: from('192.0.2.2') })).status).toBe(401)
   })
 
-  test('do not lock out callers cached here, and cost no lookup', async () => {
+  test('do not lock out callers: a key that is new here is looked up within a second', async () => {
     const services = bounded()
     const { secret: cached } = await makeManager(services, 'acme', ['keys:read'])
-    const { secret: uncached } = await makeManager(services, 'acme', ['keys:read'])
+    const uncached = await Promise.all(Array.from({ length: 11 }, () => makeManager(services, 'acme', ['keys:read'])))
     await call(keysList, services, { key: cached })
     await exhaust(services, '192.0.2.1')
     await services.time.advance(20_000)
     const headers = from('192.0.2.1')
     expect((await call(keysList, services, { key: cached, headers })).status).toBe(200)
     expect((await call(keysList, services, { ...list, headers })).status).toBe(200)
-    services.keys.findByDigest = () => Promise.reject(new Error('looked up'))
-    expect((await call(keysList, services, { key: uncached, headers })).status).toBe(429)
+    const calls = Promise.all(uncached.map(({ secret }) => call(keysList, services, { key: secret, headers })))
+    await services.time.advance(1000)
+    expect((await calls).map(({ status }) => status)).toEqual(uncached.map(() => 200))
+  })
+
+  test('are refused without a lookup where more than a second of lookups waits already', async () => {
+    const services = bounded()
+    await exhaust(services, '192.0.2.1')
+    const headers = from('192.0.2.1')
+    const unknown = () => call(keysMe, services, { key: generateSecret('live', randomBytes), headers })
+    const calls = Promise.all(Array.from({ length: 20 }, unknown))
+    await services.time.advance(1000)
+    const statuses = (await calls).map(({ status }) => status)
+    expect(statuses).toEqual([...Array(11).fill(401), ...Array(9).fill(429)])
   })
 
   test('leave the failure budget after a minute', async () => {

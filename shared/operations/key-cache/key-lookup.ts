@@ -23,7 +23,7 @@ export interface KeyLookup extends Background, Pick<CacheTiers, 'keyChanged' | '
    * secret must be well formed.
    */
   find(secret: string, bypassCache: boolean): LookupResult<Key> | Promise<LookupResult<Key>>
-  /** Whether the key is cached, at any age. Makes no request. */
+  /** Whether the key is cached in memory or in the replica on the disk, at any age. Makes no request. */
   holds(secret: string): boolean
   /** `value` is undefined for a provider without a row. Throws as `find` does. */
   findProvider(providerId: string, bypassCache: boolean): LookupResult<Provider> | Promise<LookupResult<Provider>>
@@ -82,7 +82,7 @@ export function keyLookup(needs: KeyLookupNeeds, maxKeys = KEYS_MAX): KeyLookup 
       if (fresh !== undefined) return lookups.count(fresh)
       return lookups.countWhenDone(lookUp(keys, index, { load, fallback: () => fallbacks.key(secret, index) }))
     },
-    holds: (secret) => keys.has(digests.cacheIndex(secret)),
+    holds: (secret) => keys.has(digests.cacheIndex(secret)) || fallbacks.replicates(secret),
     findProvider(providerId, bypassCache) {
       const load = () => loadProvider(providerId)
       if (bypassCache) return providers.refetch(providerId, load)

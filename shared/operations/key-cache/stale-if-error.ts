@@ -8,6 +8,8 @@ import type { CachedEntry, LookupResult } from './read-through-cache.ts'
 export interface StaleIfError {
   key(secret: string, index: string): LookupResult<Key> | undefined
   provider(providerId: string): LookupResult<Provider> | undefined
+  /** Whether the replica has the key, at any age. */
+  replicates(secret: string): boolean
 }
 
 /** The highest age at which a stale entry is served. */
@@ -62,6 +64,7 @@ export function staleIfError(
         ? undefined
         : found
     },
+    replicates: (secret) => replicatedKey(secret) !== undefined,
   }
 }
 

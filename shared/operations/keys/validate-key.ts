@@ -1,5 +1,4 @@
 import { covers, type ProviderScope } from '../../domain/access/provider-scope.ts'
-import type { AppError } from '../../domain/errors.ts'
 import type { Environment, Key } from '../../domain/keys/key.ts'
 import { type KeyPrefix, readPrefix } from '../../domain/keys/key-format.ts'
 import { type KeyLimit, limitsOf } from '../../domain/keys/key-limits.ts'
@@ -13,7 +12,7 @@ import type { Clock } from '../../ports/runtime.ts'
 import type { UsageRecorder } from '../../ports/usage.ts'
 import type { KeyLookup } from '../key-cache/key-lookup.ts'
 import type { LookupResult } from '../key-cache/read-through-cache.ts'
-import { type FailureLimits, tooManyFailures } from '../limits/failure-limits.ts'
+import type { FailureLimits } from '../limits/failure-limits.ts'
 
 export interface ValidateKeyInput {
   /** The caller, whose failures are limited. */
@@ -55,15 +54,17 @@ interface ValidateKeyNeeds {
  * Judges a key and counts the use, refused uses too. A dry run and a cost of 0 count nothing. They take nothing from a
  * limit, and neither does a refused use. Throws `store_unavailable` when the key cannot be looked up or a quota cannot
  * be enforced, and `usage_unavailable` when the use cannot be made durable: no verdict is returned then. Throws
- * `too_many_failures` when the caller presented too many unknown keys and this key is not cached here.
+ * `too_many_failures` when the caller presented too many unknown keys, this key is not known here, and the queue for
+ * lookups of such keys is full.
  */
 export function validateKey(
   needs: ValidateKeyNeeds,
   scope: ProviderScope,
   input: ValidateKeyInput,
 ): Promise<Validation> {
-  const refusal = refusalOf(needs, input)
-  return refusal === undefined ? judgeUse(needs, scope, input) : Promise.reject(refusal)
+  const judge = () => judgeUse(needs, scope, input)
+  if (!needs.failures.areAnySpent()) return judge()
+  return waitForTurn(needs, [input]).then(judge)
 }
 
 /** Validates many keys at once. Throws `too_many_failures` for all of them, before any is judged. */
@@ -72,32 +73,38 @@ export async function validateKeys(
   scope: ProviderScope,
   inputs: readonly ValidateKeyInput[],
 ): Promise<readonly Validation[]> {
-  for (const input of inputs) {
-    const refusal = refusalOf(needs, input)
-    if (refusal !== undefined) throw refusal
-  }
+  if (needs.failures.areAnySpent()) await waitForTurn(needs, inputs)
   return Promise.all(inputs.map((input) => judgeUse(needs, scope, input)))
 }
 
-/** A caller over its failure budget is refused without a lookup, unless the key is cached here. */
-function refusalOf(
+/** Delays the lookups of unknown keys whose failure budgets are exhausted, by 1 s at most. Delays no others. */
+async function waitForTurn(
   { failures, keyLookup }: ValidateKeyNeeds,
-  { secret, callerId, requirements }: ValidateKeyInput,
-): AppError | undefined {
-  if (!failures.areAnySpent()) return undefined
-  const budgets = failures.validation(callerId, requirements.clientIp)
-  const isCached = () => readPrefix(secret) !== undefined && keyLookup.holds(secret)
-  return failures.areSpent(budgets) && !isCached() ? tooManyFailures(budgets) : undefined
+  inputs: readonly ValidateKeyInput[],
+): Promise<void> {
+  const budgetsOf = ({ callerId, requirements }: ValidateKeyInput) =>
+    failures.validation(callerId, requirements.clientIp)
+  const slowed = inputs.filter(
+    (input) => isApiKey(input.secret) && failures.areSpent(budgetsOf(input)) && !keyLookup.holds(input.secret),
+  )
+  await failures.admit(slowed.map(budgetsOf))
+}
+
+/** Whether the secret needs a lookup: every other one is refused by its format. */
+function isApiKey(secret: string): boolean {
+  const prefix = readPrefix(secret)
+  return prefix !== undefined && isEnvironment(prefix)
 }
 
 async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: ValidateKeyInput): Promise<Validation> {
   const { keyLookup, usage, clock } = needs
   const prefix = readPrefix(input.secret)
-  if (prefix === undefined) return countFailure(needs, input, 'MALFORMED')
-  if (!isEnvironment(prefix)) return countFailure(needs, input, 'NOT_FOUND')
+  // No lookup was made: such a failure costs no budget.
+  if (prefix === undefined) return { code: 'MALFORMED' }
+  if (!isEnvironment(prefix)) return { code: 'NOT_FOUND' }
   const found = keyLookup.find(input.secret, input.bypassCache)
   const { value: key, ageMs, degraded, source } = found instanceof Promise ? await found : found
-  if (key === undefined || !covers(scope, key.providerId)) return countFailure(needs, input, 'NOT_FOUND')
+  if (key === undefined || !covers(scope, key.providerId)) return countFailure(needs, input)
   const foundProvider = keyLookup.findProvider(key.providerId, input.bypassCache)
   const provider = foundProvider instanceof Promise ? await foundProvider : foundProvider
   const now = clock.now()
@@ -117,13 +124,9 @@ async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: Va
   }
 }
 
-function countFailure(
-  { failures }: ValidateKeyNeeds,
-  input: ValidateKeyInput,
-  code: 'MALFORMED' | 'NOT_FOUND',
-): Validation {
+function countFailure({ failures }: ValidateKeyNeeds, input: ValidateKeyInput): Validation {
   failures.count(failures.validation(input.callerId, input.requirements.clientIp))
-  return { code }
+  return { code: 'NOT_FOUND' }
 }
 
 /** A use that an earlier check refused takes nothing. A dry run checks the limits all the same, to report them. */

@@ -2,8 +2,9 @@ import { clientNetwork } from '../../domain/access/ip-address.ts'
 import { AppError } from '../../domain/errors.ts'
 import type { Limit, Taking } from '../../domain/limits/limit.ts'
 import type { Limiter } from '../../ports/limits.ts'
-import type { Clock, Log } from '../../ports/runtime.ts'
+import type { Clock, Log, Scheduler } from '../../ports/runtime.ts'
 import { throttledWarnings } from '../throttled-warnings.ts'
+import { lookupQueue } from './lookup-queue.ts'
 
 /** Limits failed attempts per caller and client, without locking out callers with good keys. */
 export interface FailureLimits {
@@ -15,6 +16,12 @@ export interface FailureLimits {
   areAnySpent(): boolean
   /** Whether this instance found one of these budgets exhausted. Makes no request. */
   areSpent(budgets: readonly Limit[]): boolean
+  /**
+   * Slows lookups of unknown keys down, one list of budgets for each lookup. Returns undefined where no budget is
+   * exhausted; else a promise that resolves within 1 s, when the lookups may begin. Throws `too_many_failures`, for all
+   * of them, where a queue is full.
+   */
+  admit(lookups: readonly (readonly Limit[])[]): Promise<void> | undefined
   /** Takes one failure from each of these budgets, in the background. Never throws. */
   count(budgets: readonly Limit[]): void
 }
@@ -30,17 +37,21 @@ interface FailureLimitsNeeds {
   /** Keyed hash of an address. */
   readonly hashIp: (address: string) => string
   readonly clock: Clock
+  readonly scheduler: Scheduler
   readonly log: Log
 }
 
 const SPENT_MAX = 10_000
 const window = { kind: 'sliding', seconds: 60 } as const
+/** Lookups per second of one exhausted budget on this instance. */
+const SLOWED_PER_SECOND = { caller: 50, client_ip: 10 }
 
 export function failureLimits(
-  { limiter, hashIp, clock, log }: FailureLimitsNeeds,
+  { limiter, hashIp, clock, scheduler, log }: FailureLimitsNeeds,
   { perCaller, perAddress }: FailureBudgets = { perCaller: 600, perAddress: 60 },
 ): FailureLimits {
   const warn = throttledWarnings(log, clock)
+  const queue = lookupQueue({ clock, scheduler })
   /** When each exhausted budget has tokens again, by subject. */
   const spentUntilMs = new Map<string, number>()
 
@@ -52,9 +63,11 @@ export function failureLimits(
   function recordRefusal(taking: Taking): void {
     if (taking.kind === 'taken') return
     const { subject, name } = taking.by.limit
-    if (spentUntilMs.size >= SPENT_MAX) spentUntilMs.clear()
+    spentUntilMs.delete(subject)
     spentUntilMs.set(subject, clock.monotonicMs() + taking.retryAfterMs)
-    warn('Somebody fails too often: only keys that are known here are let through.', { subject, budget: name })
+    const [oldest] = spentUntilMs.keys()
+    if (spentUntilMs.size > SPENT_MAX && oldest !== undefined) spentUntilMs.delete(oldest)
+    warn('Somebody fails too often: look-ups of unknown keys are slowed down.', { subject, budget: name })
   }
 
   function isSpent({ subject }: Limit): boolean {
@@ -82,17 +95,32 @@ export function failureLimits(
     authentication: (clientIp) => byAddress('unauthenticated', clientIp),
     areAnySpent: () => spentUntilMs.size > 0,
     areSpent: (budgets) => budgets.some(isSpent),
+    admit(lookups) {
+      const spent = lookups.flat().filter(isSpent)
+      if (spent.length === 0) return undefined
+      const turns = spent.map(({ subject, name }) => ({ subject, perSecond: slowedPerSecond(name) }))
+      const admitted = queue.join(turns)
+      if (admitted === undefined) throw tooManyFailures(spent)
+      return admitted
+    },
     count(budgets) {
       for (const budget of budgets) void take(budget)
     },
   }
 }
 
-/** The error for a caller over its failure budget whose key or credential is not cached here. */
+function slowedPerSecond(budget: string): number {
+  return budget === 'caller' ? SLOWED_PER_SECOND.caller : SLOWED_PER_SECOND.client_ip
+}
+
+/** The error where the queue of lookups of an exhausted failure budget is full. It says nothing about the key. */
 export function tooManyFailures(budgets: readonly Limit[]): AppError {
   return new AppError(
     'too_many_failures',
     'Too many unknown keys or credentials were presented lately. Those that are known here go on. Try again later.',
-    { retryAfterSeconds: window.seconds, violatedPolicies: budgets.map(({ name }) => name) },
+    { retryAfterSeconds: RETRY_AFTER_SECONDS, violatedPolicies: [...new Set(budgets.map(({ name }) => name))] },
   )
 }
+
+/** The queue moves on within a second; a retry that comes sooner finds it as full. */
+const RETRY_AFTER_SECONDS = 2

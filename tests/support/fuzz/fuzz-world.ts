@@ -1,6 +1,7 @@
 import { keysRevoke } from '../../../functions/keys-revoke.ts'
 import { managementScopes } from '../../../shared/contracts/fields.ts'
 import { failureLimits } from '../../../shared/operations/limits/failure-limits.ts'
+import type { Scheduler } from '../../../shared/ports/runtime.ts'
 import { adminKey, type FakeServices, fakeServices } from '../memory/fake-services.ts'
 import { call } from '../requests/call.ts'
 import { makeKey, makeManager } from '../requests/callers.ts'
@@ -38,12 +39,20 @@ export async function fuzzWorld(): Promise<FuzzWorld> {
   return { ...world, values }
 }
 
+/** Time does not pass in the fuzzer: a slowed lookup begins at once. */
+const atOnce: Scheduler = {
+  after(_, task) {
+    queueMicrotask(task)
+    return () => undefined
+  },
+}
+
 /** Fakes with limits that a short sequence of requests exceeds. */
 function strictServices(): FakeServices {
   const services = fakeServices()
   const { limiter, digests, clock, log } = services
   const failures = failureLimits(
-    { limiter, hashIp: digests.ofAddress, clock, log },
+    { limiter, hashIp: digests.ofAddress, clock, scheduler: atOnce, log },
     { perCaller: MAX_PER_CALLER, perAddress: 1 },
   )
   return { ...services, failures, managementLimit: { ...services.managementLimit, limit: MAX_PER_CALLER } }

@@ -109,7 +109,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     keyLookup: lookup,
     limiter: limits,
     keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
-    failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, log }, UNLIMITED),
+    failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, scheduler, log }, UNLIMITED),
     managementLimit: { limit: UNLIMITED.perCaller, windowSeconds: 60, strategy: 'sliding_window' },
     localSpool: local,
     pendingRevocations: local.pendingRevocations,
