@@ -14,6 +14,7 @@ const long = [
   'tests/e2e/canary.test.ts',
   'tests/e2e/main-job.test.ts',
   'tests/e2e/raw-socket.test.ts',
+  'tests/e2e/chunked-bodies.test.ts',
   'tests/shared/adapters/tables/key-store-crashes.test.ts',
 ]
 

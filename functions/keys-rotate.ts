@@ -1,5 +1,5 @@
 import { KeyParams, RotateKeyBody } from '../shared/contracts/keys.ts'
-import { refuseEscalation } from '../shared/http/authorize.ts'
+import { authorize, refuseEscalation } from '../shared/http/authorize.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toNewKeyAnswer } from '../shared/http/views/keys.ts'
 import { rotateKey } from '../shared/operations/keys/rotate-key.ts'
@@ -14,6 +14,8 @@ export const keysRotate = endpoint({
   body: RotateKeyBody,
   idempotent: true,
   async handle({ params, body: { grace_period_seconds, expires_at }, caller, seed, services }) {
+    // Without a grace period the call ends the old key at once, as revoking does.
+    if (grace_period_seconds === 0) authorize(caller, 'keys:revoke', false)
     const input = {
       keyId: params.token_id,
       newKeyId: seed,

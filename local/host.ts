@@ -23,6 +23,8 @@ export type HostOptions = {
   leaseSeconds: number
   log: Log
   verbose: boolean
+  /** Passes on bodies in chunks. */
+  httpStreams: boolean
 }
 
 export type Host = {
@@ -36,7 +38,7 @@ export type Host = {
  * Throws HostError when the app cannot run.
  */
 export async function startHost(options: HostOptions): Promise<Host> {
-  const { appDir, environment, log, server } = options
+  const { appDir, environment, log, server, httpStreams } = options
   const { routePrefix, queues } = await readHostJson(appDir)
   const core = installCore(log)
   await loadApp(core, appDir, options.entryFiles)
@@ -58,7 +60,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     log,
   })
   const handleUnmatched = createAdmin({ core, routes, findManualStart: triggers.findManualStart })
-  server.serve(createHttpTrigger({ routes, runFunction, log, handleUnmatched }))
+  server.serve(createHttpTrigger({ routes, runFunction, log, httpStreams, handleUnmatched }))
 
   return {
     functionCount: functions.length,

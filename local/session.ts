@@ -50,8 +50,10 @@ export async function startSession(
     environment.AzureWebJobsStorage ||= store.connectionString
     environment.AZURE_FUNCTIONS_ENVIRONMENT ||= 'Development'
     environment.WEBSITE_HOSTNAME ||= `127.0.0.1:${server.port}`
-    const { verbose } = commandLine
-    const host = await startHost({ appDir, entryFiles, server, environment, leaseSeconds, log, verbose })
+    const { verbose, httpStreams } = commandLine
+    const host = await startHost({
+      ...{ appDir, entryFiles, server, environment, leaseSeconds, log, verbose, httpStreams },
+    })
     return {
       baseUrl: `http://127.0.0.1:${server.port}`,
       functionCount: host.functionCount,

@@ -8,6 +8,7 @@ export type CommandLine = {
   dataDir: string | undefined
   verbose: boolean
   quiet: boolean
+  httpStreams: boolean
 }
 
 export const USAGE = `Usage: npm start -- [options]
@@ -18,6 +19,8 @@ export const USAGE = `Usage: npm start -- [options]
   --app DIR    run the app in DIR (default: this folder)
   --verbose    log every run of a function, and what it logs at debug level
   --quiet      log warnings and errors only
+  --http-streams
+               pass on bodies sent in chunks, which the real host drops
   --help       show this text
 `
 
@@ -36,6 +39,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine | 'help' 
     dataDir: values.memory ? undefined : (values.data ?? '.local'),
     verbose: values.verbose,
     quiet: values.quiet,
+    httpStreams: values['http-streams'],
   }
 }
 
@@ -50,6 +54,7 @@ function parse(args: readonly string[]) {
         data: { type: 'string' },
         verbose: { type: 'boolean', default: false },
         quiet: { type: 'boolean', default: false },
+        'http-streams': { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     }).values

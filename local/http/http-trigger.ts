@@ -12,6 +12,8 @@ export type HttpTriggerOptions = {
   routes: readonly Route[]
   runFunction: RunFunction
   log: Log
+  /** Passes on bodies in chunks, which the real host drops unless HTTP streams are on. */
+  httpStreams: boolean
   /** Handles requests that match no route; `parts` is the decoded path. */
   handleUnmatched: (request: IncomingMessage, response: ServerResponse, parts: readonly string[]) => Promise<void>
 }
@@ -31,7 +33,7 @@ export function createHttpTrigger(options: HttpTriggerOptions): RequestHandler {
     }
     const found = findRoute(options.routes, request.method ?? 'GET', target.parts)
     try {
-      if (found) await answer(options.runFunction, request, response, { ...found, query: target.query })
+      if (found) await answer(options, request, response, { ...found, query: target.query })
       else await options.handleUnmatched(request, response, target.parts)
     } catch (error) {
       if (isAborted(request)) return
@@ -73,12 +75,12 @@ function isOnHost(url: string, host: string): boolean {
 }
 
 async function answer(
-  runFunction: RunFunction,
+  { runFunction, httpStreams }: HttpTriggerOptions,
   request: IncomingMessage,
   response: ServerResponse,
   { route, params, query }: { route: Route; params: Record<string, string>; query: string },
 ): Promise<void> {
-  const body = await readRequestBody(request)
+  const body = await readRequestBody(request, { dropsChunked: !httpStreams })
   if (body === 'too large') {
     response.setHeader('connection', 'close')
     sendEmpty(response, 413)

@@ -76,6 +76,7 @@ export const managementScopes = [
   'usage:write',
   'providers:read',
   'providers:write',
+  'providers:admin',
 ] as const satisfies readonly ManagementScope[]
 
 /** The verdicts on a known key, under which its uses are counted. */

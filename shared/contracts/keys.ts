@@ -91,10 +91,12 @@ export const RevokeKeyBody = z.strictObject({
 /** `POST /auth/keys/{token_id}/rotate`. */
 export const RotateKeyBody = z.strictObject({
   grace_period_seconds: z
-    .int('must be a whole number')
-    .min(0)
-    .max(30 * 86_400, 'must be 30 days at most')
-    .default(0),
+    .int({
+      error: ({ input }) =>
+        input === undefined ? 'is missing: 0 ends the old key at once, 2592000 at most' : 'must be a whole number',
+    })
+    .min(0, 'must be 0 or more')
+    .max(30 * 86_400, 'must be 30 days at most: 2592000'),
   expires_at: Instant.nullable().optional(),
 })
 

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { line, ProviderId, RateLimits } from './fields.ts'
 
-const Count = z.int('must be a whole number').min(1).max(1_000_000_000_000).nullable().default(null)
+const Count = z.int('must be a whole number').min(1).max(1_000_000_000_000).nullable()
 
 const Quotas = z.strictObject({
   requests_per_day: Count,
@@ -12,14 +12,21 @@ const Quotas = z.strictObject({
 
 export const ProviderParams = z.object({ provider_id: ProviderId })
 
-/** `PUT /auth/providers/{provider_id}`: the whole provider; an absent field takes its default. */
-export const PutProviderBody = z.strictObject({
-  name: line(128).nullable().default(null),
-  status: z.enum(['active', 'disabled']).default('active'),
-  fail_mode: z.enum(['open', 'closed']).default('open'),
-  rate_limits: RateLimits.default([]),
-  quotas: Quotas.prefault({}),
-})
+const isNotEmpty = (fields: object) => Object.keys(fields).length > 0
+/** Silent beside another error: an unknown field alone is not also an empty object. */
+const when = ({ issues }: { readonly issues: readonly unknown[] }) => issues.length === 0
+
+/** `PUT /auth/providers/{provider_id}`: an absent field stays as it is, or takes its default in a new provider. */
+export const PutProviderBody = z
+  .strictObject({
+    name: line(128).nullable(),
+    status: z.enum(['active', 'disabled']),
+    fail_mode: z.enum(['open', 'closed']),
+    rate_limits: RateLimits,
+    quotas: Quotas.partial().refine(isNotEmpty, { error: 'must set at least one quota', when }),
+  })
+  .partial()
+  .refine(isNotEmpty, { error: 'must set at least one field', when })
 export type PutProviderBody = z.output<typeof PutProviderBody>
 
 export const ProviderView = z.strictObject({

@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'idempotency_key_reused'
   | 'idempotency_in_progress'
   | 'batch_id_reused'
+  | 'length_required'
   | 'body_too_large'
   | 'unsupported_media_type'
   | 'rate_limited'

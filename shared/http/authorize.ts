@@ -17,6 +17,26 @@ export function authorize(caller: Caller, scope: ManagementScope, operator: bool
   }
 }
 
+const ownedFields = ['status', 'rate_limits', 'quotas'] as const
+
+/**
+ * Throws `forbidden`, with every field, where a caller names fields of a provider that only operators change: these
+ * bound the provider itself.
+ */
+export function refuseOwnedFields(
+  caller: Caller,
+  body: { readonly [Field in (typeof ownedFields)[number]]?: unknown },
+) {
+  const named = ownedFields.filter((field) => body[field] !== undefined)
+  const isOwner = caller.scope.kind === 'every' && (caller.scopes?.includes('providers:admin') ?? true)
+  if (named.length === 0 || isOwner) return
+  throw new AppError(
+    'forbidden',
+    `Only an operator changes ${named.join(', ')}: leave them out, or use a key over all providers with providers:admin.`,
+    { errors: named.map((field) => ({ pointer: `#/${field}`, detail: 'is for operators with providers:admin' })) },
+  )
+}
+
 /**
  * Returns the provider that a call names, else the caller's own. Throws `provider_not_found` for a provider outside the
  * caller's scope, whether it exists or not, and `invalid_request` where an operator names none.

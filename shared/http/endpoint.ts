@@ -11,7 +11,7 @@ import { clientAddress } from './client-address.ts'
 import type { Access, Answer, EndpointSpec } from './endpoint-spec.ts'
 import { type Arrival, authenticate, callerId, type EmptyObject, handleCall } from './handle-call.ts'
 import { publicError, toProblem } from './problem.ts'
-import { readRequestId, refuseKeyInQuery } from './read-request.ts'
+import { readRequestId, refuseKeyInQuery, refuseLostBody } from './read-request.ts'
 
 type Response = HttpResponseInit & { readonly status: number }
 
@@ -45,6 +45,7 @@ export function endpoint<
     const compose = () => composeServices(provide)
     const services = spec.access === 'public' ? undefined : compose()
     trace.meter = services?.metrics.meter ?? null
+    refuseLostBody(request)
     refuseKeyInQuery(request)
     const clientIp = services === undefined ? null : clientAddress(request.headers, services.clientIpSource)
     const caller = services && (await authenticate(spec.access, services, { request, clientIp }))

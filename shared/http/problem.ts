@@ -19,6 +19,7 @@ const statuses = {
   idempotency_key_reused: 409,
   idempotency_in_progress: 409,
   batch_id_reused: 409,
+  length_required: 411,
   body_too_large: 413,
   unsupported_media_type: 415,
   rate_limited: 429,

@@ -25,6 +25,22 @@ export function refuseKeyInQuery(request: HttpRequest): void {
   }
 }
 
+const BODILESS_METHODS: readonly string[] = ['GET', 'HEAD']
+
+/**
+ * Throws `length_required` for a request that was sent with a body and arrived without one: the Functions host passes on
+ * only bodies of a declared length. Without this check the call would run as if the caller had sent nothing.
+ */
+export function refuseLostBody({ method, headers, body }: HttpRequest): void {
+  if (body !== null) return
+  const isDeclared = Number(headers.get('content-length') ?? 0) > 0 && !BODILESS_METHODS.includes(method)
+  if (!isDeclared && !headers.has('transfer-encoding')) return
+  throw new AppError(
+    'length_required',
+    'The body did not arrive, and nothing was done. Send the body with a Content-Length, not in chunks.',
+  )
+}
+
 /** Reads the body. Throws `body_too_large`. */
 export async function readBytes(request: HttpRequest, maxBytes: number): Promise<Uint8Array> {
   const declared = Number(request.headers.get('content-length') ?? 0)

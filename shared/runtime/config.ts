@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { unresolvedReferences } from './unresolved-references.ts'
 
 const MINIMUM_PEPPER_BYTES = 32
 
@@ -106,8 +107,10 @@ export class ConfigError extends Error {
 export function parseConfig(environment: Readonly<Record<string, string | undefined>>) {
   const given = withoutBlanks(environment)
   const parsed = Environment.safeParse(given)
+  const unresolved = unresolvedReferences(settingNames, given)
+  const faults = (parsed.error?.issues ?? []).map(({ path, message }) => [String(path[0]), message] as const)
   const lines = [
-    ...(parsed.error?.issues ?? []).map(({ path, message }) => `${String(path[0])} ${message}`),
+    ...[...unresolved, ...faults.filter(([name]) => !unresolved.has(name))].map((fault) => fault.join(' ')),
     ...missingTogether(given),
   ]
   if (!parsed.success || lines.length > 0) throw new ConfigError([...new Set(lines)].join('\n'))

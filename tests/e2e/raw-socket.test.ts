@@ -173,11 +173,6 @@ describe('a request that is valid HTTP is answered as usual:', () => {
     expect(text).not.toContain(settings.ADMIN_KEY)
   })
 
-  test('a body in chunks with extensions and trailers', async () => {
-    const { statuses } = await send(`${CHUNKED}13;a=b\r\n${BODY}\r\n0\r\nX-Trailer: 1\r\n\r\n`, { replies: 1 })
-    expect(statuses).toEqual([200])
-  })
-
   test('a body that waits for 100 Continue', async () => {
     const { statuses } = await send(`${twice('Expect: 100-continue')}${ending}`)
     expect(statuses).toEqual([100, 200])

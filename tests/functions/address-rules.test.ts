@@ -106,7 +106,9 @@ describe('a management key that is bound to addresses', () => {
     expect(await send(keysPatch, { params, json: { ip_restrictions: null } })).toBe(403)
     expect(await send(keysPatch, { params, json: { ip_restrictions: ['192.0.2.7'] } })).toBe(200)
     const free = await makeKey(services, { ...bound, environment: null })
-    expect(await send(keysRotate, { params: { token_id: free.key.keyId }, json: {} })).toBe(403)
+    expect(await send(keysRotate, { params: { token_id: free.key.keyId }, json: { grace_period_seconds: 60 } })).toBe(
+      403,
+    )
     expect((await services.keys.findById(everyProvider, free.key.keyId))?.value).toEqual(free.key)
   })
 })

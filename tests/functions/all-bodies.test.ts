@@ -46,6 +46,13 @@ describe.each(endpoints.map((endpoint) => [endpoint.name, endpoint] as const))('
     }
   })
 
+  test('400 for no body, or an empty object, unless the path alone is the instruction', async () => {
+    for (const change of [{ json: undefined }, { body: '' }, { json: {} }]) {
+      const { status } = await send(endpoint, change)
+      expect([endpoint.name, status]).toEqual([endpoint.name, endpoint.name.endsWith('revoke') ? 200 : 400])
+    }
+  })
+
   test('413 body_too_large for one byte above the limit', async () => {
     const { status, body } = await send(endpoint, { body: 'x'.repeat(tooLarge) })
     expect([status, body.code]).toEqual([413, 'body_too_large'])

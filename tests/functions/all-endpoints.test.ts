@@ -70,6 +70,18 @@ describe.each(named(() => true))('%s', (_, endpoint) => {
     expect(body.errors).toContainEqual({ pointer: '/surprise', detail: 'is not a field of this request' })
   })
 
+  test('411 length_required, before anything else, for a body that the host did not pass on', async () => {
+    for (const key of [undefined, null, 'wrong']) {
+      const headers = { 'transfer-encoding': 'chunked', 'content-type': 'application/json' }
+      const lost = { ...(key !== undefined && { key }), json: undefined, headers, query: { key: 'x' } }
+      const { status, body } = await send(endpoint, lost)
+      expect([status, body.code]).toEqual([411, 'length_required'])
+    }
+    if (endpoint.method === 'GET') return
+    const { status } = await send(endpoint, { json: undefined, headers: { 'content-length': '19' } })
+    expect(status).toBe(411)
+  })
+
   test.each(['key', 'api_key', 'token', 'access_token'])('400 key_in_query for a key in ?%s=', async (name) => {
     const { status, body } = await send(endpoint, { query: { [name]: world.held.secret } })
     expect([status, body.code]).toEqual([400, 'key_in_query'])

@@ -129,7 +129,7 @@ describe('POST /auth/keys/{token_id}/revoke', () => {
 
 describe('POST /auth/keys/{token_id}/rotate', () => {
   test('201 returns a new key, once; without grace the old one is invalid at once', async () => {
-    const { status, headers, body } = await rotate({})
+    const { status, headers, body } = await rotate({ grace_period_seconds: 0 })
     expect([status, headers.location, body.rotated_from]).toEqual([201, `/auth/keys/${body.key_id}`, held.key.keyId])
     expect([await codeOf(body.key), await codeOf(held.secret)]).toEqual(['VALID', 'REVOKED'])
     expect((await get()).body).toMatchObject({ replaced_by: body.key_id, revoked_reason: 'rotated' })
@@ -145,9 +145,27 @@ describe('POST /auth/keys/{token_id}/rotate', () => {
 
   test('409 for a key that has a successor, and for a revoked key', async () => {
     await rotate({ grace_period_seconds: 60 })
-    expect((await rotate({})).body.code).toBe('key_already_rotated')
+    expect((await rotate({ grace_period_seconds: 0 })).body.code).toBe('key_already_rotated')
     await revoke({})
-    expect((await rotate({})).status).toBe(409)
+    expect((await rotate({ grace_period_seconds: 0 })).status).toBe(409)
+  })
+
+  test('400 without a grace period: the old key stays as it is', async () => {
+    for (const json of [{}, undefined, { expires_at: null }]) {
+      const { status, body } = await rotate(json)
+      expect([status, body.errors]).toEqual([400, [{ pointer: '#/grace_period_seconds', detail: expect.any(String) }]])
+    }
+    expect(await codeOf(held.secret)).toBe('VALID')
+  })
+
+  test('without grace needs keys:revoke: it ends the old key', async () => {
+    const { secret } = await makeManager(services, 'acme', ['keys:write'])
+    const options = { key: secret, params: { token_id: held.key.keyId } }
+    const { status, body } = await call(keysRotate, services, { ...options, json: { grace_period_seconds: 0 } })
+    expect([status, body.code]).toEqual([403, 'forbidden'])
+    expect(body.detail).toMatch(/keys:revoke/)
+    expect(await codeOf(held.secret)).toBe('VALID')
+    expect((await call(keysRotate, services, { ...options, json: { grace_period_seconds: 1 } })).status).toBe(201)
   })
 
   test('400 for an invalid grace period, or one above 30 days', async () => {

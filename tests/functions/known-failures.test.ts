@@ -145,7 +145,7 @@ describe('minting a key for another user (Grav, CVE-2026-64852)', () => {
     const bobs = await makeKey(services, { ownerId: 'bob' })
     const stranger = await makeManager(services, 'zeta', managementScopes)
     for (const { secret } of [bobs, stranger]) {
-      const options = { key: secret, params: { token_id: key.keyId }, json: {} }
+      const options = { key: secret, params: { token_id: key.keyId }, json: { grace_period_seconds: 60 } }
       const { status, text } = await call(keysRotate, services, options)
       expect([status, /permas_/.test(text)]).toEqual([secret === bobs.secret ? 401 : 404, false])
     }

@@ -15,6 +15,7 @@ import {
   matrixCallers,
   matrixTokens,
 } from '../support/requests/matrix-callers.ts'
+import { furtherNamings, type Names, type Naming, namings } from '../support/requests/matrix-namings.ts'
 import { sampleCalls, sampleWorld, stateOf } from '../support/requests/sample-calls.ts'
 
 const endpoints = await loadEndpoints()
@@ -34,58 +35,6 @@ async function setUp(endpoint: Endpoint, caller: MatrixCaller): Promise<Scenario
   const { services, held: theirs } = await sampleWorld({ ...fakeServices(), tokens: matrixTokens })
   const presented = await caller.present(services, isForHolders(endpoint) ? 'keys:read' : scopeOf(endpoint))
   return { services, theirs, presented, before: await stateOf(services, theirs) }
-}
-
-/** How each endpoint names a resource: one of `acme`, or a missing one. */
-interface Names {
-  readonly keyId: string
-  readonly secret: string
-  readonly providerId: string
-  readonly batchId: string
-}
-type Naming = (names: Names) => CallOptions
-const inPath: Naming = ({ keyId }) => ({ params: { token_id: keyId } })
-
-const namings: Readonly<Record<string, readonly Naming[]>> = {
-  'keys-batch-validate': [({ secret }) => ({ json: { requests: [{ key: secret }, { key: secret, dry_run: true }] } })],
-  'keys-generate': [({ providerId }) => ({ json: { provider_id: providerId, environment: 'live', name: 'App' } })],
-  'keys-get': [inPath],
-  'keys-list': [
-    ({ providerId }) => ({ query: { provider_id: providerId } }),
-    ({ providerId }) => ({ query: { provider_id: providerId, owner_id: 'ann', status: 'active' } }),
-  ],
-  'keys-patch': [
-    (names) => ({ ...inPath(names), json: { name: 'Mine' } }),
-    (names) => ({ ...inPath(names), json: { ip_restrictions: ['192.0.2.7'] } }),
-  ],
-  'keys-revoke': [(names) => ({ ...inPath(names), json: {} })],
-  'keys-rotate': [(names) => ({ ...inPath(names), json: {} })],
-  'keys-usage': [inPath],
-  'keys-validate': [
-    ({ secret }) => ({ json: { key: secret } }),
-    ({ secret }) => ({ json: { key: secret, dry_run: true }, headers: { 'cache-control': 'no-cache' } }),
-  ],
-  'providers-get': [({ providerId }) => ({ params: { provider_id: providerId } })],
-  'providers-put': [({ providerId }) => ({ params: { provider_id: providerId }, json: { status: 'disabled' } })],
-  'usage-list': [({ providerId }) => ({ query: { provider_id: providerId } })],
-  'usage-push': [
-    ({ providerId, keyId }) => ({ query: { provider_id: providerId }, json: { events: [{ key_id: keyId }] } }),
-  ],
-  'usage-push-status': [
-    ({ batchId, providerId }) => ({ params: { batch_id: batchId }, query: { provider_id: providerId } }),
-  ],
-}
-
-/** Calls that are also invalid, or that name no provider: they leak no more than the others. */
-const furtherNamings: Readonly<Record<string, readonly Naming[]>> = {
-  'keys-list': [({ providerId }) => ({ query: { provider_id: providerId, cursor: 'AAAA' } })],
-  'keys-patch': [
-    (names) => ({ ...inPath(names), json: { expires_at: '2000-01-01T00:00:00Z' } }),
-    (names) => ({ ...inPath(names), json: { ip_restrictions: ['1.2.3.4/0'] } }),
-  ],
-  'keys-rotate': [(names) => ({ ...inPath(names), json: { expires_at: '2000-01-01T00:00:00Z' } })],
-  'usage-push': [({ keyId }) => ({ json: { batch_id: 'batch-of-zeta', events: [{ key_id: keyId }] } })],
-  'usage-push-status': [({ batchId }) => ({ params: { batch_id: batchId } })],
 }
 
 const isPublic = ({ access }: Endpoint) => access === 'public'

@@ -9,6 +9,8 @@ export type ManagementScope =
   | 'usage:write'
   | 'providers:read'
   | 'providers:write'
+  /** The fields of a provider that its operator owns; only for callers over all providers. */
+  | 'providers:admin'
 
 /**
  * Whether a granted scope allows a required scope. `*` allows everything. A grant that ends in `:*` or `.*` allows

@@ -1,21 +1,31 @@
 import type { ProviderView, PutProviderBody } from '../../contracts/providers.ts'
 import type { Provider } from '../../domain/keys/provider.ts'
-import type { ProviderSettings } from '../../operations/keys/put-provider.ts'
+import type { ProviderChanges } from '../../operations/keys/put-provider.ts'
 import { fromRateLimits, toRateLimits } from './keys.ts'
 
-export function toProviderSettings(body: PutProviderBody): ProviderSettings {
-  return {
+/** The changes of a put; an absent field is left out. */
+export function toProviderChanges({ quotas, rate_limits, ...body }: PutProviderBody): ProviderChanges {
+  return withoutAbsent({
     name: body.name,
     status: body.status,
     failMode: body.fail_mode,
-    rateLimits: toRateLimits(body.rate_limits),
-    quotas: {
-      requestsPerDay: body.quotas.requests_per_day,
-      requestsPerMonth: body.quotas.requests_per_month,
-      maxKeys: body.quotas.max_keys,
-      keysPerHour: body.quotas.keys_per_hour,
-    },
-  }
+    rateLimits: rate_limits && toRateLimits(rate_limits),
+    quotas:
+      quotas &&
+      withoutAbsent({
+        requestsPerDay: quotas.requests_per_day,
+        requestsPerMonth: quotas.requests_per_month,
+        maxKeys: quotas.max_keys,
+        keysPerHour: quotas.keys_per_hour,
+      }),
+  })
+}
+
+function withoutAbsent<Fields extends object>(
+  fields: Fields,
+): { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> } {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given) as { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> }
 }
 
 export function toProviderView(provider: Provider): ProviderView {

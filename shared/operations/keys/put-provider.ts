@@ -1,11 +1,14 @@
 import type { OneProvider } from '../../domain/access/provider-scope.ts'
 import { AppError } from '../../domain/errors.ts'
-import type { Provider } from '../../domain/keys/provider.ts'
+import type { Provider, ProviderQuotas } from '../../domain/keys/provider.ts'
 import type { ProviderStore } from '../../ports/keys.ts'
 import type { KeyLookup } from '../key-cache/key-lookup.ts'
 import { type PublishChangeNeeds, publishChange } from './publish-change.ts'
 
 export type ProviderSettings = Omit<Provider, 'providerId' | 'createdAt' | 'updatedAt' | 'updatedBy'>
+
+/** An absent field stays as it is, or takes its default in a new provider. */
+export type ProviderChanges = Partial<Omit<ProviderSettings, 'quotas'>> & { readonly quotas?: Partial<ProviderQuotas> }
 
 interface PutProviderNeeds extends PublishChangeNeeds {
   readonly providers: ProviderStore
@@ -14,22 +17,30 @@ interface PutProviderNeeds extends PublishChangeNeeds {
 
 const ATTEMPTS = 8
 
+const defaults: ProviderSettings = {
+  ...{ name: null, status: 'active', failMode: 'open', rateLimits: [] },
+  quotas: { requestsPerDay: null, requestsPerMonth: null, maxKeys: null, keysPerHour: null },
+}
+
 /**
- * Creates a provider or replaces all its settings. Resolves when the change is published to every instance. Throws
+ * Creates a provider or changes the given settings of one. Resolves when the change is published to every instance. Throws
  * `conflict` after 8 lost races.
  */
 export async function putProvider(
   needs: PutProviderNeeds,
   scope: OneProvider,
-  settings: ProviderSettings,
+  changes: ProviderChanges,
   by: string,
 ): Promise<{ readonly provider: Provider; readonly created: boolean }> {
   const { providers, keyLookup, clock } = needs
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const found = await providers.find(scope)
     const now = clock.now()
+    const current = found?.value ?? defaults
     const provider: Provider = {
-      ...settings,
+      ...current,
+      ...changes,
+      quotas: { ...current.quotas, ...changes.quotas },
       providerId: scope.providerId,
       createdAt: found?.value.createdAt ?? now,
       updatedAt: now,

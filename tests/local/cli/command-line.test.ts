@@ -3,7 +3,12 @@ import { parseCommandLine } from '../../../local/cli/command-line.ts'
 import { createLog, type LogLevel } from '../../../local/log.ts'
 
 test('without arguments: port 7071, data in .local, the app in this folder', () => {
-  expect(parseCommandLine([])).toEqual({ appDir: '.', port: 7071, dataDir: '.local', verbose: false, quiet: false })
+  const flags = { verbose: false, quiet: false, httpStreams: false }
+  expect(parseCommandLine([])).toEqual({ appDir: '.', port: 7071, dataDir: '.local', ...flags })
+})
+
+test('--http-streams keeps bodies in chunks', () => {
+  expect(parseCommandLine(['--http-streams'])).toMatchObject({ httpStreams: true })
 })
 
 test('--memory uses no data folder, --data names another', () => {

@@ -30,6 +30,19 @@ test('a request without a body has none, nor has one with an empty chunked body'
   expect(await readRequestBody(empty)).toBeUndefined()
 })
 
+test('a body in chunks can be dropped as the real host drops it; a body of declared length never is', async () => {
+  const chunked = chunkedRequest()
+  chunked.end('body')
+  expect(await readRequestBody(chunked, { dropsChunked: true })).toBeUndefined()
+  expect(chunked.readableEnded).toBe(true)
+  const endless = chunkedRequest()
+  for (let count = 0; count < 101; count++) endless.write(MEBIBYTE)
+  expect(await readRequestBody(endless, { dropsChunked: true })).toBe('too large')
+  const declared = Object.assign(new PassThrough(), { headers: { 'content-length': '4' } })
+  declared.end('body')
+  expect(await readRequestBody(declared as never, { dropsChunked: true })).toEqual(Buffer.from('body'))
+})
+
 test('reading a request that is aborted midway rejects', async () => {
   const request = chunkedRequest()
   const body = readRequestBody(request)

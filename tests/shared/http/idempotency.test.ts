@@ -125,7 +125,8 @@ describe('a call that failed midway', () => {
 
   test('of a rotation is completed by the retry: one successor, and no third key', async () => {
     const { key } = await makeKey(services)
-    const rotate = () => call(keysRotate, services, { params: { token_id: key.keyId }, json: {}, headers })
+    const rotate = () =>
+      call(keysRotate, services, { params: { token_id: key.keyId }, json: { grace_period_seconds: 0 }, headers })
     const { replace } = services.keys
     services.keys.replace = down
     expect((await rotate()).status).toBe(503)

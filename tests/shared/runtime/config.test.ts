@@ -48,6 +48,20 @@ describe('settings', () => {
     expect(parseConfig({ ...good, USAGE_DURABILITY: '' }).usageDurability).toBe('local')
   })
 
+  test('that hold a reference which the platform did not resolve are refused by name, with the cure', () => {
+    const reference = '@Microsoft.KeyVault(SecretUri=https://acme.vault.azure.net/secrets/value~mark/0123)'
+    for (const text of [reference, ` ${reference}`, `p2:${pepper},${reference}`, reference.toLowerCase()]) {
+      const lines = faultsOf(Object.fromEntries(settingNames.map((name) => [name, text])))
+      expect(lines.map((line) => line.split(' ', 1)[0])).toEqual(settingNames)
+      for (const line of lines) expect(line).toMatch(/did not resolve.*identity/)
+      expect(lines.join()).not.toContain('mark')
+    }
+    expect(faultsOf({ ADMIN_KEY: reference })).toHaveLength(1)
+    expect(faultsOf({ ADMIN_KEY: '@Microsoft.AppConfiguration(Endpoint=https://acme.azconfig.io; Key=a)' })).toEqual([
+      expect.stringMatching(/^ADMIN_KEY .*did not resolve/),
+    ])
+  })
+
   test('never show their value in a refusal: some of them are secrets', () => {
     const marks = Object.fromEntries(settingNames.map((name) => [name, 'value~mark']))
     expect(faultsOf(marks).join()).not.toContain('mark')
