@@ -6,6 +6,7 @@ const long = [
   'tests/e2e/outage.test.ts',
   'tests/e2e/revocation.test.ts',
   'tests/e2e/kill.test.ts',
+  'tests/e2e/lost-revocation.test.ts',
   'tests/fuzz/endpoints.test.ts',
   'tests/e2e/limits.test.ts',
   'tests/shared/operations/usage/aggregate-usage-crashes.test.ts',

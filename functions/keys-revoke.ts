@@ -4,8 +4,8 @@ import { currentKeyView, keyLogFields, toRevokePendingView } from '../shared/htt
 import { revokeKey } from '../shared/operations/keys/revoke-key.ts'
 
 /**
- * `POST /auth/keys/{token_id}/revoke`: permanent and idempotent. 202 while the store is down: in force on this instance
- * at once, and everywhere once the store is back.
+ * `POST /auth/keys/{token_id}/revoke`: permanent and idempotent. 202 while the store is down: in the queue, in force on
+ * this instance at once, and everywhere once the store is back.
  */
 export const keysRevoke = endpoint({
   name: 'keys-revoke',
@@ -18,8 +18,13 @@ export const keysRevoke = endpoint({
   async handle({ params, body: { reason, text, replaced_by }, caller, services }) {
     const input = { keyId: params.token_id, reason, text, replacedBy: replaced_by, by: caller.id }
     const { kind, key } = await revokeKey(services, caller.scope, input)
-    const logFields = keyLogFields(key)
-    if (kind === 'pending') return { status: 202, body: toRevokePendingView(key), logFields }
-    return { body: await currentKeyView(services, key), logFields }
+    if (kind === 'pending') {
+      return {
+        status: 202,
+        body: toRevokePendingView(key),
+        logFields: { keyId: key.keyId, providerId: key.providerId },
+      }
+    }
+    return { body: await currentKeyView(services, key), logFields: keyLogFields(key) }
   },
 })

@@ -48,19 +48,19 @@ export function storageMessageQueue(options: StorageMessageQueueOptions): Messag
   const request = requestThrough(guards.rest)
   const requestSend = requestThrough(guards.send)
 
-  async function send(messageText: string): Promise<void> {
-    const settings = { messageTimeToLive: NEVER_EXPIRES }
+  async function send(messageText: string, delaySeconds: number): Promise<void> {
+    const settings = { messageTimeToLive: NEVER_EXPIRES, visibilityTimeout: delaySeconds }
     await requestSend((queue, abortSignal) => queue.sendMessage(messageText, { ...settings, abortSignal }))
   }
 
   return {
-    send: (body) =>
+    send: (body, delaySeconds = 0) =>
       translatingErrors(name, async () => {
         const text = Buffer.from(body).toString('base64')
-        await send(text).catch(async (error: unknown) => {
+        await send(text, delaySeconds).catch(async (error: unknown) => {
           if (statusOf(error) !== 404) throw error
           await requestSend((queue, abortSignal) => queue.createIfNotExists({ abortSignal }))
-          await send(text)
+          await send(text, delaySeconds)
         })
       }),
     receive: (limit, hiddenSeconds) =>

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { entraTokens } from '../adapters/identity/entra-tokens.ts'
 import { sqliteKeyReplica } from '../adapters/sqlite/key-replica.ts'
 import { isProviderId, managementScopes } from '../contracts/fields.ts'
+import { encodeRevocationMessage, parseRevocationMessage } from '../contracts/revocation-message.ts'
 import {
   encodeUsageMessage,
   measureUsageDelta,
@@ -18,6 +19,7 @@ import { readinessCheck } from '../operations/maintenance/check-readiness.ts'
 import { watchGauges } from '../operations/maintenance/watch-gauges.ts'
 import { usageAggregator } from '../operations/usage/aggregate-usage.ts'
 import { usageConsumer } from '../operations/usage/consume-usage.ts'
+import type { RevocationCodec } from '../ports/keys.ts'
 import type { Clock, Random, Scheduler } from '../ports/runtime.ts'
 import type { UsageCodec } from '../ports/usage.ts'
 import type { Config } from '../runtime/config.ts'
@@ -37,6 +39,7 @@ const codec: UsageCodec = {
   measure: measureUsageDelta,
   raiseRedrives: raiseUsageRedrives,
 }
+const revocationCodec: RevocationCodec = { encode: encodeRevocationMessage, parse: parseRevocationMessage }
 const names = { scopes: managementScopes, isProviderId }
 const clock: Clock = { now: () => new Date(), monotonicMs: () => performance.now() }
 const random: Random = { bytes: (size) => randomBytes(size), id: newUlid }
@@ -82,7 +85,7 @@ export function compose(config: Config): Services {
   watchGauges(metrics.meter, VERSION, { ...watched, process: processUsage() })
   return {
     ...stores,
-    ...{ codec, clock, random, log, digests, aggregator, metrics },
+    ...{ codec, revocationCodec, clock, random, log, digests, aggregator, metrics },
     keyLookup: lookup,
     limiter: limits,
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, scheduler, log }),

@@ -56,6 +56,8 @@ export function openStores(config: Config, meter: Meter) {
     journal: tablePushStore(tables.background),
     queue: queue('usage-events'),
     poison: queue('usage-events-poison'),
+    keyEvents: queue('key-events'),
+    keyEventsPoison: queue('key-events-poison'),
     sweepers: {
       idempotency: expirySweeper(tables.background, 'idempotency'),
       limits: expirySweeper(tables.background, 'limits'),

@@ -10,7 +10,7 @@ import type { UsageConsumer } from '../operations/usage/consume-usage.ts'
 import type { BufferedRecorder } from '../operations/usage/queue-recorder.ts'
 import type { TokenVerifier } from '../ports/access.ts'
 import type { IdempotencyStore } from '../ports/idempotency.ts'
-import type { ChangeFeed, KeyStore, ProviderStore, RevocationSpool } from '../ports/keys.ts'
+import type { ChangeFeed, KeyStore, ProviderStore, RevocationCodec, RevocationSpool } from '../ports/keys.ts'
 import type { Limiter } from '../ports/limits.ts'
 import type { Breaker } from '../ports/meter.ts'
 import type { MessageQueue } from '../ports/queue.ts'
@@ -33,6 +33,11 @@ export interface Services {
   /** The uses and revocations that wait on the local disk. */
   readonly localSpool: LocalSpool
   readonly pendingRevocations: Pick<RevocationSpool, 'put'>
+  /** `key-events`: the revocations that wait for the store. */
+  readonly keyEvents: MessageQueue
+  /** `key-events-poison`. */
+  readonly keyEventsPoison: MessageQueue
+  readonly revocationCodec: RevocationCodec
   readonly limiter: Limiter
   readonly failures: FailureLimits
   readonly keyQuotas: KeyQuotas

@@ -160,10 +160,11 @@ export const KeyView = z.strictObject({
 })
 export type KeyView = z.output<typeof KeyView>
 
-/** The answer of a revocation while the store is down: in force here, and everywhere once the store is back. */
+/** The answer of a revocation while the store is down: in the queue, and in force everywhere once the store is back. */
 export const RevokePendingView = z.strictObject({
   key_id: z.string(),
-  provider_id: z.string(),
+  /** null when an operator revokes a key that is not cached on the instance. */
+  provider_id: z.string().nullable(),
   status: z.literal('pending'),
   revoked_at: instant,
   revoked_reason: z.string(),

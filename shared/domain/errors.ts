@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'rate_limited'
   | 'too_many_failures'
   | 'store_unavailable'
+  | 'revocation_not_durable'
   | 'identity_unavailable'
   | 'usage_unavailable'
   | 'misconfigured'

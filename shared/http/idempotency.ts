@@ -1,6 +1,6 @@
 import type { HttpRequest } from '@azure/functions'
 import type { Services } from '../app/services.ts'
-import { AppError, isOutage } from '../domain/errors.ts'
+import { AppError, type ErrorCode, isOutage } from '../domain/errors.ts'
 import { type IdempotentStart, startIdempotent } from '../operations/start-idempotent.ts'
 import type { Log } from '../ports/runtime.ts'
 import { describeFailure } from '../runtime/log.ts'
@@ -56,11 +56,14 @@ async function runOrRelease(
   try {
     return await run(start.seed)
   } catch (error) {
-    const hadNoEffect = error instanceof AppError && !error.code.endsWith('_unavailable') && error.code !== 'internal'
+    const hadNoEffect =
+      error instanceof AppError && !error.code.endsWith('_unavailable') && !mayHaveHadEffect.has(error.code)
     await (hadNoEffect ? start.release() : start.abandon())
     throw error
   }
 }
+
+const mayHaveHadEffect: ReadonlySet<ErrorCode> = new Set(['internal', 'revocation_not_durable'])
 
 function readKey(request: HttpRequest): string | undefined {
   const key = request.headers.get('idempotency-key')

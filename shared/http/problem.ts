@@ -26,6 +26,7 @@ const statuses = {
   too_many_failures: 429,
   internal: 500,
   store_unavailable: 503,
+  revocation_not_durable: 503,
   identity_unavailable: 503,
   usage_unavailable: 503,
   misconfigured: 503,

@@ -1,5 +1,5 @@
 import type { OneProvider, ProviderScope } from '../domain/access/provider-scope.ts'
-import type { Key, Revocation } from '../domain/keys/key.ts'
+import type { Key, PendingRevocation, Revocation } from '../domain/keys/key.ts'
 import type { KeyCount } from '../domain/keys/key-count.ts'
 import type { Provider } from '../domain/keys/provider.ts'
 import type { Page, PageRequest, Versioned } from './store.ts'
@@ -54,6 +54,12 @@ export interface ProviderStore {
   find(scope: OneProvider): Promise<Versioned<Provider> | undefined>
   /** `version` null: stores only if there is none yet. */
   put(scope: OneProvider, provider: Provider, version: string | null): Promise<'stored' | 'stale'>
+}
+
+/** The body of a message of `key-events`. `parse` throws for a body that is no revocation. */
+export interface RevocationCodec {
+  encode(pending: PendingRevocation): string
+  parse(body: string): PendingRevocation
 }
 
 /** Revocations that are not in the store yet, each as the revoked key. Synced like uses, and never `full`. */

@@ -11,8 +11,11 @@ export interface ReceivedMessage {
 
 /** An at-least-once queue without order. Bodies are UTF-8 text of at most 48 KiB. */
 export interface MessageQueue {
-  /** Resolves once the queue has acknowledged. After a rejection the message may have arrived. Messages never expire. */
-  send(body: string): Promise<void>
+  /**
+   * Resolves once the queue has acknowledged. After a rejection the message may have arrived. Messages never expire.
+   * No consumer receives the message until `delaySeconds` (0, at most a day) have passed.
+   */
+  send(body: string, delaySeconds?: number): Promise<void>
   /** At most 32 messages, hidden from other consumers for `hiddenSeconds`. Empty when there is none. */
   receive(limit: number, hiddenSeconds: number): Promise<readonly ReceivedMessage[]>
   /** Deletes this delivery's message. No error if the message is gone, or was delivered again since. */

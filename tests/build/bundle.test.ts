@@ -26,6 +26,8 @@ const expected = {
   'keys-me-revoke': 'POST auth/keys/me/revoke',
   'keys-patch': 'PATCH auth/keys/{token_id:minlength(20)}',
   'keys-revoke': 'POST auth/keys/{token_id:minlength(20)}/revoke',
+  'keys-revoke-pending': 'queue key-events of AZURE_STORAGE_CONNECTION_STRING',
+  'keys-revoke-redrive': 'timer 30 * * * * *',
   'keys-rotate': 'POST auth/keys/{token_id:minlength(20)}/rotate',
   'keys-usage': 'GET auth/keys/{token_id:minlength(20)}/usage',
   'keys-validate': 'POST auth/keys/validate',

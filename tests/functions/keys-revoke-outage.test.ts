@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { keysGet } from '../../functions/keys-get.ts'
 import { keysMeRevoke } from '../../functions/keys-me-revoke.ts'
 import { keysRevoke } from '../../functions/keys-revoke.ts'
+import { keysRevokePending } from '../../functions/keys-revoke-pending.ts'
 import { keysValidate } from '../../functions/keys-validate.ts'
 import { everyProvider } from '../../shared/domain/access/provider-scope.ts'
 import { AppError } from '../../shared/domain/errors.ts'
@@ -12,16 +13,22 @@ import { type HeldKey, makeKey, makeManager } from '../support/requests/callers.
 let down: boolean
 /** Whether the idempotency store answers while the other stores are down. */
 let idempotencyIsUp: boolean
+let queueIsDown: boolean
 let services: FakeServices
 let cached: HeldKey
 
 beforeEach(async () => {
   down = false
   idempotencyIsUp = false
-  services = fakeServices(({ keys, providers, idempotency }) => ({
+  queueIsDown = false
+  services = fakeServices(({ keys, providers, idempotency, keyEvents }) => ({
     keys: unlessDown(keys),
     providers: unlessDown(providers),
     idempotency: unlessDown(idempotency, () => idempotencyIsUp),
+    keyEvents: {
+      ...keyEvents,
+      send: (...sent) => (queueIsDown ? Promise.reject(new Error('No reply.')) : keyEvents.send(...sent)),
+    },
   }))
   cached = await makeKey(services)
   expect(await codeOf(cached)).toBe('VALID')
@@ -38,6 +45,17 @@ function unlessDown<Port extends object>(port: Port, isExempt = () => false): Po
 }
 
 const outage = () => new AppError('store_unavailable', 'The store does not answer.')
+/** Delivers every message of `key-events` once, as the host does. */
+const consumePending = async () => {
+  for (const message of await services.keyEvents.receive(32, 60)) {
+    await keysRevokePending.run(
+      message.body,
+      () => services,
+      () => undefined,
+    )
+    await services.keyEvents.remove(message)
+  }
+}
 const revoke = (keyId: string, options: object = {}) =>
   call(keysRevoke, services, { params: { token_id: keyId }, json: { reason: 'compromised' }, ...options })
 const codeOf = async ({ secret }: HeldKey) => (await call(keysValidate, services, { json: { key: secret } })).body.code
@@ -89,17 +107,46 @@ describe('POST /auth/keys/{token_id}/revoke while the store is down', () => {
     expect(await revocationOf(cached)).toEqual([elsewhere.at.toISOString(), 'other', 'policy', null])
   })
 
-  test('503 for a key that is not cached here, and the same for another provider’s key', async () => {
+  test('202 comes after the queue has the revocation: without a disk, another instance carries it out', async () => {
+    const pendingRevocations = {
+      put: () => {
+        throw new Error('The disk failed.')
+      },
+    }
+    const lost = { ...services, pendingRevocations }
+    const at = services.clock.now().toISOString()
+    down = true
+    const { status } = await call(keysRevoke, lost, {
+      params: { token_id: cached.key.keyId },
+      json: { reason: 'compromised', text: 'leaked' },
+    })
+    expect([status, await services.keyEvents.depth()]).toEqual([202, 1])
+    expect(await codeOf(cached)).toBe('REVOKED')
+    await services.time.advance(10 * 60_000)
+    down = false
+    await consumePending()
+    expect(await revocationOf(cached)).toEqual([at, 'admin', 'compromised', null])
+  })
+
+  test('202 for a key that is not cached here, and the same for another provider’s or a missing one', async () => {
     const unknown = await makeKey(services)
     const stranger = await makeManager(services, 'other', ['keys:revoke'])
-    const key = stranger.secret
+    const [key, missing] = [stranger.secret, services.random.id()]
     expect((await revoke(cached.key.keyId, { key })).status).toBe(404)
     down = true
-    const [missing, foreign] = [await revoke(unknown.key.keyId, { key }), await revoke(cached.key.keyId, { key })]
-    expect([missing.status, foreign.status]).toEqual([503, 503])
-    expect(foreign.body.detail).toBe(missing.body.detail)
+    const replies: Awaited<ReturnType<typeof revoke>>[] = []
+    for (const keyId of [unknown.key.keyId, cached.key.keyId, missing]) replies.push(await revoke(keyId, { key }))
+    expect(replies.map(({ status, body }) => [status, { ...body, key_id: '' }])).toEqual(
+      Array.from({ length: 3 }, () => [202, { ...replies[0]?.body, key_id: '' }]),
+    )
+    expect(replies[0]?.body).toMatchObject({ provider_id: 'other', status: 'pending' })
+    expect((await revoke(unknown.key.keyId)).body).toMatchObject({ provider_id: null, revoked_by: 'admin' })
     down = false
     expect(await codeOf(cached)).toBe('VALID')
+    await consumePending()
+    // The caller’s providers bound its revocations, also when they are carried out.
+    expect([await codeOf(unknown), await codeOf(cached)]).toEqual(['REVOKED', 'VALID'])
+    expect((await revocationOf(unknown))[1]).toBe('admin')
   })
 
   test.each([false, true])(
@@ -115,16 +162,33 @@ describe('POST /auth/keys/{token_id}/revoke while the store is down', () => {
     },
   )
 
-  test('503 where the disk fails, and the key is still revoked here', async () => {
-    const pendingRevocations = {
-      put: () => {
-        throw new Error('The disk failed.')
-      },
-    }
-    services = { ...services, pendingRevocations }
+  test('503 revocation_not_durable where the queue is down too: dead here, on the disk, and replayed', async () => {
+    const unknown = await makeKey(services)
     down = true
-    expect((await revoke(cached.key.keyId)).status).toBe(503)
+    queueIsDown = true
+    const { status, headers, body } = await revoke(cached.key.keyId)
+    expect([status, body.code, headers['retry-after']]).toEqual([503, 'revocation_not_durable', '1'])
+    expect(body.detail).toContain('this instance only')
     expect(await codeOf(cached)).toBe('REVOKED')
+    expect(services.localSpool.state()?.pendingRevocations).toBe(1)
+    const unseen = await revoke(unknown.key.keyId)
+    expect([unseen.status, unseen.body.code]).toEqual([503, 'store_unavailable'])
+
+    queueIsDown = false
+    expect((await revoke(cached.key.keyId)).status).toBe(202)
+    down = false
+    await services.time.advance(60_000)
+    expect((await revocationOf(cached))[1]).toBe('admin')
+  })
+
+  test('503 revocation_not_durable frees no Idempotency-Key: the call had an effect, and its retry runs again', async () => {
+    const headers = { 'idempotency-key': 'once' }
+    idempotencyIsUp = true
+    down = true
+    queueIsDown = true
+    expect((await revoke(cached.key.keyId, { headers })).status).toBe(503)
+    queueIsDown = false
+    expect((await revoke(cached.key.keyId, { headers })).status).toBe(202)
   })
 })
 

@@ -22,6 +22,16 @@ export interface Revocation {
   readonly text: string | null
 }
 
+/** A revocation that waits for the store, as it travels through the queue `key-events`. */
+export interface PendingRevocation extends Revocation {
+  readonly keyId: string
+  /** The provider that the caller speaks for, `*` for all: the key must be within it when it is revoked. */
+  readonly providerId: string
+  readonly replacedBy: string | null
+  /** How often it was tried while the store did not answer. */
+  readonly tries: number
+}
+
 /** What the holder of a key may do, and until when: the part of a key that a rotation copies. */
 export interface KeyPolicy {
   readonly name: string

@@ -3,8 +3,9 @@ import type { Services } from '../../app/services.ts'
 import type { RateLimits } from '../../contracts/fields.ts'
 import type { KeyView, OwnKeyView, OwnRevokePendingView, RevokePendingView } from '../../contracts/keys.ts'
 import { oneProvider } from '../../domain/access/provider-scope.ts'
-import { type Key, keyStatus, type RateLimit, type Revocation } from '../../domain/keys/key.ts'
+import { type Key, keyStatus, type RateLimit } from '../../domain/keys/key.ts'
 import type { NewKey } from '../../operations/keys/generate-key.ts'
+import type { PendingKey } from '../../operations/keys/revoke-key.ts'
 import type { Answer } from '../endpoint-spec.ts'
 
 /** The view of a stored key, with its last use as of the last roll-up. */
@@ -66,9 +67,6 @@ export function toNewKeyAnswer({ key, secret }: NewKey, now: Date): Answer {
     logFields: keyLogFields(key),
   }
 }
-
-/** A key whose revocation is not yet in the store. */
-type PendingKey = Key & { readonly revocation: Revocation }
 
 export function toRevokePendingView(key: PendingKey): RevokePendingView {
   const { providerId, revocation, replacedBy } = key

@@ -9,6 +9,8 @@ interface Watched {
   readonly process: ProcessUsage
   readonly queue: Pick<MessageQueue, 'depth'>
   readonly poison: Pick<MessageQueue, 'depth'>
+  readonly keyEvents: Pick<MessageQueue, 'depth'>
+  readonly keyEventsPoison: Pick<MessageQueue, 'depth'>
   readonly limiter: Pick<Limiter, 'leases' | 'clockSkewSeconds'>
   readonly localSpool: Pick<LocalSpool, 'state'>
   readonly keyLookup: Pick<KeyLookup, 'status'>
@@ -16,16 +18,20 @@ interface Watched {
 
 /** Registers the reader of each gauge. A gauge whose value is unknown has no sample. */
 export function watchGauges({ watch }: Pick<Meter, 'watch'>, version: string, watched: Watched): void {
-  const { process, queue, poison, limiter, localSpool, keyLookup } = watched
+  const { process, limiter, localSpool, keyLookup } = watched
   watch('auth_api_build_info', () => [{ labels: { version }, value: 1 }])
   watch('auth_api_resident_memory_bytes', () => sample(process.memoryBytes()))
   watch('auth_api_event_loop_busy_ratio', () => sample(process.busyRatio()))
   watch('auth_api_queue_messages', async () => {
-    const [waiting, poisoned] = await Promise.all([queue.depth(), poison.depth()])
-    return [
-      { labels: { queue: 'usage-events' }, value: waiting },
-      { labels: { queue: 'usage-events-poison' }, value: poisoned },
-    ]
+    const queues = {
+      'usage-events': watched.queue,
+      'usage-events-poison': watched.poison,
+      'key-events': watched.keyEvents,
+      'key-events-poison': watched.keyEventsPoison,
+    }
+    return Promise.all(
+      Object.entries(queues).map(async ([queue, { depth }]) => ({ labels: { queue }, value: await depth() })),
+    )
   })
   watch('auth_api_spool_batches', () => sample(localSpool.state()?.batches))
   watch('auth_api_spool_bytes', () => sample(localSpool.state()?.bytes))

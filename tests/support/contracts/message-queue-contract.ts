@@ -34,6 +34,15 @@ export function messageQueueContract(
       expect(await queue.depth()).toBe(40)
     })
 
+    test('delivers a delayed message when its delay is over, not before', async () => {
+      const { queue, pass } = makeQueue()
+      await queue.send('later', 1)
+      await queue.send('now')
+      expect((await queue.receive(32, 60)).map(({ body }) => body)).toEqual(['now'])
+      pass(1000)
+      expect(await poll(async () => (await queue.receive(1, 60))[0])).toMatchObject({ body: 'later', dequeueCount: 1 })
+    })
+
     test('removes a message, and a second removal is no error', async () => {
       const { queue } = makeQueue()
       await queue.send('once')

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Services } from '../../../shared/app/services.ts'
+import { encodeRevocationMessage, parseRevocationMessage } from '../../../shared/contracts/revocation-message.ts'
 import {
   encodeUsageMessage,
   measureUsageDelta,
@@ -17,8 +18,9 @@ import { localSpool } from '../../../shared/operations/spool/local-spool.ts'
 import { usageAggregator } from '../../../shared/operations/usage/aggregate-usage.ts'
 import { usageConsumer } from '../../../shared/operations/usage/consume-usage.ts'
 import { queueRecorder } from '../../../shared/operations/usage/queue-recorder.ts'
+import type { RevocationCodec } from '../../../shared/ports/keys.ts'
 import type { Breaker } from '../../../shared/ports/meter.ts'
-import type { Log, Random } from '../../../shared/ports/runtime.ts'
+import type { Clock, Log, Random } from '../../../shared/ports/runtime.ts'
 import type { UsageCodec } from '../../../shared/ports/usage.ts'
 import { openMetrics } from '../../../shared/runtime/metrics.ts'
 import { processUsage } from '../../../shared/runtime/process-usage.ts'
@@ -41,9 +43,11 @@ export const adminKey: string = 'the-admin-key-of-the-tests-0123456789'
 export interface FakeServices extends Services {
   readonly time: ManualTime
   readonly queue: MemoryMessageQueue
+  readonly keyEvents: MemoryMessageQueue
+  readonly keyEventsPoison: MemoryMessageQueue
 }
 
-type Stores = Pick<FakeServices, 'keys' | 'providers' | 'feed' | 'idempotency' | 'pushes' | 'queue'>
+type Stores = Pick<FakeServices, 'keys' | 'providers' | 'feed' | 'idempotency' | 'pushes' | 'queue' | 'keyEvents'>
 
 /** Wraps stores in memory: to count their calls, delay them or make them fail. */
 type Wrap = (stores: Stores) => Partial<Stores>
@@ -54,6 +58,8 @@ const codec: UsageCodec = {
   measure: measureUsageDelta,
   raiseRedrives: raiseUsageRedrives,
 }
+
+const revocationCodec: RevocationCodec = { encode: encodeRevocationMessage, parse: parseRevocationMessage }
 
 // The clock stands still in most tests, so a limit per minute would soon be exhausted: a test of limits sets its own.
 const UNLIMITED = { perCaller: 1_000_000_000, perAddress: 1_000_000_000 }
@@ -76,11 +82,11 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     idempotency: memoryIdempotencyStore(),
     keyCounts: memoryKeyCountStore(),
     pushes,
-    queue: memoryMessageQueue(clock),
+    ...memoryQueues(clock),
   }
   const stores = {
     ...{ ...plain, ...wrap(plain) },
-    ...{ poison: memoryMessageQueue(clock), ledger: memoryUsageLedger(), late: memoryLateUsage() },
+    ...{ ledger: memoryUsageLedger(), late: memoryLateUsage() },
     ...{ reports, copies: reports, marks: memoryRollUpMarks(), journal: pushes },
   }
   const digests = keyDigests([{ version: 'p1', bytes: randomBytes(32) }])
@@ -105,7 +111,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   watchGauges(metrics.meter, 'tests', { ...watched, process: processUsage() })
   return {
     ...stores,
-    ...{ time, codec, clock, log, digests, aggregator, random: numberedIds() },
+    ...{ time, codec, revocationCodec, clock, log, digests, aggregator, random: numberedIds() },
     keyLookup: lookup,
     limiter: limits,
     keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
@@ -130,6 +136,15 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     clientIpSource: { kind: 'direct' },
     cursorKey: digests.derive('cursor'),
     isAdminKey: (credential) => credential === adminKey,
+  }
+}
+
+function memoryQueues(clock: Clock) {
+  return {
+    queue: memoryMessageQueue(clock),
+    poison: memoryMessageQueue(clock),
+    keyEvents: memoryMessageQueue(clock),
+    keyEventsPoison: memoryMessageQueue(clock),
   }
 }
 

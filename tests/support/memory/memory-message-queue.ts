@@ -24,10 +24,11 @@ export function memoryMessageQueue(clock: Clock): MemoryMessageQueue {
   const isHidden = (message: StoredMessage) => message.visibleAtMs > clock.now().getTime()
 
   return {
-    send: async (body) => {
+    send: async (body, delaySeconds = 0) => {
       if (Buffer.byteLength(body) > MESSAGE_BYTES_MAX) throw new RangeError('The message is too large.')
       const id = `m${++sent}`
-      messages.set(id, { id, body, receipt: '', visibleAtMs: 0, dequeueCount: 0 })
+      const visibleAtMs = delaySeconds === 0 ? 0 : clock.now().getTime() + delaySeconds * 1000
+      messages.set(id, { id, body, receipt: '', visibleAtMs, dequeueCount: 0 })
     },
     receive: async (limit, hiddenSeconds) => {
       const taken = [...messages.values()].filter((message) => !isHidden(message)).slice(0, Math.min(limit, 32))
