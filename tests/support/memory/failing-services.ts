@@ -6,8 +6,9 @@ export function failingServices(services: FakeServices, error: Error): FakeServi
   const broken = <Store extends object>(store: Store): Store =>
     Object.fromEntries(Object.keys(store).map((method) => [method, fail])) as Store
   const { time, queue } = services
-  const wrapped = fakeServices(({ keys, providers, idempotency, pushes }) => ({
+  const wrapped = fakeServices(({ keys, providers, idempotency, pushes, keyEvents }) => ({
     ...{ keys: broken(keys), providers: broken(providers), idempotency: broken(idempotency), pushes: broken(pushes) },
+    keyEvents: broken(keyEvents),
   }))
   const { reports, ledger, journal } = wrapped
   return { ...wrapped, reports: broken(reports), ledger: broken(ledger), journal: broken(journal), time, queue }
