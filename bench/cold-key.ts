@@ -29,7 +29,7 @@ try {
   const needs = {
     ...limitless,
     keyLookup: keyLookup({ ...unchanging, ...stores, digests, clock: systemClock }),
-    usage: { record: async () => {} },
+    usage: { record: async () => 'recorded' as const },
     clock: systemClock,
   }
   const validate = (secret: string) => validateKey(needs, everyProvider, validateInput(secret))

@@ -5,7 +5,7 @@ import { type Contestant, compare } from './support/contest.ts'
 import { pinToCore } from './support/load.ts'
 import { reportGoal } from './support/report.ts'
 
-// The cost of making a use durable before the answer: validation at 256 connections with `local` and with `strict`
+// The cost of making a use durable before the answer: validation at 256 connections with `queue`, `local` and `strict`
 // durability, against the same request as a dry run, which counts nothing. The servers take turns on one core; the load
 // has the other. `node bench/usage-durable.ts [seconds] [rounds]`. Run `npm run build` first.
 
@@ -19,9 +19,13 @@ const SETTLE_MS = 3000
 
 const stops: (() => Promise<unknown>)[] = []
 try {
-  const [local, strict] = [await startServer('local'), await startServer('strict')]
-  const contestants = { off: jobOf(local, true), local: jobOf(local, false), strict: jobOf(strict, false) }
+  const [queue, local, strict] = [await startServer('queue'), await startServer('local'), await startServer('strict')]
+  const contestants = {
+    ...{ off: jobOf(queue, true), queue: jobOf(queue, false) },
+    ...{ local: jobOf(local, false), strict: jobOf(strict, false) },
+  }
   const medians = await compare(contestants, { rounds, restMs: SETTLE_MS, badShareMax: BAD_SHARE_MAX })
+  reportGoal({ name: 'usage-queue', value: medians.queue / medians.off, unit: 'x-usage-off', atLeast: 0.7 })
   reportGoal({ name: 'usage-local', value: medians.local / medians.off, unit: 'x-usage-off', atLeast: 0.8 })
   reportGoal({ name: 'usage-strict', value: medians.strict / medians.off, unit: 'x-usage-off', atLeast: 0.65 })
 } finally {
@@ -35,7 +39,7 @@ interface Server {
   readonly secrets: readonly string[]
 }
 
-async function startServer(durability: 'local' | 'strict'): Promise<Server> {
+async function startServer(durability: 'queue' | 'local' | 'strict'): Promise<Server> {
   const settings = makeTestSettings(durability)
   const host = await startLocalHost({ env: { ...settings }, args: ['--quiet'] })
   stops.push(async () => {

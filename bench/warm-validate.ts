@@ -37,7 +37,7 @@ for (const size of [10_000, 100_000, 1_000_000]) {
       bare: (count) => {
         for (let turn = 0; turn < count; turn++) hash('sha256', secrets[nextIndex()] ?? '', 'hex')
       },
-      unrecorded: validations({ record: async () => {} }),
+      unrecorded: validations({ record: async () => 'recorded' as const }),
       verdict: validations(usage),
     },
     { rounds: ROUNDS, operations: OPERATIONS },

@@ -1,4 +1,6 @@
 import { type LocalSpool, type LocalSpoolNeeds, localSpool } from '../operations/spool/local-spool.ts'
+import { queueFirstRecorder } from '../operations/spool/queue-first-recorder.ts'
+import type { MessageFallback } from '../operations/usage/message-sender.ts'
 import { type BufferedRecorder, type QueueRecorderOptions, queueRecorder } from '../operations/usage/queue-recorder.ts'
 import type { Random } from '../ports/runtime.ts'
 import type { Config } from '../runtime/config.ts'
@@ -13,7 +15,8 @@ export function composeUsage(
 ): { readonly usage: BufferedRecorder; readonly localSpool: LocalSpool } {
   const { random, instance } = needs
   // Each recorder numbers its own messages, so each has its own boot id.
-  const direct = (kind: 'strict' | 'relaxed') => queueRecorder({ ...needs, durability: kind, boot: random.id() })
+  const direct = (kind: 'strict' | 'relaxed', fallback?: MessageFallback) =>
+    queueRecorder({ ...needs, durability: kind, boot: random.id(), ...(fallback && { fallback }) })
   let fallback: BufferedRecorder | undefined
   const spool = localSpool({
     ...needs,
@@ -24,5 +27,11 @@ export function composeUsage(
       return fallback
     },
   })
-  return { usage: durability === 'local' ? spool.recorder : direct(durability), localSpool: spool }
+  const recorderOf: Readonly<Record<Config['usageDurability'], () => BufferedRecorder>> = {
+    queue: () => queueFirstRecorder({ spool, direct: (whileDown) => direct('strict', whileDown) }),
+    local: () => spool.recorder,
+    strict: () => direct('strict'),
+    relaxed: () => direct('relaxed'),
+  }
+  return { usage: recorderOf[durability](), localSpool: spool }
 }

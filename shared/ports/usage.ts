@@ -7,10 +7,13 @@ import type {
   UsagePartition,
 } from '../domain/usage/usage.ts'
 
+/** `degraded`: the local disk has the use, because the queue did not answer. */
+export type RecordedUse = 'recorded' | 'degraded'
+
 /** Counts uses, each exactly once. */
 export interface UsageRecorder {
   /** Resolves when the use is as durable as the settings require. Throws `usage_unavailable` when it is not so in time. */
-  record(event: UsageEvent): Promise<void>
+  record(event: UsageEvent): Promise<RecordedUse>
 }
 
 /** The wire form of a usage batch. */

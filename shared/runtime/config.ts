@@ -83,7 +83,9 @@ const Environment = z.object({
   COSMOS_BATCH_SIZE: wholeNumber('rows', 2, 100).default(100),
   MAX_CONCURRENT_REQUESTS: wholeNumber('requests', 1, 10_000).default(50),
   BATCH_PROCESSING_INTERVAL: wholeNumber('seconds', 1, 300).default(5),
-  USAGE_DURABILITY: z.enum(['strict', 'local', 'relaxed'], 'must be `strict`, `local` or `relaxed`').default('local'),
+  USAGE_DURABILITY: z
+    .enum(['queue', 'strict', 'local', 'relaxed'], 'must be `queue`, `strict`, `local` or `relaxed`')
+    .default('queue'),
   USAGE_LEASE_SECONDS: wholeNumber('seconds', 2, 600).default(60),
   RATE_LIMIT_WINDOW: wholeNumber('seconds', 1, 86_400).default(60),
   RATE_LIMIT_MAX_REQUESTS: wholeNumber('requests', 1, 1_000_000_000).default(1000),

@@ -7,6 +7,8 @@ import type { UsageDelta, UsageEvent } from './usage.ts'
 /** Uses that fit into one message. Open to more events until it is taken. */
 export interface MessageDraft {
   readonly deltas: (hashIp: (address: string) => string) => readonly UsageDelta[]
+  /** The number of deltas. */
+  readonly size: () => number
 }
 
 /** Folds events that wait to be sent: events of one hour that differ only in their time become one delta. */
@@ -99,7 +101,10 @@ function roomFor(drafts: Draft[], delta: UsageDelta, size: DeltaSize): Draft {
   const newest = drafts.at(-1)
   if (newest?.room.reserve(delta, size)) return newest
   const cells: Cell[] = []
-  const draft: Draft = { cells, room: messageRoom(), deltas: (hashIp) => cells.map((cell) => deltaOf(cell, hashIp)) }
+  const draft: Draft = {
+    ...{ cells, room: messageRoom(), size: () => cells.length },
+    deltas: (hashIp) => cells.map((cell) => deltaOf(cell, hashIp)),
+  }
   draft.room.reserve(delta, size)
   drafts.push(draft)
   return draft

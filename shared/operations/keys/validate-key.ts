@@ -38,7 +38,7 @@ export type Validation =
       readonly cacheAgeMs: number
       /** The tier of the cache that answered. */
       readonly source: LookupResult<Key>['source']
-      /** Judged by stale entries: the store did not answer. */
+      /** Judged by stale entries because the store did not answer, or counted on the local disk because the queue did not. */
       readonly degraded: boolean
     }
 
@@ -112,7 +112,7 @@ async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: Va
   const limits = limitsOf(key, provider.value)
   const limited = limits.length === 0 ? judged : takeLimits(needs.limiter, limits, judged, input)
   const verdict = limited instanceof Promise ? await limited : limited
-  if (isUse(input)) await usage.record(toEvent(key, verdict.code, input, now))
+  const recorded = isUse(input) ? await usage.record(toEvent(key, verdict.code, input, now)) : 'recorded'
   return {
     code: verdict.code,
     verdict,
@@ -120,7 +120,7 @@ async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: Va
     provider: provider.value,
     cacheAgeMs: Math.max(ageMs, provider.ageMs),
     source,
-    degraded: degraded || provider.degraded,
+    degraded: degraded || provider.degraded || recorded === 'degraded',
   }
 }
 

@@ -4,6 +4,7 @@ import type { MessageQueue } from '../../ports/queue.ts'
 import type { Clock, Log, Scheduler } from '../../ports/runtime.ts'
 import type { SpooledBatch, UsageSpool } from '../../ports/spool.ts'
 import { throttledWarnings, type Warn } from '../throttled-warnings.ts'
+import { isOutage } from '../usage/message-sender.ts'
 
 export interface DrainNeeds {
   readonly queue: Pick<MessageQueue, 'send'>
@@ -23,7 +24,11 @@ export interface SpoolDrain {
   wake(): void
   /** Whether the last message was acknowledged by the queue and removed from the spool. */
   isHealthy(): boolean
-  /** Resolves when the spool is empty, or after a failure. */
+  /** Whether the queue did not answer the last message, of the spool or of another sender. */
+  isQueueDown(): boolean
+  /** Tells the result of another sender's message. */
+  observe(result: 'answered' | 'outage'): void
+  /** Retries until the spool is empty or the drain is stopped. */
   flush(): Promise<void>
   /** Starts no more sends. Resolves when no message is in flight. */
   stop(): Promise<void>
@@ -36,18 +41,23 @@ const FIRST_BACKOFF_MS = 50
 export function spoolDrain(needs: DrainNeeds, spool: UsageSpool): SpoolDrain {
   const warn = throttledWarnings(needs.log, needs.clock)
   const inFlight = new Map<string, Promise<void>>()
-  let failures = 0
-  let backingOff = false
+  const health = queueHealth(needs)
+  const progress = signal()
   let stopped = false
 
   const pump = (): void => {
-    if (backingOff || stopped) return
+    if (health.isBackingOff() || stopped) return
     try {
       for (const batch of spool.oldest(SENDS_MAX)) begin(batch)
     } catch (error) {
-      warnOf(warn, error, failures)
-      backOff()
+      warnOf(warn, error, health.failures())
+      health.fail(error, resume)
     }
+  }
+
+  const resume = (): void => {
+    pump()
+    progress.report()
   }
 
   const begin = (batch: SpooledBatch): void => {
@@ -56,38 +66,92 @@ export function spoolDrain(needs: DrainNeeds, spool: UsageSpool): SpoolDrain {
   }
 
   const send = async (id: string, batch: SpooledBatch): Promise<void> => {
-    const moved = await move(needs, spool, batch).then(
-      () => true,
-      (error: unknown) => warnOf(warn, error, failures),
-    )
+    try {
+      await move(needs, spool, batch)
+      health.recover()
+    } catch (error) {
+      warnOf(warn, error, health.failures())
+      health.fail(error, resume)
+    }
     inFlight.delete(id)
-    if (moved) failures = 0
-    else backOff()
-    pump()
-  }
-
-  const backOff = (): void => {
-    if (backingOff) return
-    const maxMs = Math.min(needs.intervalMs, FIRST_BACKOFF_MS * 2 ** failures)
-    failures++
-    backingOff = true
-    needs.scheduler.after(maxMs * needs.jitter(), () => {
-      backingOff = false
-      pump()
-    })
+    resume()
   }
 
   return {
     wake: pump,
-    isHealthy: () => failures === 0,
+    isHealthy: () => health.failures() === 0,
+    isQueueDown: health.isQueueDown,
+    observe: (result) => {
+      if (result === 'outage') health.lose(resume)
+      else if (health.isQueueDown()) health.recover()
+    },
     flush: async () => {
       pump()
-      while (inFlight.size > 0 && failures === 0) await Promise.race(inFlight.values())
+      while (!stopped && !isEmpty(spool)) await progress.next()
     },
     stop: async () => {
       stopped = true
+      progress.report()
       await Promise.all(inFlight.values())
     },
+  }
+}
+
+/** Whether the queue answers, and the backoff while it does not. */
+function queueHealth({ scheduler, jitter, intervalMs }: Pick<DrainNeeds, 'scheduler' | 'jitter' | 'intervalMs'>) {
+  let failures = 0
+  let queueDown = false
+  let backingOff = false
+
+  const backOff = (resume: () => void): void => {
+    if (backingOff) return
+    const maxMs = Math.min(intervalMs, FIRST_BACKOFF_MS * 2 ** failures)
+    failures++
+    backingOff = true
+    scheduler.after(maxMs * jitter(), () => {
+      backingOff = false
+      resume()
+    })
+  }
+
+  return {
+    failures: () => failures,
+    isQueueDown: () => queueDown,
+    isBackingOff: () => backingOff,
+    recover: () => {
+      failures = 0
+      queueDown = false
+    },
+    /** Also for failures of the disk. */
+    fail: (error: unknown, resume: () => void) => {
+      queueDown ||= isOutage(error)
+      backOff(resume)
+    },
+    lose: (resume: () => void) => {
+      queueDown = true
+      backOff(resume)
+    },
+  }
+}
+
+/** Callers of `next` wait for the next `report`. */
+function signal() {
+  let { promise, resolve } = Promise.withResolvers<void>()
+  return {
+    next: () => promise,
+    report: () => {
+      resolve()
+      ;({ promise, resolve } = Promise.withResolvers<void>())
+    },
+  }
+}
+
+/** A disk that cannot be read holds nothing that could be sent now. */
+function isEmpty(spool: UsageSpool): boolean {
+  try {
+    return spool.oldest(1).length === 0
+  } catch {
+    return true
   }
 }
 
@@ -110,10 +174,9 @@ async function move({ queue, meter }: MoveNeeds, spool: UsageSpool, batch: Spool
   spool.remove(batch)
 }
 
-function warnOf(warn: Warn, error: unknown, failures: number): false {
+function warnOf(warn: Warn, error: unknown, failures: number): void {
   const cause = error instanceof AppError ? error.code : 'disk'
   warn('A usage message waits in the spool and is sent again.', { failures: failures + 1, cause })
-  return false
 }
 
 function batchId({ producer, number }: SpooledBatch): string {

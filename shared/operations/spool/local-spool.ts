@@ -34,9 +34,11 @@ export interface LocalSpool extends Background {
   readonly pendingRevocations: Pick<RevocationSpool, 'put'>
   /** Returns undefined when there is no file, or after it failed. */
   state(): SpoolState | undefined
+  /** The spool in use; undefined when there is no file, or after it failed. */
+  opened(): OpenSpool | undefined
 }
 
-interface Opened extends Spool {
+export interface OpenSpool extends Spool {
   readonly drain: SpoolDrain
   readonly recorder: SpoolRecorder
 }
@@ -52,6 +54,11 @@ export function localSpool(needs: LocalSpoolNeeds): LocalSpool {
   const replay = revocationReplay(needs, () => opened()?.revocations)
   const warn = throttledWarnings(needs.log, needs.clock)
   let cancelAdoption: () => void = () => undefined
+
+  const working = (): OpenSpool | undefined => {
+    const local = opened()
+    return local?.recorder.hasFailed() ? undefined : local
+  }
 
   const adopt = (): void => {
     const adopting = needs.orphaned.visit((spool) => drainOrphanedSpool(needs, spool))
@@ -73,9 +80,10 @@ export function localSpool(needs: LocalSpoolNeeds): LocalSpool {
         replay.added()
       },
     },
+    opened: working,
     state: () => {
-      const local = opened()
-      if (local === undefined || local.recorder.hasFailed()) return undefined
+      const local = working()
+      if (local === undefined) return undefined
       const { batches, bytes, oldestMadeAtMs } = local.usage.fill()
       const oldestAgeMs = oldestMadeAtMs === undefined ? 0 : Math.max(0, needs.clock.now().getTime() - oldestMadeAtMs)
       return { batches, bytes, oldestAgeMs, pendingRevocations: replay.waiting() }
@@ -93,7 +101,7 @@ export function localSpool(needs: LocalSpoolNeeds): LocalSpool {
   }
 }
 
-function openSpool(needs: LocalSpoolNeeds): Opened | undefined {
+function openSpool(needs: LocalSpoolNeeds): OpenSpool | undefined {
   try {
     const spool = needs.open()
     if (spool === undefined) return undefined

@@ -3,7 +3,8 @@ import { type MessageDraft, usageAccumulator } from '../../domain/usage/accumula
 import type { UsageEvent } from '../../domain/usage/usage.ts'
 import type { Meter } from '../../ports/meter.ts'
 import type { Clock, Log, Scheduler } from '../../ports/runtime.ts'
-import type { UsageSpool } from '../../ports/spool.ts'
+import type { SpooledBatch, UsageSpool } from '../../ports/spool.ts'
+import type { RecordedUse } from '../../ports/usage.ts'
 import { throttledWarnings } from '../throttled-warnings.ts'
 import type { BufferedRecorder } from '../usage/queue-recorder.ts'
 import { type BatchNeeds, batchUses } from './batch-uses.ts'
@@ -25,6 +26,8 @@ interface SpoolRecorderOptions extends BatchNeeds {
 }
 
 export interface SpoolRecorder extends BufferedRecorder {
+  /** Stores a message of another sender, to be sent under its id. Returns false when the disk is full or failed. */
+  keep(message: SpooledBatch): boolean
   /** Whether the disk failed and another recorder took over. */
   hasFailed(): boolean
 }
@@ -32,8 +35,8 @@ export interface SpoolRecorder extends BufferedRecorder {
 /** The uses of one turn of the event loop, and the promise that their callers wait for. */
 interface Turn {
   readonly events: UsageEvent[]
-  readonly promise: Promise<void>
-  readonly resolve: () => void
+  readonly promise: Promise<RecordedUse>
+  readonly resolve: (as: RecordedUse) => void
   readonly reject: (refusal: AppError) => void
 }
 
@@ -61,7 +64,7 @@ export function spoolRecorder(options: SpoolRecorderOptions): SpoolRecorder {
     meter.count('auth_api_usage_events_total', { result: appended === 'kept' ? 'recorded' : 'refused' }, events.length)
     if (appended === 'kept') {
       batching.add(events)
-      resolve()
+      resolve('recorded')
       return
     }
     if (appended === 'full') warn('The spool of uses is full.', { bytes: spool.fill().bytes })
@@ -82,6 +85,11 @@ export function spoolRecorder(options: SpoolRecorderOptions): SpoolRecorder {
       if (disk.failed()) await options.strict().flush()
     },
     dropped: () => 0,
+    keep: (message) => {
+      const isKept = disk.attempt(() => spool.storeBatches(message.producer, [message])) === 'stored'
+      if (isKept) drain.wake()
+      return isKept
+    },
     hasFailed: disk.failed,
   }
 }
@@ -151,7 +159,7 @@ function failStop(log: Log): Disk {
 
 function openTurn(commit: () => void): Turn {
   setImmediate(commit)
-  return { events: [], ...Promise.withResolvers<void>() }
+  return { events: [], ...Promise.withResolvers<RecordedUse>() }
 }
 
 function refusal(): AppError {

@@ -1,3 +1,4 @@
+import pLimit, { type LimitFunction } from 'p-limit'
 import { countOf, keyName } from '../../domain/usage/counters.ts'
 import { partitionName, splitByPartition } from '../../domain/usage/partition.ts'
 import type { UsageBatch, UsagePartition } from '../../domain/usage/usage.ts'
@@ -20,14 +21,17 @@ export interface UsageAggregator {
 
 const PARTITIONS_MAX = 32
 const ROWS_MAX = 100
+/** Few, so that a partition's batches gather while others commit: fewer and larger transactions under load. */
+const COMMITS_AT_ONCE = 4
 
 /** Keeps one counter per partition, each with its cache, for the 32 partitions used last. */
 export function usageAggregator(options: CommitOptions): UsageAggregator {
   const counters = new Map<string, PartitionCounter>()
+  const slots = pLimit(COMMITS_AT_ONCE)
 
   const counterOf = (partition: UsagePartition): PartitionCounter => {
     const name = partitionName(partition)
-    const counter = counters.get(name) ?? partitionCounter(partition, options)
+    const counter = counters.get(name) ?? partitionCounter(partition, options, slots)
     counters.delete(name)
     // Before the counter joins: it is idle until its first batch, and must not be evicted.
     evictOldest(counters)
@@ -71,7 +75,7 @@ interface Entry extends PartitionBatch {
 }
 
 /** Merges waiting batches into one transaction after another. Never counts a batch beside a copy that is in flight. */
-function partitionCounter(partition: UsagePartition, options: CommitOptions): PartitionCounter {
+function partitionCounter(partition: UsagePartition, options: CommitOptions, slots: LimitFunction): PartitionCounter {
   const commit = commitBatches(partition, options)
   const waiting: Entry[] = []
   const inFlight = new Map<string, Promise<BatchOutcome>>()
@@ -91,7 +95,8 @@ function partitionCounter(partition: UsagePartition, options: CommitOptions): Pa
   const run = async (): Promise<void> => {
     running = true
     await Promise.resolve()
-    while (waiting.length > 0) await commitGroup(takeGroup(waiting, options.rowsPerTransaction ?? ROWS_MAX))
+    const rowsMax = options.rowsPerTransaction ?? ROWS_MAX
+    while (waiting.length > 0) await slots(() => commitGroup(takeGroup(waiting, rowsMax)))
     running = false
   }
 

@@ -1,12 +1,13 @@
 import type { Clock, Scheduler } from '../../ports/runtime.ts'
+import type { RecordedUse } from '../../ports/usage.ts'
 
 /** The callers that wait for the acknowledgement of one message. */
 export interface PendingAcks {
   /** Rejects with the refusal after the deadline. */
-  acknowledged(): Promise<void>
+  acknowledged(): Promise<RecordedUse>
   /** Resolves with the acknowledgement. Has no deadline. */
   readonly delivered: Promise<void>
-  acknowledge(): void
+  acknowledge(as: RecordedUse): void
   /** Whether the message is sent although it has room. */
   isDue(): boolean
   makeDue(then: () => void): void
@@ -14,8 +15,8 @@ export interface PendingAcks {
 
 interface Waiters {
   readonly sinceMs: number
-  readonly promise: Promise<void>
-  readonly resolve: () => void
+  readonly promise: Promise<RecordedUse>
+  readonly resolve: (as: RecordedUse) => void
   readonly cancelRefusal: () => void
 }
 
@@ -35,7 +36,7 @@ export function pendingAcks(
   let due = false
 
   const startGroup = (sinceMs: number): Waiters => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const { promise, resolve, reject } = Promise.withResolvers<RecordedUse>()
     const cancelRefusal = scheduler.after(refuseAfterMs, () => {
       groups.splice(groups.indexOf(group), 1)
       reject(refusal())
@@ -53,10 +54,10 @@ export function pendingAcks(
       const shared = newest !== undefined && nowMs - newest.sinceMs < refuseAfterMs / 8
       return (shared ? newest : startGroup(nowMs)).promise
     },
-    acknowledge: () => {
+    acknowledge: (as) => {
       for (const group of groups) {
         group.cancelRefusal()
-        group.resolve()
+        group.resolve(as)
       }
       deliver()
     },

@@ -1,30 +1,17 @@
 import { AppError } from '../../domain/errors.ts'
 import { type MessageDraft, usageAccumulator } from '../../domain/usage/accumulator.ts'
 import type { UsageEvent } from '../../domain/usage/usage.ts'
-import type { Meter } from '../../ports/meter.ts'
-import type { MessageQueue } from '../../ports/queue.ts'
-import type { Clock, Log, Scheduler } from '../../ports/runtime.ts'
-import type { UsageCodec, UsageRecorder } from '../../ports/usage.ts'
-import { throttledWarnings, type Warn } from '../throttled-warnings.ts'
+import type { Log } from '../../ports/runtime.ts'
+import type { RecordedUse, UsageCodec, UsageRecorder } from '../../ports/usage.ts'
+import { throttledWarnings } from '../throttled-warnings.ts'
+import { messageSender, type SenderOptions } from './message-sender.ts'
 import { type PendingAcks, pendingAcks } from './pending-acks.ts'
 
-export interface QueueRecorderOptions {
-  readonly queue: Pick<MessageQueue, 'send'>
+export interface QueueRecorderOptions extends SenderOptions {
   readonly codec: Pick<UsageCodec, 'encode' | 'measure'>
-  readonly clock: Clock
-  readonly scheduler: Scheduler
   readonly log: Log
-  readonly meter: Pick<Meter, 'count'>
-  /** Returns a number in [0, 1): the full jitter of the backoff. */
-  readonly jitter: () => number
-  /** Keyed hash of a client address, at most 32 ASCII characters. */
-  readonly hashIp: (address: string) => string
-  /** `strict`: `record` waits for the queue's acknowledgement. `relaxed`: never waits, and a crash loses uses. */
+  /** `strict`: `record` waits until the queue or the fallback has the use. `relaxed`: never waits; a crash loses uses. */
   readonly durability: 'strict' | 'relaxed'
-  /** The name of this process's host, `[A-Za-z0-9_-]`. */
-  readonly instance: string
-  /** Unique to each recorder of each start of a process. */
-  readonly boot: string
   /** The most deltas that may wait: bounds the memory, whatever the queue does. */
   readonly deltasMax?: number
 }
@@ -36,16 +23,15 @@ export interface BufferedRecorder extends UsageRecorder {
   dropped(): number
 }
 
-const SENDS_MAX = 2
 const DELTAS_MAX = 20_000
 const GATHER_MS = 1000
 const REFUSE_AFTER_MS = 2000
-const BACKOFF_MS = { first: 50, max: 5000 }
 
 /**
  * Sends uses to the queue at least once. At most two messages are in flight; the uses recorded meanwhile form the next
- * message, without a pause. A failed message is retried without end under the same id, so the sequence has no gap and
- * no acknowledged use is lost. Callers that wait for a message get `usage_unavailable` after 2 s.
+ * message, without a pause. A failed message is kept by the fallback, else retried without end, under the same id, so
+ * the sequence has no gap and no acknowledged use is lost. Callers that wait for a message get `usage_unavailable` after
+ * 2 s.
  */
 export function queueRecorder(options: QueueRecorderOptions): BufferedRecorder {
   const { clock, scheduler, meter } = options
@@ -53,27 +39,26 @@ export function queueRecorder(options: QueueRecorderOptions): BufferedRecorder {
   const accumulator = usageAccumulator({ measure: options.codec.measure, deltasMax: options.deltasMax ?? DELTAS_MAX })
   const warn = throttledWarnings(options.log, clock)
   const sender = messageSender(options, warn)
+  /** A draft with another draft behind it is full. */
+  const anyFull = () => accumulator.waiting.length > 1
+  const hasSlot = () => sender.hasSlot(strict && !anyFull())
   const pending = new Map<MessageDraft, PendingAcks>()
   let pumping = false
   let dropped = 0
 
   const send = async (draft: MessageDraft): Promise<void> => {
-    await sender.send(draft)
+    const recorded = await sender.send(draft)
     accumulator.release(draft)
-    pending.get(draft)?.acknowledge()
+    pending.get(draft)?.acknowledge(recorded)
     pending.delete(draft)
     pump()
   }
 
-  /** A draft with another draft behind it is full. */
-  const isDue = (oldest: MessageDraft): boolean =>
-    strict || accumulator.waiting.length > 1 || pending.get(oldest)?.isDue() === true
-
   const pump = (): void => {
     pumping = false
-    while (sender.inFlight() < SENDS_MAX) {
+    while (hasSlot()) {
       const [oldest] = accumulator.waiting
-      if (oldest === undefined || !isDue(oldest)) return
+      if (oldest === undefined || !(strict || anyFull() || pending.get(oldest)?.isDue())) return
       accumulator.take()
       void send(oldest)
     }
@@ -81,7 +66,7 @@ export function queueRecorder(options: QueueRecorderOptions): BufferedRecorder {
 
   /** Once per turn of the event loop, so that uses recorded together share one message. */
   const pumpSoon = (): void => {
-    if (pumping || sender.inFlight() >= SENDS_MAX) return
+    if (pumping || !hasSlot()) return
     pumping = true
     queueMicrotask(pump)
   }
@@ -93,7 +78,7 @@ export function queueRecorder(options: QueueRecorderOptions): BufferedRecorder {
     return opened
   }
 
-  const refuse = (event: UsageEvent): Promise<void> => {
+  const refuse = (event: UsageEvent): Promise<RecordedUse> => {
     meter.count('auth_api_usage_events_total', { result: strict ? 'refused' : 'dropped' }, event.count)
     if (strict) return Promise.reject(refusal())
     dropped += event.count
@@ -119,50 +104,8 @@ export function queueRecorder(options: QueueRecorderOptions): BufferedRecorder {
   }
 }
 
-const done = Promise.resolve()
+const done = Promise.resolve('recorded' as const)
 
 function refusal(): AppError {
   return new AppError('usage_unavailable', 'The use could not be counted in time. Try again.', { retryAfterSeconds: 1 })
-}
-
-/** Numbers the messages of this boot 1, 2, 3 … and retries each until the queue acknowledges it. */
-function messageSender(options: QueueRecorderOptions, warn: Warn) {
-  const { queue, codec, clock, scheduler, jitter, instance, boot, meter } = options
-  const unacknowledged = new Set<number>()
-  let sequence = 0
-
-  const trySend = async (body: string, failures: number): Promise<boolean> => {
-    try {
-      await queue.send(body)
-      meter.count('auth_api_usage_messages_total', { result: 'sent' })
-      return true
-    } catch (error) {
-      meter.count('auth_api_usage_messages_total', { result: 'failed' })
-      const cause = error instanceof AppError ? error.code : 'unknown'
-      warn('A usage message was not acknowledged and is sent again.', { failures: failures + 1, cause })
-      return false
-    }
-  }
-
-  const backOff = (failures: number): Promise<void> => {
-    const maxMs = Math.min(BACKOFF_MS.max, BACKOFF_MS.first * 2 ** failures)
-    return new Promise((resolve) => scheduler.after(maxMs * jitter(), resolve))
-  }
-
-  return {
-    inFlight: () => unacknowledged.size,
-    send: async (draft: MessageDraft): Promise<void> => {
-      const number = ++sequence
-      unacknowledged.add(number)
-      const body = codec.encode({
-        batchId: `${instance}.${boot}.${number}`,
-        ackedBelow: Math.min(...unacknowledged),
-        at: clock.now().toISOString(),
-        deltas: draft.deltas(options.hashIp),
-        push: null,
-      })
-      for (let failures = 0; !(await trySend(body, failures)); failures++) await backOff(failures)
-      unacknowledged.delete(number)
-    },
-  }
 }

@@ -45,7 +45,7 @@ describe('settings', () => {
         'AZURE_STORAGE_CONNECTION_STRING',
       ])
     }
-    expect(parseConfig({ ...good, USAGE_DURABILITY: '' }).usageDurability).toBe('local')
+    expect(parseConfig({ ...good, USAGE_DURABILITY: '' }).usageDurability).toBe('queue')
   })
 
   test('that hold a reference which the platform did not resolve are refused by name, with the cure', () => {

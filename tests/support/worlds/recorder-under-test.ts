@@ -60,7 +60,7 @@ export function recorderUnderTest(options: { durability?: 'strict' | 'relaxed'; 
 }
 
 /** Returns `resolved`, `waiting`, or the code of the refusal, once all pending work has run. */
-export async function outcomeOf(promise: Promise<void>): Promise<string> {
+export async function outcomeOf(promise: Promise<unknown>): Promise<string> {
   const settled = promise.then(
     () => 'resolved',
     (error: { code: string }) => error.code,

@@ -4,15 +4,17 @@ import type { Key } from '../../../shared/domain/keys/key.ts'
 import { findGaps } from '../../../shared/domain/usage/sequence-gaps.ts'
 import type { UsageBatch } from '../../../shared/domain/usage/usage.ts'
 import type { ChangeKeyNeeds } from '../../../shared/operations/keys/change-key.ts'
-import { type LocalSpool, localSpool } from '../../../shared/operations/spool/local-spool.ts'
-import type { BufferedRecorder } from '../../../shared/operations/usage/queue-recorder.ts'
+import { type LocalSpool, type LocalSpoolNeeds, localSpool } from '../../../shared/operations/spool/local-spool.ts'
+import { queueFirstRecorder } from '../../../shared/operations/spool/queue-first-recorder.ts'
+import type { MessageFallback } from '../../../shared/operations/usage/message-sender.ts'
+import { type BufferedRecorder, queueRecorder } from '../../../shared/operations/usage/queue-recorder.ts'
 import type { Spool } from '../../../shared/ports/spool.ts'
 import { openMetrics } from '../../../shared/runtime/metrics.ts'
 import { manualTime } from '../memory/manual-time.ts'
 import { memorySpool } from '../memory/memory-spool.ts'
 
-/** `lost`: messages arrive, but every acknowledgement is lost. */
-type QueueState = 'up' | 'down' | 'lost'
+/** `lost`: messages arrive, but every acknowledgement is lost. `rejected`: this process refuses to send. */
+type QueueState = 'up' | 'down' | 'lost' | 'rejected'
 
 interface SpoolWorldOptions {
   readonly spool?: Spool
@@ -20,6 +22,8 @@ interface SpoolWorldOptions {
   readonly orphaned?: readonly Spool[]
   readonly needs?: ChangeKeyNeeds
 }
+
+type BootChange = Partial<Pick<LocalSpoolNeeds, 'open'>>
 
 const NO_KEYS = { keys: {}, keyLookup: { revokeHere: () => undefined } } as unknown as ChangeKeyNeeds
 
@@ -34,14 +38,42 @@ export function spoolWorld({ spool = memorySpool(), orphaned = [], needs = NO_KE
   let queue: QueueState = 'up'
 
   const send = async (body: string): Promise<void> => {
+    if (queue === 'rejected') throw new Error('Too many requests are in flight.')
     if (queue !== 'down') sent.push(body)
     if (queue !== 'up') throw new AppError('usage_unavailable', 'No reply.')
   }
 
   const strictRecorder: BufferedRecorder = {
-    record: ({ keyId }) => (life.isDead() ? never : Promise.resolve(void strict.push(keyId))),
+    record: async ({ keyId }) => {
+      if (life.isDead()) return never
+      strict.push(keyId)
+      return 'recorded'
+    },
     flush: async () => undefined,
     dropped: () => 0,
+  }
+
+  const boot = (change: BootChange = {}) => {
+    const { number, isAlive, step, guard } = life.begin()
+    const { clock, scheduler } = time
+    const needsOfBoot: LocalSpoolNeeds = {
+      ...{ ...needs, clock, meter, jitter: () => 1, intervalMs: 5000 },
+      scheduler: { after: (delayMs, task) => scheduler.after(delayMs, () => isAlive() && task()) },
+      codec: { encode: encodeUsageMessage, measure: measureUsageDelta },
+      hashIp: (address) => `hash-of-${address}`.slice(0, 32),
+      log: (level, message) => void (isAlive() && logged.push(`${level} ${message}`)),
+      queue: { send: (body) => (isAlive() ? step(() => send(body)) : never) },
+      open: () => ({ usage: guard(spool.usage), revocations: guard(spool.revocations) }),
+      orphaned: {
+        visit: async (take) => {
+          for (const one of orphaned) await take(one)
+        },
+      },
+      producer: `host.BOOT${number}`,
+      strict: () => strictRecorder,
+      ...change,
+    }
+    return { number, needs: needsOfBoot, local: localSpool(needsOfBoot) }
   }
 
   return {
@@ -51,26 +83,13 @@ export function spoolWorld({ spool = memorySpool(), orphaned = [], needs = NO_KE
     },
     ...{ dieAt: life.dieAt, isDead: life.isDead },
     /** Starts a process. The process before it is dead from now on: nothing that it does has any effect. */
-    boot: (change: { open?: () => Spool | undefined } = {}): LocalSpool => {
-      const { number, isAlive, step, guard } = life.begin()
-      const { clock, scheduler } = time
-      return localSpool({
-        ...{ ...needs, clock, meter, jitter: () => 1, intervalMs: 5000 },
-        scheduler: { after: (delayMs, task) => scheduler.after(delayMs, () => isAlive() && task()) },
-        codec: { encode: encodeUsageMessage, measure: measureUsageDelta },
-        hashIp: (address) => `hash-of-${address}`.slice(0, 32),
-        log: (level, message) => void (isAlive() && logged.push(`${level} ${message}`)),
-        queue: { send: (body) => (isAlive() ? step(() => send(body)) : never) },
-        open: () => ({ usage: guard(spool.usage), revocations: guard(spool.revocations) }),
-        orphaned: {
-          visit: async (take) => {
-            for (const one of orphaned) await take(one)
-          },
-        },
-        producer: `host.BOOT${number}`,
-        strict: () => strictRecorder,
-        ...change,
-      })
+    boot: (change: BootChange = {}): LocalSpool => boot(change).local,
+    /** Starts a process whose uses go to the queue first. */
+    bootQueueFirst: (change: BootChange = {}) => {
+      const { number, needs: needsOfBoot, local } = boot(change)
+      const names = { instance: 'host', boot: `DIRECT${number}`, durability: 'strict' } as const
+      const direct = (fallback: MessageFallback) => queueRecorder({ ...needsOfBoot, ...names, fallback })
+      return { recorder: queueFirstRecorder({ spool: local, direct }), spool: local }
     },
     /** The uses by key as a consumer counts them: each batch once. */
     counted: (): Readonly<Record<string, number>> => countUses(uniqueBatches(sent)),

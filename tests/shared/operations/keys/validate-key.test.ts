@@ -6,6 +6,7 @@ import { generateSecret } from '../../../../shared/domain/keys/key-format.ts'
 import type { UsageEvent } from '../../../../shared/domain/usage/usage.ts'
 import type { KeyDigests } from '../../../../shared/operations/key-digests.ts'
 import { type ValidateKeyInput, validateKey } from '../../../../shared/operations/keys/validate-key.ts'
+import type { RecordedUse } from '../../../../shared/ports/usage.ts'
 import { fakeServices } from '../../../support/memory/fake-services.ts'
 import { makeKey, makeManager } from '../../../support/requests/callers.ts'
 import { keyLookupElsewhere } from '../../../support/worlds/key-lookup-elsewhere.ts'
@@ -17,6 +18,7 @@ function underTest() {
   const services = fakeServices()
   const counts = { reads: 0, digests: 0 }
   const recorded: UsageEvent[] = []
+  const recordedAs: { value: RecordedUse } = { value: 'recorded' }
   const digests: KeyDigests = {
     ...services.digests,
     cacheIndex: (secret) => {
@@ -40,11 +42,16 @@ function underTest() {
     limiter: services.limiter,
     failures: services.failures,
     keyLookup: keyLookupElsewhere(services, { keys, digests }),
-    usage: { record: async (event: UsageEvent) => void recorded.push(event) },
+    usage: {
+      record: async (event: UsageEvent) => {
+        recorded.push(event)
+        return recordedAs.value
+      },
+    },
   }
   const validate = (secret: string, change: Partial<ValidateKeyInput> = {}, scope: ProviderScope = everyProvider) =>
     validateKey(needs, scope, { ...asked, secret, ...change })
-  return { services, needs, counts, recorded, validate }
+  return { services, needs, counts, recorded, recordedAs, validate }
 }
 
 describe('garbage', () => {
@@ -58,6 +65,16 @@ describe('garbage', () => {
     }
     expect(counts).toEqual({ reads: 0, digests: 0 })
     expect(recorded).toEqual([])
+  })
+})
+
+describe('a use that only the local disk has, because the queue did not answer', () => {
+  test('marks its verdict as degraded', async () => {
+    const { services, recordedAs, validate } = underTest()
+    const { secret } = await makeKey(services)
+    expect(await validate(secret)).toMatchObject({ code: 'VALID', degraded: false })
+    recordedAs.value = 'degraded'
+    expect(await validate(secret)).toMatchObject({ code: 'VALID', degraded: true })
   })
 })
 

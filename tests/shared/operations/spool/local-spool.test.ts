@@ -57,8 +57,8 @@ describe('the drain', () => {
     expect(sent.length).toBeGreaterThan(before)
   })
 
-  test('flushes: every use is sent, or the queue was tried and the rest is on the disk', async () => {
-    const { spool, boot, setQueue, counted } = spoolWorld()
+  test('flushes until every use is sent, and retries while the queue does not answer', async () => {
+    const { spool, boot, setQueue, counted, time } = spoolWorld()
     const { recorder } = boot()
     const recorded = recorder.record(sampleUse())
     await recorder.flush()
@@ -66,8 +66,14 @@ describe('the drain', () => {
     expect(counted()).toEqual({ 'key-a': 1 })
     setQueue('down')
     void recorder.record(sampleUse({ keyId: 'key-b' }))
-    expect(await outcomeOf(recorder.flush())).toBe('resolved')
+    const flushed = recorder.flush()
+    await time.advance(10_000)
+    expect(await outcomeOf(flushed)).toBe('waiting')
     expect(spool.usage.oldest(5)).toHaveLength(1)
+    setQueue('up')
+    await time.advance(5000)
+    expect(await outcomeOf(flushed)).toBe('resolved')
+    expect(spool.usage.oldest(5)).toEqual([])
   })
 
   test('reports how much waits and for how long', async () => {

@@ -47,6 +47,20 @@ describe('a strict recorder', () => {
     ])
   })
 
+  test('gathers later uses while a large message is in flight, and sends them in one', async () => {
+    const { recorder, sends, sent, use } = recorderUnderTest()
+    for (let key = 0; key < 50; key++) void recorder.record(use({ keyId: `first-${key}` }))
+    await rest()
+    for (let turn = 0; turn < 50; turn++) {
+      void recorder.record(use({ keyId: `later-${turn}` }))
+      await rest()
+    }
+    expect(sends).toHaveLength(1)
+    sent(0).acknowledge()
+    await rest()
+    expect(sent(1).batch.deltas).toHaveLength(50)
+  })
+
   test('sends uses recorded in one turn in one message', async () => {
     const { recorder, sends, sent, use } = recorderUnderTest()
     for (let index = 0; index < 100; index++) void recorder.record(use({ keyId: `key-${index % 10}` }))
@@ -89,7 +103,7 @@ describe('a strict recorder', () => {
     await time.advance(200)
     expect(await early).toBe('refused')
     sent(1).acknowledge()
-    expect(await late).toBeUndefined()
+    expect(await late).toBe('recorded')
   })
 
   test('numbers messages without a gap and reports the watermark of acknowledged numbers', async () => {
