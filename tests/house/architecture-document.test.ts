@@ -11,7 +11,7 @@ describe('the tour of a validation in docs/architecture.md', () => {
   test('has eight files, from the declaration to the recorded use, with a line each', () => {
     expect(files).toHaveLength(8)
     expect(files[0]).toBe('functions/keys-validate.ts')
-    expect(files[7]).toBe('shared/operations/spool/spool-recorder.ts')
+    expect(files[7]).toBe('shared/operations/usage/queue-recorder.ts')
   })
 
   test.each(files)('names %s, which exists', async (file) => {
