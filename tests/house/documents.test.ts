@@ -9,7 +9,7 @@ const documents = await readAll('*.md', 'docs/**/*.md', 'bench/README.md')
 const code = await readAll('{functions,shared,local,tests,bench,scripts}/**/*.ts', 'biome/*.grit')
 
 /** A repository path: without placeholders and wildcards. */
-const PATH = /^(?:functions|shared|local|tests|bench|scripts|docs|biome)\/[\w./-]*$/
+const PATH = /^(?:functions|shared|local|tests|bench|scripts|docs|biome|infra|k8s)\/[\w./-]*$/
 
 describe('the documents', () => {
   test('name in code font only paths that exist', () => {
