@@ -12,7 +12,8 @@ export const keysBatchValidate = endpoint({
   unlimited: true,
   body: BatchValidateBody,
   maxBodyBytes: 4 * 1024 * 1024,
-  async handle({ body, caller, request, requestId, services }) {
+  async handle({ body, caller, request, requestId, services, weigh }) {
+    weigh(body.requests.length)
     const inputs = body.requests.map((item) => toValidateInput(item, request, caller.id))
     const validations = await validateKeys(services, caller.scope, inputs)
     return {

@@ -11,6 +11,7 @@ export const keysMeRevoke = endpoint({
   access: 'possessor',
   body: RevokeKeyBody.omit({ replaced_by: true }),
   idempotent: 'if_possible',
+  urgent: true,
   async handle({ body, caller: { key, scope }, services }) {
     const input = { ...body, keyId: key.keyId, replacedBy: null, by: key.keyId }
     const { kind, key: revoked } = await revokeKey(services, scope, input)

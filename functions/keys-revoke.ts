@@ -15,6 +15,7 @@ export const keysRevoke = endpoint({
   params: KeyParams,
   body: RevokeKeyBody,
   idempotent: 'if_possible',
+  urgent: true,
   async handle({ params, body: { reason, text, replaced_by }, caller, services }) {
     const input = { keyId: params.token_id, reason, text, replacedBy: replaced_by, by: caller.id }
     const { kind, key } = await revokeKey(services, caller.scope, input)
@@ -25,6 +26,7 @@ export const keysRevoke = endpoint({
         logFields: { keyId: key.keyId, providerId: key.providerId },
       }
     }
-    return { body: await currentKeyView(services, key), logFields: keyLogFields(key) }
+    const { reports } = services.ending
+    return { body: await currentKeyView({ reports, clock: services.clock }, key), logFields: keyLogFields(key) }
   },
 })

@@ -5,6 +5,9 @@ import { pushStatusUrl, toPushReplayView, toPushView } from '../shared/http/view
 import { readPushBody } from '../shared/http/views/usage-push.ts'
 import { pushUsage } from '../shared/operations/usage/push-usage.ts'
 
+/** Events are looked up by key, a few keys at a time: they weigh less than validations. */
+const EVENTS_PER_UNIT = 20
+
 /** `POST /auth/keys/batch/usage`: counts each event once, however often the batch is retried. */
 export const usagePush = endpoint({
   name: 'usage-push',
@@ -16,10 +19,11 @@ export const usagePush = endpoint({
   rawBody: true,
   maxBodyBytes: 4 * 1024 * 1024,
   idempotent: true,
-  async handle({ request, text, query, caller, seed, services }) {
+  async handle({ request, text, query, caller, seed, services, weigh }) {
     const scope = resolveProvider(caller, query.provider_id, '/provider_id')
     const { batchId = seed, items } = readPushBody(request, text, query.batch_id)
-    const record = await pushUsage(services, scope, { batchId, body: text, items })
+    weigh(Math.ceil(items.length / EVENTS_PER_UNIT))
+    const record = await pushUsage({ ...services, ...services.pushing }, scope, { batchId, body: text, items })
     const location = pushStatusUrl(caller, scope, batchId)
     const body = toPushView(record, location)
     return { status: 202, headers: { location }, body, replayBody: toPushReplayView(body) }

@@ -7,6 +7,7 @@ import { type KeyLookup, keyLookup } from '../../shared/operations/key-cache/key
 import type { KeyDigest } from '../../shared/operations/key-digests.ts'
 import { keyDigests } from '../../shared/operations/key-digests.ts'
 import type { ValidateKeyInput } from '../../shared/operations/keys/validate-key.ts'
+import type { BypassLimit } from '../../shared/operations/limits/bypass-limit.ts'
 import type { FailureLimits } from '../../shared/operations/limits/failure-limits.ts'
 import { queueRecorder } from '../../shared/operations/usage/queue-recorder.ts'
 import type { KeyStore, ProviderStore } from '../../shared/ports/keys.ts'
@@ -71,7 +72,11 @@ const unasked = () => {
 }
 
 /** Limits for keys without limits; failures are not limited either. */
-export const limitless: { readonly limiter: Limiter; readonly failures: FailureLimits } = {
+export const limitless: {
+  readonly limiter: Limiter
+  readonly failures: FailureLimits
+  readonly bypasses: BypassLimit
+} = {
   limiter: {
     take: unasked,
     look: unasked,
@@ -87,6 +92,7 @@ export const limitless: { readonly limiter: Limiter; readonly failures: FailureL
     admit: () => undefined,
     count: () => {},
   },
+  bypasses: { take: () => {} },
 }
 
 /** Reads the real clocks as the service does, but time hardly passes: no cache entry expires. */

@@ -1,13 +1,15 @@
 import type { TokenCredential } from '@azure/identity'
 import type { Config } from '../runtime/config.ts'
+import type { Lane } from './guard/lanes.ts'
 import { type RequestUnits, requestUnits } from './guard/request-units.ts'
 import type { QueueAccount } from './message-queue.ts'
 import type { TableAccount } from './tables/table-access.ts'
 
 /** The accounts that the settings name. */
 interface Accounts {
-  /** In Cosmos DB all classes of calls share one budget of request units. */
-  readonly tables: TableAccount & { readonly units?: RequestUnits }
+  readonly tables: TableAccount
+  /** In Cosmos DB the lanes share one budget of request units; undefined where requests cost nothing. */
+  readonly units: Readonly<Record<Lane, RequestUnits>> | undefined
   readonly queues: QueueAccount
   /** How many rows a transaction may hold. */
   readonly rowsPerTransaction: number
@@ -24,14 +26,15 @@ export function accountsOf(config: Config, credential: TokenCredential): Account
   }
   const queues = storageAccount('queue')
   if (cosmos === undefined) {
-    return { tables: storageAccount('table'), queues, rowsPerTransaction: ROWS_OF_TABLE_STORAGE }
+    return { tables: storageAccount('table'), units: undefined, queues, rowsPerTransaction: ROWS_OF_TABLE_STORAGE }
   }
   const account =
     cosmos.kind === 'connection'
       ? { connectionString: cosmos.connectionString }
       : { endpoint: cosmos.endpoint, credential }
   return {
-    tables: { ...account, units: requestUnits(config.cosmosRequestUnitsPerSecond) },
+    tables: account,
+    units: requestUnits(config.cosmosRequestUnitsPerSecond),
     queues,
     rowsPerTransaction: config.cosmosRowsPerTransaction,
   }

@@ -28,7 +28,8 @@ const SCOPE = 'https://storage.azure.com/.default'
 
 /**
  * A queue of Azure Queue Storage, created by the first message to it; a missing queue is empty. Bodies travel as base64, as
- * the queue trigger of the Functions host expects. Every method throws `usage_unavailable` while the queue is unavailable.
+ * the queue trigger of the Functions host expects. Every method throws `usage_unavailable` while the queue is unavailable,
+ * and `overloaded` where the guard refuses the request.
  */
 export function storageMessageQueue(options: StorageMessageQueueOptions): MessageQueue {
   const { name, guards = sameGuard(openGuard({ name: 'queue' })) } = options
@@ -134,7 +135,7 @@ function decode(text: string): string {
 
 function asFailure(name: string, error: unknown): unknown {
   const failure = fromSdk(`Queue ${name}`, error)
-  if (!(failure instanceof AppError)) return failure
+  if (!(failure instanceof AppError) || failure.code === 'overloaded') return failure
   const { cause, retryAfterSeconds = 1 } = failure
   return new AppError('usage_unavailable', 'Usage could not be recorded. Try again.', { cause, retryAfterSeconds })
 }

@@ -13,7 +13,9 @@ import {
 import { keyLookup } from '../operations/key-cache/key-lookup.ts'
 import { keyDigests } from '../operations/key-digests.ts'
 import { keyQuotas } from '../operations/keys/key-quotas.ts'
+import { bypassLimit } from '../operations/limits/bypass-limit.ts'
 import { failureLimits } from '../operations/limits/failure-limits.ts'
+import { inFlightLimits } from '../operations/limits/in-flight.ts'
 import { limiter } from '../operations/limits/limiter.ts'
 import { readinessCheck } from '../operations/maintenance/check-readiness.ts'
 import { watchGauges } from '../operations/maintenance/watch-gauges.ts'
@@ -26,6 +28,7 @@ import type { Config } from '../runtime/config.ts'
 import { backgroundLog } from '../runtime/log.ts'
 import { openMetrics } from '../runtime/metrics.ts'
 import { processUsage } from '../runtime/process-usage.ts'
+import { inTurnOf, OWN_WORK } from '../runtime/turns.ts'
 import { newUlid } from '../runtime/ulid.ts'
 import { VERSION } from '../runtime/version.ts'
 import { composeUsage } from './compose-usage.ts'
@@ -45,8 +48,8 @@ const clock: Clock = { now: () => new Date(), monotonicMs: () => performance.now
 const random: Random = { bytes: (size) => randomBytes(size), id: newUlid }
 const scheduler: Scheduler = {
   after(delayMs, task) {
-    // Calls keep a worker alive; its background work does not.
-    const timer = setTimeout(task, delayMs).unref()
+    // Calls keep a worker alive; its background work does not. It is in the turn of no caller, whoever started it.
+    const timer = setTimeout(() => inTurnOf(OWN_WORK, task), delayMs).unref()
     return () => clearTimeout(timer)
   },
 }
@@ -73,6 +76,7 @@ export function compose(config: Config): Services {
     ...{
       queue: stores.queue,
       keys: stores.keys,
+      ending: stores.ending,
       feed: stores.feed,
       keyLookup: lookup,
       codec,
@@ -89,6 +93,8 @@ export function compose(config: Config): Services {
     keyLookup: lookup,
     limiter: limits,
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, scheduler, log }),
+    bypasses: bypassLimit(clock),
+    inFlight: inFlightLimits(config.inFlightPerCaller),
     managementLimit: config.managementLimit,
     keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
     ...{ usage, localSpool, pendingRevocations: localSpool.pendingRevocations },

@@ -1,5 +1,6 @@
 import { accountsOf } from '../adapters/accounts.ts'
 import { openGuards } from '../adapters/guard/guards.ts'
+import type { Lane, QueueLane } from '../adapters/guard/lanes.ts'
 import { appIdentity } from '../adapters/identity/app-identity.ts'
 import { storageMessageQueue } from '../adapters/message-queue.ts'
 import { tableChangeFeed } from '../adapters/tables/change-feed.ts'
@@ -18,52 +19,67 @@ import { tableUsageReports } from '../adapters/tables/usage-reports.ts'
 import type { Meter } from '../ports/meter.ts'
 import type { Config } from '../runtime/config.ts'
 
-/** The adapters that the settings select, each behind the guard of its class of calls. */
+/** The adapters that the settings select, each in the lane of its purpose. */
 export function openStores(config: Config, meter: Meter) {
   const guards = openGuards(config, meter)
   const accounts = accountsOf(config, appIdentity(guards.identity))
   const { rowsPerTransaction } = accounts
-  const tables = {
-    hot: tableAccess({ ...accounts.tables, guard: guards.tables.hot }),
-    management: tableAccess({ ...accounts.tables, guard: guards.tables.management }),
-    background: tableAccess({ ...accounts.tables, guard: guards.tables.background }),
-    feed: tableAccess({ ...accounts.tables, guard: guards.tables.feed }),
+  const inLane = (lane: Lane, turn?: string) => {
+    const options = { ...accounts.tables, guard: guards.tables[lane], units: accounts.units?.[lane] }
+    return tableAccess(turn === undefined ? options : { ...options, turn })
   }
-  const queue = (name: string) => {
-    const { hot, background } = guards.queue
-    return storageMessageQueue({ ...accounts.queues, name, guards: { send: hot, rest: background } })
-  }
+  const revocation = inLane('revocation')
+  const management = inLane('management')
+  const lookup = inLane('lookup')
+  const background = inLane('background')
+  const queue = (name: string, sends: QueueLane, rest: QueueLane = 'background') =>
+    storageMessageQueue({
+      ...{ ...accounts.queues, name },
+      guards: { send: guards.queue[sends], rest: guards.queue[rest] },
+    })
   return {
-    /** For validation: short deadlines. */
+    /** For validation: short deadlines. All callers wait for one poll of the feed, so it waits behind none of them. */
     hot: {
-      keys: tableKeyStore(tables.hot),
-      providers: tableProviderStore(tables.hot),
-      feed: tableChangeFeed(tables.feed),
-      limits: tableLimitStore(tables.hot),
+      keys: tableKeyStore(lookup),
+      providers: tableProviderStore(lookup),
+      feed: tableChangeFeed(inLane('revocation', 'feed')),
+      limits: tableLimitStore(inLane('limits')),
     },
-    keys: tableKeyStore(tables.management),
-    providers: tableProviderStore(tables.management),
-    feed: tableChangeFeed(tables.management),
-    idempotency: tableIdempotencyStore(tables.management),
-    keyCounts: tableKeyCountStore(tables.management),
-    ledger: tableUsageLedger(tables.background),
-    late: tableLateUsage(tables.background),
-    marks: tableRollUpMarks(tables.background),
-    reports: tableUsageReports(tables.management),
-    copies: tableUsageReports(tables.background, rowsPerTransaction),
-    pushes: tablePushStore(tables.management),
-    pushLog: tablePushStore(tables.background),
-    journal: tablePushStore(tables.background),
-    queue: queue('usage-events'),
-    poison: queue('usage-events-poison'),
-    keyEvents: queue('key-events'),
-    keyEventsPoison: queue('key-events-poison'),
+    keys: tableKeyStore(management),
+    providers: tableProviderStore(management),
+    feed: tableChangeFeed(revocation),
+    /** For changes that end keys. */
+    ending: {
+      keys: tableKeyStore(revocation),
+      providers: tableProviderStore(revocation),
+      reports: tableUsageReports(revocation),
+    },
+    idempotency: tableIdempotencyStore(management),
+    keyCounts: tableKeyCountStore(management),
+    ledger: tableUsageLedger(background),
+    late: tableLateUsage(background),
+    marks: tableRollUpMarks(background),
+    reports: tableUsageReports(management),
+    copies: tableUsageReports(background, rowsPerTransaction),
+    pushes: tablePushStore(management),
+    /** For usage pushes, which judge and store up to 10,000 events each. */
+    pushing: {
+      keys: tableKeyStore(background),
+      pushes: tablePushStore(background),
+      queue: queue('usage-events', 'background'),
+    },
+    pushLog: tablePushStore(background),
+    journal: tablePushStore(background),
+    queue: queue('usage-events', 'usage'),
+    poison: queue('usage-events-poison', 'background'),
+    keyEvents: queue('key-events', 'revocation', 'revocation'),
+    keyEventsPoison: queue('key-events-poison', 'revocation', 'revocation'),
     sweepers: {
-      idempotency: expirySweeper(tables.background, 'idempotency'),
-      limits: expirySweeper(tables.background, 'limits'),
-      keyids: pointerSweeper(tables.background, 'keyids'),
-      keysbyprovider: pointerSweeper(tables.background, 'keysbyprovider'),
-      revocations: feedSweeper(tables.background),
+      idempotency: expirySweeper(background, 'idempotency'),
+      limits: expirySweeper(background, 'limits'),
+      keyids: pointerSweeper(background, 'keyids'),
+      keysbyprovider: pointerSweeper(background, 'keysbyprovider'),
+      revocations: feedSweeper(background),
     },
     rowsPerTransaction,
     guards: guards.all,

@@ -2,7 +2,9 @@ import type { RateLimit } from '../domain/keys/key.ts'
 import type { KeyLookup } from '../operations/key-cache/key-lookup.ts'
 import type { KeyDigests } from '../operations/key-digests.ts'
 import type { KeyQuotas } from '../operations/keys/key-quotas.ts'
+import type { BypassLimit } from '../operations/limits/bypass-limit.ts'
 import type { FailureLimits } from '../operations/limits/failure-limits.ts'
+import type { InFlightLimits } from '../operations/limits/in-flight.ts'
 import type { ReadinessCheck } from '../operations/maintenance/check-readiness.ts'
 import type { LocalSpool } from '../operations/spool/local-spool.ts'
 import type { UsageAggregator } from '../operations/usage/aggregate-usage.ts'
@@ -28,6 +30,10 @@ export interface Services {
   readonly idempotency: IdempotencyStore
   /** Receives every change of a key or a provider. */
   readonly feed: ChangeFeed
+  /** The stores for changes that end keys: no other calls can take their places. */
+  readonly ending: { readonly keys: KeyStore; readonly providers: ProviderStore; readonly reports: UsageReports }
+  /** The stores for usage pushes: they spend what other calls leave over. */
+  readonly pushing: { readonly keys: KeyStore; readonly pushes: PushStore; readonly queue: MessageQueue }
   readonly keyLookup: KeyLookup
   readonly usage: BufferedRecorder
   /** The uses and revocations that wait on the local disk. */
@@ -40,6 +46,9 @@ export interface Services {
   readonly revocationCodec: RevocationCodec
   readonly limiter: Limiter
   readonly failures: FailureLimits
+  readonly bypasses: BypassLimit
+  /** How much work each caller has in flight on this instance. */
+  readonly inFlight: InFlightLimits
   readonly keyQuotas: KeyQuotas
   /** The rate limit per caller and endpoint of the management API. */
   readonly managementLimit: Omit<RateLimit, 'name'>

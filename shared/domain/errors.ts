@@ -21,6 +21,8 @@ export type ErrorCode =
   | 'unsupported_media_type'
   | 'rate_limited'
   | 'too_many_failures'
+  | 'too_many_requests_in_flight'
+  | 'overloaded'
   | 'store_unavailable'
   | 'revocation_not_durable'
   | 'identity_unavailable'
@@ -58,7 +60,17 @@ export class AppError extends Error {
   }
 }
 
-/** Whether an operation failed because the store did not answer. */
+/** Whether an operation failed because the store did not answer. A refusal of our own (`overloaded`) is no outage. */
 export function isOutage(error: unknown): boolean {
   return error instanceof AppError && error.code === 'store_unavailable'
+}
+
+/** Whether an operation failed because this instance refused a request to the store, having too many under way. */
+export function isOverload(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'overloaded'
+}
+
+/** Whether an operation failed half-way, perhaps: the store did not answer, or one of its requests was not sent. */
+export function isOutcomeOpen(error: unknown): boolean {
+  return isOutage(error) || isOverload(error)
 }

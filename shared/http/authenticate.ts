@@ -2,7 +2,7 @@ import type { HttpRequest } from '@azure/functions'
 import type { Services } from '../app/services.ts'
 import { addressAllowed } from '../domain/access/ip-rule.ts'
 import { everyProvider, oneProvider, type ProviderScope } from '../domain/access/provider-scope.ts'
-import { AppError, isOutage } from '../domain/errors.ts'
+import { AppError, isOutcomeOpen } from '../domain/errors.ts'
 import { type Key, keyStatus } from '../domain/keys/key.ts'
 import { readPrefix } from '../domain/keys/key-format.ts'
 
@@ -85,12 +85,12 @@ export async function authenticateHolder(
   return { key, scope: oneProvider(key.providerId) }
 }
 
-/** Reads the store, and falls back to the cache in an outage: a holder can always revoke its key. */
+/** Reads the store, and falls back to the cache where it cannot: a holder can always revoke its key. */
 async function findAnyKey({ keyLookup }: AuthenticateNeeds, credential: string): Promise<Key | undefined> {
   try {
     return (await keyLookup.find(credential, true)).value
   } catch (error) {
-    if (!isOutage(error)) throw error
+    if (!isOutcomeOpen(error)) throw error
     return (await keyLookup.find(credential, false)).value
   }
 }

@@ -42,6 +42,8 @@ export interface Call<A extends Access, Params, Query, Body> {
   /** The client's canonical address; null where no source can be trusted, and for a public call. */
   readonly clientIp: string | null
   readonly requestId: string
+  /** Raises the weight of this call to `units` of work in flight. Throws `too_many_requests_in_flight`. */
+  readonly weigh: (units: number) => void
   /** A ULID for what the call creates: the same on every retry under one Idempotency-Key. */
   readonly seed: string
   /** undefined for a public call, which must answer even when a setting is wrong. */
@@ -71,5 +73,7 @@ export interface EndpointSpec<A extends Access, P extends z.ZodType, Q extends z
   readonly idempotent?: true | 'if_possible'
   /** Exempt from the caller's limit: for calls that a caller makes on every request of its own customers. */
   readonly unlimited?: boolean
+  /** Exempt from the bound of the caller's work in flight: for calls that end keys. */
+  readonly urgent?: boolean
   readonly handle: (call: Call<A, z.output<P>, z.output<Q>, z.output<B>>) => Promise<Answer>
 }

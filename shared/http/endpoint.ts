@@ -6,10 +6,11 @@ import { AppError } from '../domain/errors.ts'
 import type { Meter } from '../ports/meter.ts'
 import type { Log } from '../ports/runtime.ts'
 import { describeFailure, invocationLog } from '../runtime/log.ts'
+import { inTurnOf } from '../runtime/turns.ts'
 import { takeCallerLimit } from './caller-limit.ts'
 import { clientAddress } from './client-address.ts'
 import type { Access, Answer, EndpointSpec } from './endpoint-spec.ts'
-import { type Arrival, authenticate, callerId, type EmptyObject, handleCall } from './handle-call.ts'
+import { type Arrival, authenticate, callerId, type EmptyObject, handleCall, turnOf } from './handle-call.ts'
 import { publicError, toProblem } from './problem.ts'
 import { readRequestId, refuseKeyInQuery, refuseLostBody } from './read-request.ts'
 
@@ -31,8 +32,8 @@ interface Trace {
 const commonHeaders = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 
 /**
- * Declares and registers one endpoint. All share the same steps: request id, authentication, scope, the caller's limit,
- * contract, idempotency, handling, problem, and one log line. Returns the declaration and `run`, which tests call
+ * Declares and registers one endpoint. All share the same steps: request id, authentication, scope, the caller's work in
+ * flight, the caller's limit, contract, idempotency, handling, problem, and one log line. Returns the declaration and `run`, which tests call
  * without a host.
  */
 export function endpoint<
@@ -41,6 +42,14 @@ export function endpoint<
   Q extends z.ZodType = EmptyObject,
   B extends z.ZodType = EmptyObject,
 >(spec: EndpointSpec<A, P, Q, B>) {
+  async function handle(arrival: Arrival<A>, trace: Trace): Promise<Response> {
+    const { services } = arrival
+    if (services !== undefined && spec.unlimited !== true) await applyCallerLimit(services, spec.name, trace)
+    const answer = await handleCall(spec, arrival)
+    trace.logFields = answer.logFields
+    return toResponse(answer)
+  }
+
   async function respond(request: HttpRequest, provide: () => Services, log: Log, trace: Trace): Promise<Response> {
     const compose = () => composeServices(provide)
     const services = spec.access === 'public' ? undefined : compose()
@@ -48,14 +57,19 @@ export function endpoint<
     refuseLostBody(request)
     refuseKeyInQuery(request)
     const clientIp = services === undefined ? null : clientAddress(request.headers, services.clientIpSource)
-    const caller = services && (await authenticate(spec.access, services, { request, clientIp }))
+    const caller =
+      services &&
+      (await inTurnOf(`address:${clientIp}`, () => authenticate(spec.access, services, { request, clientIp })))
     trace.caller = callerId(caller)
-    if (services !== undefined && spec.unlimited !== true) await applyCallerLimit(services, spec.name, trace)
+    const inFlight = spec.urgent === true ? undefined : services?.inFlight.enter(trace.caller)
+    const weigh = (units: number) => inFlight?.weigh(units)
     const { requestId } = trace
-    const arrival = { request, clientIp, requestId, services, provide: compose, log, caller } as Arrival<A>
-    const answer = await handleCall(spec, arrival)
-    trace.logFields = answer.logFields
-    return toResponse(answer)
+    const arrival = { request, clientIp, requestId, weigh, services, provide: compose, log, caller } as Arrival<A>
+    try {
+      return await inTurnOf(turnOf(caller), () => handle(arrival, trace))
+    } finally {
+      inFlight?.leave()
+    }
   }
 
   async function run(request: HttpRequest, provide: () => Services, log: Log): Promise<HttpResponseInit> {

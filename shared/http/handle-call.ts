@@ -24,6 +24,9 @@ export type Arrival<A extends Access> = Omit<
 export type EmptyObject = z.ZodObject<Record<never, never>, z.core.$strict>
 const emptyObject: EmptyObject = z.strictObject({})
 const DEFAULT_MAX_BODY_BYTES = 64 * 1024
+/** A large body is work before its items are known. */
+const BYTES_PER_UNIT = 16 * 1024
+const noBytes = new Uint8Array()
 
 /**
  * Authenticates and authorizes the caller; undefined for a public call. Throws `unauthenticated` or `forbidden`.
@@ -78,8 +81,9 @@ export async function handleCall<A extends Access, P extends z.ZodType, Q extend
   arrival: Arrival<A>,
 ): Promise<Answer> {
   const { request, services, caller } = arrival
-  const text =
-    request.body === null ? '' : decodeUtf8(await readBytes(request, spec.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES))
+  const bytes = request.body === null ? noBytes : await readBytes(request, spec.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES)
+  arrival.weigh(Math.ceil(bytes.length / BYTES_PER_UNIT))
+  const text = decodeUtf8(bytes)
   const call = { ...arrival, text, ...readContract(spec, request, text) }
   const handle = (seed: string) => spec.handle({ ...call, seed } as Parameters<typeof spec.handle>[0])
   if (spec.idempotent === undefined || services === undefined) return handle('')
@@ -92,6 +96,11 @@ export async function handleCall<A extends Access, P extends z.ZodType, Q extend
 export function callerId(caller: Caller | Holder | undefined): string {
   if (caller === undefined) return 'anonymous'
   return 'key' in caller ? caller.key.keyId : caller.id
+}
+
+/** In whose turn a call waits for the store: the provider's, or the caller's where it reaches every provider. */
+export function turnOf(caller: Caller | Holder | undefined): string {
+  return caller?.scope.kind === 'one' ? `provider:${caller.scope.providerId}` : `caller:${callerId(caller)}`
 }
 
 function readContract<A extends Access, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(

@@ -1,6 +1,6 @@
 import type { HttpRequest } from '@azure/functions'
 import type { Services } from '../app/services.ts'
-import { AppError, type ErrorCode, isOutage } from '../domain/errors.ts'
+import { AppError, isOutcomeOpen } from '../domain/errors.ts'
 import { type IdempotentStart, startIdempotent } from '../operations/start-idempotent.ts'
 import type { Log } from '../ports/runtime.ts'
 import { describeFailure } from '../runtime/log.ts'
@@ -10,7 +10,7 @@ import { invalidRequest } from './read-request.ts'
 interface IdempotentRun {
   readonly callerId: string
   readonly text: string
-  /** Runs the call also where the idempotency store is down. */
+  /** Runs the call also where the idempotency store is down, or too busy. */
   readonly bestEffort?: boolean
   readonly log: Log
   readonly run: (seed: string) => Promise<Answer>
@@ -30,7 +30,7 @@ export async function runIdempotent(
   const { pathname, search } = new URL(request.url)
   const call = { callerId, key, request: `${request.method} ${pathname}${search}\n${text}` }
   const start = await startIdempotent(services, call).catch((error: unknown) => {
-    if (bestEffort && isOutage(error)) return undefined
+    if (bestEffort && isOutcomeOpen(error)) return undefined
     throw error
   })
   if (start === undefined) return run(services.random.id())
@@ -56,14 +56,17 @@ async function runOrRelease(
   try {
     return await run(start.seed)
   } catch (error) {
-    const hadNoEffect =
-      error instanceof AppError && !error.code.endsWith('_unavailable') && !mayHaveHadEffect.has(error.code)
+    const hadNoEffect = error instanceof AppError && !mayHaveHadEffect(error)
     await (hadNoEffect ? start.release() : start.abandon())
     throw error
   }
 }
 
-const mayHaveHadEffect: ReadonlySet<ErrorCode> = new Set(['internal', 'revocation_not_durable'])
+function mayHaveHadEffect(error: AppError): boolean {
+  return isOutcomeOpen(error) || error.code.endsWith('_unavailable') || partlyDone.has(error.code)
+}
+
+const partlyDone: ReadonlySet<string> = new Set(['internal', 'revocation_not_durable'])
 
 function readKey(request: HttpRequest): string | undefined {
   const key = request.headers.get('idempotency-key')

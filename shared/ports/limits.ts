@@ -7,7 +7,8 @@ export interface Limiter {
   /**
    * Charges `cost` to all of the limits, or to none. Answers synchronously where the leases of this instance suffice, or
    * where a limit is known to be exhausted. Throws `store_unavailable` only for a limit by day or month, when this
-   * instance's lease is spent and the store does not answer.
+   * instance's lease is spent and the store does not answer. Throws `overloaded` where this instance has too many requests
+   * under way to refill: no share is given out then.
    */
   take(limits: readonly Limit[], cost: number): Taking | Promise<Taking>
   /** Returns what `take` would. Charges nothing and writes nothing. */

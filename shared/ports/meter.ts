@@ -31,7 +31,7 @@ export interface ProcessUsage {
 
 export type BreakerState = 'closed' | 'half_open' | 'open'
 
-/** The circuit breaker before one dependency for one class of calls, such as `tables_hot`. */
+/** The circuit breaker before one dependency for one lane of calls, such as `tables_lookup`. */
 export interface Breaker {
   readonly name: string
   state(): BreakerState

@@ -177,7 +177,7 @@ describe('the main job, on the built app in two hosts over one store', () => {
     const { text, headers } = await call('GET /metrics')
     expect(headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
     expect(text).toMatch(/^auth_api_verdicts_total\{code="VALID",degraded="false",worker="\S+"\} [1-9]/m)
-    expect(text).toMatch(/^auth_api_store_calls_total\{dependency="tables_hot",outcome="ok",worker="\S+"\} [1-9]/m)
+    expect(text).toMatch(/^auth_api_store_calls_total\{dependency="tables_lookup",outcome="ok",worker="\S+"\} [1-9]/m)
     const shown = new Set([...text.matchAll(/^(auth_api_\w+)\{/gm)].map(([, name]) => name))
     expect(Object.keys(gauges).filter((name) => !shown.has(name))).toEqual([])
 

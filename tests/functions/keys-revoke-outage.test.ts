@@ -19,6 +19,7 @@ let cached: HeldKey
 
 beforeEach(async () => {
   down = false
+  refusal = 'store_unavailable'
   idempotencyIsUp = false
   queueIsDown = false
   services = fakeServices(({ keys, providers, idempotency, keyEvents }) => ({
@@ -44,7 +45,8 @@ function unlessDown<Port extends object>(port: Port, isExempt = () => false): Po
   })
 }
 
-const outage = () => new AppError('store_unavailable', 'The store does not answer.')
+let refusal: 'store_unavailable' | 'overloaded'
+const outage = () => new AppError(refusal, 'The store does not answer.')
 /** Delivers every message of `key-events` once, as the host does. */
 const consumePending = async () => {
   for (const message of await services.keyEvents.receive(32, 60)) {
@@ -201,4 +203,18 @@ test('POST /auth/keys/me/revoke while the store is down: 202, without fields tha
   down = false
   await services.time.advance(60_000)
   expect((await revocationOf(cached))[1]).toBe(cached.key.keyId)
+})
+
+describe('a revocation that this instance has no place for', () => {
+  test('503 overloaded with Retry-After, and never pending: the store answers', async () => {
+    down = true
+    refusal = 'overloaded'
+    const { status, body, headers } = await revoke(cached.key.keyId)
+    expect([status, body.code]).toEqual([503, 'overloaded'])
+    expect(headers['retry-after']).toBeDefined()
+    expect(services.localSpool.state()?.pendingRevocations).toBe(0)
+    down = false
+    expect(await codeOf(cached)).toBe('VALID')
+    expect((await revoke(cached.key.keyId)).status).toBe(200)
+  })
 })

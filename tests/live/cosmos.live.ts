@@ -12,7 +12,7 @@ const policy = { attemptMs: 10_000, deadlineMs: 120_000, retries: 10, backoffMs:
 
 const account = liveAccount(process.env.LIVE_AZURE_COSMOS_CONNECTION_STRING ?? '', {
   guard: openGuard({ name: 'tables', policy }),
-  units: requestUnits(UNITS_PER_SECOND),
+  units: requestUnits(UNITS_PER_SECOND).revocation,
 })
 afterAll(() => account.removeTables())
 

@@ -74,5 +74,5 @@ export function openCircuitBreaker(openMs: number): CircuitBreaker {
 }
 
 function refusal(leftMs: number): CallRejected {
-  return new CallRejected('its circuit breaker is open', Math.ceil(leftMs / 1000))
+  return new CallRejected('its circuit breaker is open', Math.ceil(leftMs / 1000), 'outage')
 }

@@ -1,11 +1,13 @@
+import { CallRejected } from './guard-errors.ts'
 import { statusOf } from './sdk-errors.ts'
 
 /**
  * The outcome class of one attempt. `ok`: the dependency answered; "not there" (404), "exists" (409) and "has moved on"
  * (412) are answers. `transient`: no reply, a late one, overload or a fault of the dependency; a retry may succeed.
  * `validation`: the dependency finds the request invalid. `permanent`: the dependency refuses, and will refuse a retry.
+ * `rejected`: this process refused, or could not read the reply; that says nothing about the dependency.
  */
-export type OutcomeClass = 'ok' | 'transient' | 'validation' | 'permanent'
+export type OutcomeClass = 'ok' | 'transient' | 'validation' | 'permanent' | 'rejected'
 
 /** The outcome class of an attempt, and the dependency's `Retry-After`; 0 where it sends none. */
 export interface Classified {
@@ -43,6 +45,7 @@ export function classifyReply({ status, headers }: { readonly status: number; re
 
 /** Classifies what an attempt threw: an error of an SDK is about the request; any other is a bug of ours, never retried. */
 export function classifyError(error: unknown): Classified {
+  if (error instanceof CallRejected) return { outcome: 'rejected', retryAfterMs: 0 }
   const status = statusOf(error)
   if (status === undefined && !isTransportError(error)) return { outcome: 'permanent', retryAfterMs: 0 }
   return { outcome: classifyStatus(status), retryAfterMs: readRetryAfterMs(headersOf(error)) }

@@ -1,11 +1,17 @@
-/** A request that was not sent, or not retried. `message` says why, without naming the dependency. */
+/**
+ * A request that was not sent or not retried, or whose reply this process was too busy to read. `message` says why,
+ * without naming the dependency. `overload`: a bound of ours refused it, which says nothing about the dependency.
+ * `outage`: the circuit breaker is open.
+ */
 export class CallRejected extends Error {
   override readonly name = 'CallRejected'
   readonly retryAfterSeconds: number
+  readonly reason: 'overload' | 'outage'
 
-  constructor(message: string, retryAfterSeconds: number) {
+  constructor(message: string, retryAfterSeconds: number, reason: 'overload' | 'outage' = 'overload') {
     super(message)
     this.retryAfterSeconds = retryAfterSeconds
+    this.reason = reason
   }
 }
 

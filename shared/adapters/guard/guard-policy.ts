@@ -8,7 +8,7 @@ import { estimateUnits, type RequestUnits, readCharge } from './request-units.ts
  * Belongs after signing (`position: 'perRetry'`): a slow token is not the store's fault. The signal covers the body of the
  * reply too; the SDK's own timeout ends with the headers.
  */
-export function guardPolicy(guard: Guard, units?: RequestUnits): PipelinePolicy {
+export function guardPolicy(guard: Guard, units?: RequestUnits, turn?: string): PipelinePolicy {
   return {
     name: 'guard',
     sendRequest(request, next) {
@@ -23,7 +23,8 @@ export function guardPolicy(guard: Guard, units?: RequestUnits): PipelinePolicy 
           delete request.abortSignal
         }
       }
-      return guard.run(send, classifyReply, units && ((leftMs) => units.spend(estimated, leftMs)))
+      const charge = units && ((leftMs: number) => units.spend(estimated, leftMs))
+      return guard.run(send, classifyReply, { charge, turn })
     },
   }
 }

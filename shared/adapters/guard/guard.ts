@@ -1,11 +1,13 @@
-import { type BulkheadPolicy, bulkhead } from 'cockatiel'
 import type { Breaker, Meter } from '../../ports/meter.ts'
+import { currentTurn } from '../../runtime/turns.ts'
 import { type CircuitBreaker, openCircuitBreaker } from './circuit-breaker.ts'
 import { type Classified, classifyError } from './classify-outcome.ts'
-import { CallRejected, OutcomeUnknown } from './guard-errors.ts'
+import { type FairBulkhead, fairBulkhead } from './fair-bulkhead.ts'
+import { CallRejected } from './guard-errors.ts'
 import { retryBudget } from './retry-budget.ts'
+import { type Deadline, deadlineIn, withTimeout } from './timeout.ts'
 
-/** The timeouts, retries and concurrency of one class of calls to a dependency. */
+/** The timeouts, retries and concurrency of one lane of calls to a dependency. */
 export interface CallPolicy {
   /** Timeout of one attempt, the body of its reply included. */
   readonly attemptMs: number
@@ -16,27 +18,36 @@ export interface CallPolicy {
   readonly backoffMs: number
   /** How long the circuit breaker stays open before it lets a probe through. */
   readonly openMs: number
-  /** Requests in flight at once; 20 times as many may wait in the bulkhead. */
+  /** Requests in flight at once; 20 times as many may wait in the bulkhead, in a line per turn. */
   readonly concurrency: number
 }
 
-/** Guards one dependency for one class of calls: every request goes through it. */
+/** Guards one dependency for one lane of calls: every request goes through it. */
 export interface Guard extends Breaker {
   /**
    * Sends a request, and retries while its outcome is transient and deadline, retry budget and circuit breaker allow.
    * Resolves or rejects as the last attempt did. Throws `CallRejected` where the first attempt, or a retry that was due,
    * was rejected; `OutcomeUnknown` where the last attempt timed out.
-   * `charge` runs before every attempt, with the time left; an attempt whose `charge` throws is not made.
    */
   run<T>(
     send: (signal: AbortSignal) => Promise<T>,
     classify: (reply: T) => Classified,
-    charge?: (leftMs: number) => Promise<void>,
+    admission?: Admission,
   ): Promise<T>
 }
 
+export interface Admission {
+  /**
+   * Runs before every attempt, with the time left, once the attempt has its place in the bulkhead. An attempt whose
+   * `charge` throws is not made.
+   */
+  readonly charge?: ((leftMs: number) => Promise<void>) | undefined
+  /** The turn in the bulkhead; by default that of the caller. */
+  readonly turn?: string | undefined
+}
+
 interface GuardOptions {
-  /** The dependency and the class of calls, for metrics and readiness. */
+  /** The dependency and the lane, for metrics and readiness. */
   readonly name: string
   readonly policy?: CallPolicy
   readonly meter?: Pick<Meter, 'count' | 'observe'>
@@ -60,16 +71,17 @@ const noMeter = { count: () => undefined, observe: () => undefined }
 export function openGuard(options: GuardOptions): Guard {
   const { name, policy = DEFAULT_POLICY, meter = noMeter, jitter = Math.random } = options
   const circuit = openCircuitBreaker(policy.openMs)
-  const slots = bulkhead(policy.concurrency, policy.concurrency * QUEUED_PER_SLOT)
+  const bulkhead = fairBulkhead(policy.concurrency, policy.concurrency * QUEUED_PER_SLOT)
   const budget = retryBudget(() => performance.now())
 
   async function attempt<T>(
     send: (signal: AbortSignal) => Promise<T>,
     classify: (reply: T) => Classified,
-    leftMs: number,
+    deadline: Deadline,
   ) {
     const beganAtMs = performance.now()
-    const attempted = await classified(() => withTimeout(send, Math.min(policy.attemptMs, leftMs)), classify)
+    const timeoutMs = Math.min(policy.attemptMs, deadline.leftMs())
+    const attempted = await classified(() => withTimeout(send, timeoutMs, deadline), classify)
     meter.observe('auth_api_store_call_duration_seconds', { dependency: name }, (performance.now() - beganAtMs) / 1000)
     return attempted
   }
@@ -95,17 +107,14 @@ export function openGuard(options: GuardOptions): Guard {
   return {
     name,
     state: circuit.state,
-    async run(send, classify, charge) {
-      const deadlineAtMs = performance.now() + policy.deadlineMs
-      const leftMs = () => deadlineAtMs - performance.now()
+    async run(send, classify, { charge, turn = currentTurn() } = {}) {
+      const deadline = deadlineIn(policy.deadlineMs)
       budget.deposit()
       for (let retry = 0; ; retry++) {
-        const attempted = await countingRejections(async () => {
-          circuit.admit()
-          await charge?.(leftMs())
-          return runInBulkhead({ slots, circuit, deadlineAtMs }, () => attempt(send, classify, leftMs()))
-        })
-        const delayMs = backoffBefore(retry, attempted, leftMs())
+        const attempted = await countingRejections(() =>
+          runInBulkhead({ bulkhead, circuit, deadline, charge, turn }, () => attempt(send, classify, deadline)),
+        )
+        const delayMs = backoffBefore(retry, attempted, deadline.leftMs())
         count(delayMs === undefined && attempted.outcome === 'transient' ? 'exhausted' : attempted.outcome)
         if (delayMs === undefined) return unwrap(attempted)
         meter.count('auth_api_store_retries_total', { dependency: name })
@@ -115,47 +124,37 @@ export function openGuard(options: GuardOptions): Guard {
   }
 }
 
-interface Admission {
-  readonly slots: BulkheadPolicy
+interface Place extends Admission {
+  readonly bulkhead: FairBulkhead
   readonly circuit: CircuitBreaker
-  readonly deadlineAtMs: number
+  readonly deadline: Deadline
+  readonly turn: string
 }
 
 /**
- * Runs an attempt in the bulkhead, first come, first served: every request ahead in the queue ends by its own deadline.
- * Checks the breaker again, as it may have opened meanwhile.
+ * Runs an attempt in the bulkhead. Checks deadline and breaker again when its turn comes, as the breaker may have opened
+ * meanwhile, and before it is paid for.
  */
 async function runInBulkhead<T extends Classified>(
-  { slots, circuit, deadlineAtMs }: Admission,
+  { bulkhead, circuit, deadline, charge, turn }: Place,
   work: () => Promise<T>,
 ): Promise<T> {
-  if (slots.executionSlots === 0 && slots.queueSlots === 0) throw new CallRejected('too many requests wait for it', 1)
-  return slots.execute(() => {
-    if (performance.now() >= deadlineAtMs) throw new CallRejected('it was too busy for too long', 1)
-    return circuit.run(work)
+  circuit.admit()
+  const admit = () => {
+    if (deadline.leftMs() <= 0) throw new CallRejected('it was too busy for too long', 1)
+    circuit.admit()
+  }
+  const pay = async () => {
+    admit()
+    await charge?.(deadline.leftMs())
+  }
+  return bulkhead.run({
+    ...{ turn, pay: charge && pay },
+    work: async () => {
+      admit()
+      return circuit.run(work)
+    },
   })
-}
-
-/** Throws `OutcomeUnknown` after `timeoutMs`, whether or not `send` heeds its signal. */
-async function withTimeout<T>(send: (signal: AbortSignal) => Promise<T>, timeoutMs: number): Promise<T> {
-  const controller = new AbortController()
-  const { promise: timeUp, reject } = Promise.withResolvers<never>()
-  let lastChance: NodeJS.Immediate | undefined
-  const giveUp = () => {
-    const error = new OutcomeUnknown(`no reply within ${Math.round(timeoutMs)} ms`)
-    reject(error)
-    controller.abort(error)
-  }
-  // Timers run before I/O: after a stall of this process the reply may be there, unread. Read it before giving up.
-  const timer = setTimeout(() => {
-    lastChance = setImmediate(giveUp)
-  }, timeoutMs)
-  try {
-    return await Promise.race([send(controller.signal), timeUp])
-  } finally {
-    clearTimeout(timer)
-    clearImmediate(lastChance)
-  }
 }
 
 function sleep(ms: number): Promise<void> {

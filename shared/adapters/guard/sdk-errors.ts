@@ -3,13 +3,17 @@ import { CallRejected, OutcomeUnknown } from './guard-errors.ts'
 
 /**
  * Translates what a storage SDK threw into what a caller may be told. `store_unavailable`: the store is unavailable (no
- * reply, 5xx, throttled, access refused), or its guard sent no request. A request that the store finds invalid is a bug of
- * ours. Both errors name `what`. The SDK's own error goes no further: it holds the request, with its signature and the row.
+ * reply, 5xx, throttled, access refused), or its circuit breaker is open. `overloaded`: a bound of ours refused the
+ * request, which is no outage. A request that the store finds invalid is a bug of ours. The errors name `what`. The SDK's
+ * own error goes no further: it holds the request, with its signature and the row.
  */
 export function fromSdk(what: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error
   if (error instanceof CallRejected) {
-    return unavailable(new Error(`${what} was not asked: ${error.message}`), error.retryAfterSeconds)
+    const cause = new Error(`${what} was not asked: ${error.message}`)
+    if (error.reason === 'outage') return unavailable(cause, error.retryAfterSeconds)
+    const { retryAfterSeconds } = error
+    return new AppError('overloaded', 'Too many requests are under way. Try again.', { cause, retryAfterSeconds })
   }
   const status = statusOf(error)
   const reason = status === undefined ? error.message : `${status} ${codeOf(error)}`

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { odata } from '@azure/data-tables'
+import pLimit from 'p-limit'
 import * as z from 'zod'
 import { covers } from '../../domain/access/provider-scope.ts'
 import type { Key } from '../../domain/keys/key.ts'
@@ -14,6 +15,8 @@ const listPointer = z.object({ digest: z.string(), keyId: z.string() })
 
 const ID_POINTER = 'pointer'
 const CLAIM_ATTEMPTS = 3
+/** A page of 100 keys does not fill the bulkhead. */
+const PAGE_READS_AT_ONCE = 8
 
 /**
  * Keys in three tables: `keys` holds each key, `keyids` and `keysbyprovider` point to it. The pointers are written first
@@ -54,12 +57,10 @@ export function tableKeyStore(tables: TableAccess): KeyStore {
       })
       const newestFirst = rows.toSorted((left, right) => (left.rowKey < right.rowKey ? -1 : 1))
       const pointers = newestFirst.map((row) => decodeRow(lists.name, listPointer, row))
-      const items = await Promise.all(
-        pointers.map(async ({ digest, keyId }) => {
-          const found = await keys.find(digest)
-          return found?.value.keyId === keyId && covers(scope, found.value.providerId) ? [found.value] : []
-        }),
-      )
+      const items = await pLimit(PAGE_READS_AT_ONCE).map(pointers, async ({ digest, keyId }) => {
+        const found = await keys.find(digest)
+        return found?.value.keyId === keyId && covers(scope, found.value.providerId) ? [found.value] : []
+      })
       return { items: items.flat(), next }
     },
   }

@@ -19,16 +19,18 @@ export type TableAccessOptions = TableAccount & {
   /** Every request goes through it; without one, a guard with the default policy. */
   readonly guard?: Guard
   /** Every request is charged to them; without them, requests cost nothing. */
-  readonly units?: RequestUnits
+  readonly units?: RequestUnits | undefined
+  /** The turn of every request, for work that is shared by all callers; by default that of the caller. */
+  readonly turn?: string
   /** For tests: stands between this adapter and the SDK, to shuffle results or to inject faults. */
   readonly wrapClient?: (client: TableClient) => TableClient
 }
 
 /** Opens the tables of one account. Creates no client, and sends nothing, before a table is first used. */
 export function tableAccess(options: TableAccessOptions): TableAccess {
-  const { guard = openGuard({ name: 'tables' }), units, wrapClient } = options
+  const { guard = openGuard({ name: 'tables' }), units, turn, wrapClient } = options
   const tables = new Map<string, Table>()
-  const policy = guardPolicy(guard, units)
+  const policy = guardPolicy(guard, units, turn)
   const open = (name: string): Table => {
     const client = openClient(options, name, policy)
     return openTable(wrapClient ? wrapClient(client) : client, name)

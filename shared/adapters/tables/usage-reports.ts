@@ -17,7 +17,7 @@ import {
 } from './usage-copy-rows.ts'
 
 const TABLE_NAME = 'usagebyprovider'
-const READS_AT_ONCE = 16
+const READS_AT_ONCE = 8
 /** Two rows each; with the longest names of endpoints, every character escaped, still below the 2 MB of a transaction. */
 const COPIES_PER_TRANSACTION = 30
 const ROWS_PER_COPY = 2

@@ -57,7 +57,10 @@ export interface ReadThroughCache<Value> {
   has(index: string): boolean
   /** Reads the store through `load`. Single flight: concurrent reads of one index share one request. */
   read(index: string, load: Load<Value>): Promise<LookupResult<Value>>
-  /** Reads the store, joins no read in flight, and caches the result. */
+  /**
+   * Reads the store and caches the result. Joins no read in flight, as that may have begun before a change: waits for it,
+   * and shares the next read with every caller that waits. So at most one such read of an index is in flight.
+   */
   refetch(index: string, load: Load<Value>): Promise<LookupResult<Value>>
   /** Invalidates every value read under this tag before now, including reads in flight. */
   invalidate(tag: string): void
@@ -84,6 +87,7 @@ export function readThroughCache<Value>(options: ReadThroughCacheOptions<Value>)
   const changes = invalidationLog(CHANGES_MAX)
   const { ageOf, isFresh, canRevalidate } = freshness(options)
   const sharedRead = singleFlight<Value>(elapsedMs)
+  const sharedRefetch = trailingFlight<Value>()
 
   const isInvalidated = (index: string, entry: Entry<Value>) =>
     !changes.isClean(entry) &&
@@ -127,7 +131,7 @@ export function readThroughCache<Value>(options: ReadThroughCacheOptions<Value>)
     },
     has: (index) => entries.peek(index)?.value !== undefined,
     read: (index, load) => sharedRead(index, () => refetch(index, load)),
-    refetch: (index, load) => refetch(index, load),
+    refetch: (index, load) => sharedRefetch(index, () => refetch(index, load)),
     invalidate: (tag) => changes.record(tag),
     invalidateAll: () => changes.recordAll(),
     search(matches) {
@@ -166,5 +170,29 @@ function singleFlight<Value>(elapsedMs: () => number) {
     })
     inFlight.set(index, { begunAtMs: nowMs, result })
     return result
+  }
+}
+
+/** One read of an index at a time. Callers that come during a read share the one that begins after it. */
+function trailingFlight<Value>() {
+  const inFlight = new Map<string, { current: Promise<unknown>; next: Promise<LookupResult<Value>> | undefined }>()
+
+  function begin(index: string, read: () => Promise<LookupResult<Value>>): Promise<LookupResult<Value>> {
+    const result = read()
+    const flight = { current: result, next: undefined }
+    inFlight.set(index, flight)
+    return result.finally(() => {
+      if (inFlight.get(index) === flight && flight.next === undefined) inFlight.delete(index)
+    })
+  }
+
+  return (index: string, read: () => Promise<LookupResult<Value>>): Promise<LookupResult<Value>> => {
+    const flight = inFlight.get(index)
+    if (flight === undefined) return begin(index, read)
+    flight.next ??= flight.current.then(
+      () => begin(index, read),
+      () => begin(index, read),
+    )
+    return flight.next
   }
 }

@@ -7,6 +7,8 @@ import { type PublishChangeNeeds, publishChange } from './publish-change.ts'
 
 export interface ChangeKeyNeeds extends PublishChangeNeeds {
   readonly keys: KeyStore
+  /** For changes that end keys: no other calls can take their places. */
+  readonly ending: { readonly keys: KeyStore }
   readonly keyLookup: KeyLookup
 }
 
@@ -35,6 +37,16 @@ export async function changeKey(
     if (written === 'replaced') return publish(needs, changed)
   }
   throw new AppError('conflict', 'Others keep changing this key. Try again.', { retryAfterSeconds: 1 })
+}
+
+/** Changes a key as `changeKey` does, where the change ends it. */
+export function endKey(
+  needs: ChangeKeyNeeds,
+  scope: ProviderScope,
+  keyId: string,
+  decide: (key: Key) => Key,
+): Promise<Key> {
+  return changeKey({ ...needs, keys: needs.ending.keys }, scope, keyId, decide)
 }
 
 async function publish(needs: ChangeKeyNeeds, key: Key): Promise<Key> {

@@ -1,5 +1,5 @@
 import { oneProvider } from '../../domain/access/provider-scope.ts'
-import { AppError } from '../../domain/errors.ts'
+import { AppError, isOutcomeOpen } from '../../domain/errors.ts'
 import type { KeyKind } from '../../domain/keys/key.ts'
 import type { Provider } from '../../domain/keys/provider.ts'
 import type { Limit } from '../../domain/limits/limit.ts'
@@ -83,8 +83,8 @@ async function withReservation<T>(
     await reservation?.complete(isNew(made))
     return made
   } catch (error) {
-    // After an outage error the key may exist: its place stays reserved.
-    if (error instanceof AppError && error.code !== 'store_unavailable') await reservation?.complete(false)
+    // After such an error the key may exist: its place stays reserved.
+    if (error instanceof AppError && !isOutcomeOpen(error)) await reservation?.complete(false)
     throw error
   }
 }

@@ -18,8 +18,9 @@ export interface KeyFilter {
 
 // A filter with few matches must not turn one request into a scan of all keys.
 const READS_MAX = 20
+const KEYS_MAX = 300
 
-/** The next matching keys of a provider, at most `limit`. Returns fewer, with `next` set, after reading 20 pages. */
+/** The next matching keys of a provider, at most `limit`. Returns fewer, with `next` set, after 20 pages or 300 keys. */
 export async function listKeys(
   { keys, clock }: { readonly keys: KeyStore; readonly clock: Clock },
   scope: OneProvider,
@@ -28,13 +29,15 @@ export async function listKeys(
 ): Promise<Page<Key>> {
   const matching: Key[] = []
   let position = after
-  let reads = 0
+  let [reads, looked] = [0, 0]
   do {
-    const page = await keys.page(scope, { limit: limit - matching.length, after: position })
+    const wanted = limit - matching.length
+    const page = await keys.page(scope, { limit: wanted, after: position })
     matching.push(...page.items.filter((key) => matches(key, filter, clock.now())))
     position = page.next
+    looked += wanted
     reads++
-  } while (position !== null && matching.length < limit && reads < READS_MAX)
+  } while (position !== null && matching.length < limit && reads < READS_MAX && looked < KEYS_MAX)
   return { items: matching, next: position }
 }
 

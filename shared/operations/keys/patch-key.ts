@@ -3,7 +3,7 @@ import { AppError } from '../../domain/errors.ts'
 import type { Key, KeyPolicy } from '../../domain/keys/key.ts'
 import { countsTowardQuota } from '../../domain/keys/key-count.ts'
 import type { Clock } from '../../ports/runtime.ts'
-import { type ChangeKeyNeeds, changeKey } from './change-key.ts'
+import { type ChangeKeyNeeds, changeKey, endKey } from './change-key.ts'
 import { faultsOfRules, faultsOfTimes, refuseFaults } from './generate-key.ts'
 import type { KeyQuotas } from './key-quotas.ts'
 
@@ -32,7 +32,7 @@ export async function patchKey(
   return needs.keyQuotas.admit({ kind, providerId, keyId, purpose: 'revive' }, change, () => true)
 
   function change(): Promise<Key> {
-    return changeKey(needs, scope, keyId, decide)
+    return (changes.enabled === false ? endKey : changeKey)(needs, scope, keyId, decide)
   }
 
   function decide(key: Key): Key {

@@ -12,6 +12,8 @@ export type ProviderChanges = Partial<Omit<ProviderSettings, 'quotas'>> & { read
 
 interface PutProviderNeeds extends PublishChangeNeeds {
   readonly providers: ProviderStore
+  /** For a change that disables the provider, and so ends all its keys. */
+  readonly ending: { readonly providers: ProviderStore }
   readonly keyLookup: Pick<KeyLookup, 'providerChanged'>
 }
 
@@ -32,7 +34,8 @@ export async function putProvider(
   changes: ProviderChanges,
   by: string,
 ): Promise<{ readonly provider: Provider; readonly created: boolean }> {
-  const { providers, keyLookup, clock } = needs
+  const { keyLookup, clock } = needs
+  const { providers } = changes.status === 'disabled' ? needs.ending : needs
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const found = await providers.find(scope)
     const now = clock.now()

@@ -4,7 +4,7 @@ import type { Key, PendingRevocation, Revocation, RevocationReason } from '../..
 import type { RevocationCodec, RevocationSpool } from '../../ports/keys.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
 import type { Clock } from '../../ports/runtime.ts'
-import { type ChangeKeyNeeds, changeKey } from './change-key.ts'
+import { type ChangeKeyNeeds, endKey } from './change-key.ts'
 
 export interface RevocationInput {
   readonly keyId: string
@@ -45,6 +45,7 @@ type DatedInput = RevocationInput & { readonly at: Date }
  * revocation is in the queue `key-events` before this resolves. A key that is not cached here may be missing or
  * another provider's; the consumer finds out. Throws `key_not_found`. When neither store nor queue answers, throws
  * `revocation_not_durable` for a cached key, which is revoked here and spooled on the disk, else `store_unavailable`.
+ * A refusal of our own (`overloaded`) is no outage: it is thrown.
  */
 export async function revokeKey(
   needs: RevokeKeyNeeds,
@@ -66,7 +67,7 @@ export async function writeRevocation(
   scope: ProviderScope,
   { keyId, reason, text, replacedBy, by, at = needs.clock.now() }: RevocationInput,
 ): Promise<Key> {
-  return changeKey(needs, scope, keyId, (key) => {
+  return endKey(needs, scope, keyId, (key) => {
     if (key.revocation !== null) return key
     return { ...key, revocation: { at, by, reason, text }, replacedBy: replacedBy ?? key.replacedBy, updatedAt: at }
   })

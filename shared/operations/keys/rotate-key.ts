@@ -1,7 +1,7 @@
 import type { ProviderScope } from '../../domain/access/provider-scope.ts'
-import { AppError, isOutage } from '../../domain/errors.ts'
+import { AppError, isOutcomeOpen } from '../../domain/errors.ts'
 import { endsAt, type Key, keyStatus } from '../../domain/keys/key.ts'
-import { type ChangeKeyNeeds, changeKey, keyNotFound } from './change-key.ts'
+import { type ChangeKeyNeeds, changeKey, endKey, keyNotFound } from './change-key.ts'
 import { generateKey, type NewKey, type NewKeyNeeds } from './generate-key.ts'
 
 export interface RotateKeyInput {
@@ -39,8 +39,9 @@ export async function rotateKey(
     createdBy: input.by,
     rotatedFrom: input.keyId,
   })
+  const change = input.gracePeriodSeconds === 0 ? endKey : changeKey
   try {
-    await changeKey(needs, scope, input.keyId, (key) => {
+    await change(needs, scope, input.keyId, (key) => {
       refuseEnded(key, input, needs.clock.now())
       return key.replacedBy === input.newKeyId ? key : withSuccessor(key, input, needs.clock.now())
     })
@@ -78,9 +79,9 @@ function withSuccessor(key: Key, { newKeyId, gracePeriodSeconds, by }: RotateKey
 
 /** Revokes the new key when the old key was revoked or rotated in the meantime. Its secret was never returned. */
 async function revokeSuperseded(needs: ChangeKeyNeeds & NewKeyNeeds, scope: ProviderScope, key: Key, cause: unknown) {
-  // After an outage error the old key's state is unknown, and a retry finishes the rotation.
-  if (!(cause instanceof AppError) || isOutage(cause)) return
-  await changeKey(needs, scope, key.keyId, (current) => {
+  // After such an error the old key's state is unknown, and a retry finishes the rotation.
+  if (!(cause instanceof AppError) || isOutcomeOpen(cause)) return
+  await endKey(needs, scope, key.keyId, (current) => {
     const at = needs.clock.now()
     return { ...current, revocation: { at, by: 'system', reason: 'superseded', text: null }, updatedAt: at }
   })

@@ -12,6 +12,7 @@ import type { Clock } from '../../ports/runtime.ts'
 import type { UsageRecorder } from '../../ports/usage.ts'
 import type { KeyLookup } from '../key-cache/key-lookup.ts'
 import type { LookupResult } from '../key-cache/read-through-cache.ts'
+import type { BypassLimit } from '../limits/bypass-limit.ts'
 import type { FailureLimits } from '../limits/failure-limits.ts'
 
 export interface ValidateKeyInput {
@@ -47,6 +48,7 @@ interface ValidateKeyNeeds {
   readonly usage: UsageRecorder
   readonly limiter: Limiter
   readonly failures: FailureLimits
+  readonly bypasses: BypassLimit
   readonly clock: Clock
 }
 
@@ -55,24 +57,27 @@ interface ValidateKeyNeeds {
  * limit, and neither does a refused use. Throws `store_unavailable` when the key cannot be looked up or a quota cannot
  * be enforced, and `usage_unavailable` when the use cannot be made durable: no verdict is returned then. Throws
  * `too_many_failures` when the caller presented too many unknown keys, this key is not known here, and the queue for
- * lookups of such keys is full.
+ * lookups of such keys is full; `rate_limited` when it bypasses the cache too often; and `overloaded` when this instance
+ * has too much under way to look the key up.
  */
-export function validateKey(
+export async function validateKey(
   needs: ValidateKeyNeeds,
   scope: ProviderScope,
   input: ValidateKeyInput,
 ): Promise<Validation> {
-  const judge = () => judgeUse(needs, scope, input)
-  if (!needs.failures.areAnySpent()) return judge()
-  return waitForTurn(needs, [input]).then(judge)
+  if (input.bypassCache) needs.bypasses.take(input.callerId, 1)
+  if (needs.failures.areAnySpent()) await waitForTurn(needs, [input])
+  return judgeUse(needs, scope, input)
 }
 
-/** Validates many keys at once. Throws `too_many_failures` for all of them, before any is judged. */
+/** Validates many keys at once. Throws `too_many_failures` or `rate_limited` for all of them, before any is judged. */
 export async function validateKeys(
   needs: ValidateKeyNeeds,
   scope: ProviderScope,
   inputs: readonly ValidateKeyInput[],
 ): Promise<readonly Validation[]> {
+  const [bypassing, ...more] = inputs.filter(({ bypassCache }) => bypassCache)
+  if (bypassing !== undefined) needs.bypasses.take(bypassing.callerId, 1 + more.length)
   if (needs.failures.areAnySpent()) await waitForTurn(needs, inputs)
   return Promise.all(inputs.map((input) => judgeUse(needs, scope, input)))
 }

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import pLimit from 'p-limit'
-import { AppError, isOutage } from '../../domain/errors.ts'
+import { AppError, isOutage, isOutcomeOpen } from '../../domain/errors.ts'
 import { heldAt } from '../../domain/limits/lease.ts'
 import type { Limit } from '../../domain/limits/limit.ts'
 import type { TimeInterval } from '../../domain/limits/time-interval.ts'
@@ -35,7 +35,10 @@ export interface LeasePool {
   leasedLimitOf(limit: Limit): LeasedLimit
   all(): readonly LeasedLimit[]
   sourceOf(leased: LeasedLimit, demand: TokenDemand): Source
-  /** Refills from the store. In an outage throws `store_unavailable` for a limit by day or month, else goes offline. */
+  /**
+   * Refills from the store. In an outage throws `store_unavailable` for a limit by day or month, else goes offline.
+   * Throws `overloaded` for every limit.
+   */
   refill(leased: LeasedLimit): Promise<void>
   /** Reads the record, without writing. Throws as `refill` does. */
   look(leased: LeasedLimit): Promise<void>
@@ -116,7 +119,7 @@ interface StoreConnection {
   isOffline(): boolean
   /** Probes in the background whether the store is back, at most once a second. */
   probe(leased: LeasedLimit): void
-  /** Runs work that no caller waits for. Ignores an outage: the work is repeated when it is needed. */
+  /** Runs work that no caller waits for. Ignores an outage or overload: the work is repeated when it is needed. */
   inBackground(work: Promise<unknown>): void
 }
 
@@ -155,7 +158,7 @@ function storeConnection({ refills, storeTime, log }: LeasePoolNeeds): StoreConn
 
   function inBackground(work: Promise<unknown>): void {
     work.catch((error: unknown) => {
-      if (!isOutage(error)) log('error', 'a limit could not be written', { error: nameOf(error) })
+      if (!isOutcomeOpen(error)) log('error', 'a limit could not be written', { error: nameOf(error) })
     })
   }
 
@@ -194,13 +197,13 @@ function idleSweep(needs: LeasePoolNeeds, connection: StoreConnection, all: () =
   }
 }
 
-/** Gives tokens back. Ignores an outage: the tokens expire. */
+/** Gives tokens back. Ignores an outage and a refusal of our own: the tokens expire. */
 async function giveBack(refills: Refills, leasedLimits: readonly LeasedLimit[]): Promise<void> {
   await pLimit(RETURNS_AT_ONCE).map(leasedLimits, async (leased) => {
     try {
       await refills.giveBack(leased)
     } catch (error) {
-      if (!isOutage(error)) throw error
+      if (!isOutcomeOpen(error)) throw error
     }
   })
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import pLimit from 'p-limit'
 import type { OneProvider } from '../../domain/access/provider-scope.ts'
-import { AppError } from '../../domain/errors.ts'
+import { AppError, isOverload } from '../../domain/errors.ts'
 import type { Key } from '../../domain/keys/key.ts'
 import { usageAccumulator } from '../../domain/usage/accumulator.ts'
 import { decidePush, keyIdsOf, type PushedItem, type PushRecord } from '../../domain/usage/push.ts'
@@ -37,7 +37,8 @@ const SENDS_AT_ONCE = 4
  * Accepts a batch of events, and judges each event by itself. Stores the decision and its messages before the first
  * message is sent. So a push is idempotent: a retry gets the same answer and sends the messages that may be unsent, and
  * the counters count every message once. Throws `batch_id_reused` for another body under a known `batchId`, and
- * `usage_unavailable` when the queue did not acknowledge every message: the caller must retry the same push.
+ * `usage_unavailable` when the queue did not acknowledge every message, or `overloaded` when this instance has too much
+ * under way: the caller must retry the same push.
  */
 export async function pushUsage(needs: PushUsageNeeds, scope: OneProvider, push: Push): Promise<PushRecord> {
   const { batchId } = push
@@ -121,5 +122,5 @@ async function sendParts({ pushes, queue }: PushUsageNeeds, scope: OneProvider, 
 
 function notQueued(batchId: string, cause: unknown): AppError {
   const message = `The batch is not queued in full. Send the same events again with batch_id ${batchId}.`
-  return new AppError('usage_unavailable', message, { cause, retryAfterSeconds: 1 })
+  return new AppError(isOverload(cause) ? 'overloaded' : 'usage_unavailable', message, { cause, retryAfterSeconds: 1 })
 }

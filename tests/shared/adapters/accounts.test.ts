@@ -23,6 +23,7 @@ describe('the accounts of an app', () => {
     expect(accounts({ AZURE_STORAGE_ACCOUNT: 'mystore' })).toEqual({
       tables: { endpoint: 'https://mystore.table.core.windows.net', credential },
       queues: { endpoint: 'https://mystore.queue.core.windows.net', credential },
+      units: undefined,
       rowsPerTransaction: 100,
     })
   })
@@ -33,8 +34,10 @@ describe('the accounts of an app', () => {
       AZURE_COSMOS_CONNECTION_STRING: cosmos,
       COSMOS_BATCH_SIZE: '20',
     }
+    const lane = { spend: expect.any(Function), adjust: expect.any(Function) }
     expect(accounts(settings)).toEqual({
-      tables: { connectionString: cosmos, units: { spend: expect.any(Function), adjust: expect.any(Function) } },
+      tables: { connectionString: cosmos },
+      units: { revocation: lane, limits: lane, lookup: lane, management: lane, background: lane },
       queues: { endpoint: 'https://mystore.queue.core.windows.net', credential },
       rowsPerTransaction: 20,
     })
@@ -52,8 +55,9 @@ describe('the accounts of an app', () => {
       AZURE_STORAGE_CONNECTION_STRING: storage,
       AZURE_COSMOS_CONNECTION_STRING: cosmos,
       COSMOS_RU_LIMIT: '50',
-    }).tables
-    await units?.spend(50, 0)
-    await expect(units?.spend(50, 800)).rejects.toMatchObject({ name: 'CallRejected', retryAfterSeconds: 1 })
+    })
+    // The upper lanes may borrow from the lower ones, and no lane from the first two.
+    await units?.limits.spend(45, 0)
+    await expect(units?.limits.spend(45, 800)).rejects.toMatchObject({ name: 'CallRejected', retryAfterSeconds: 1 })
   })
 })

@@ -10,7 +10,9 @@ import {
 import { keyLookup } from '../../../shared/operations/key-cache/key-lookup.ts'
 import { keyDigests } from '../../../shared/operations/key-digests.ts'
 import { keyQuotas } from '../../../shared/operations/keys/key-quotas.ts'
+import { bypassLimit } from '../../../shared/operations/limits/bypass-limit.ts'
 import { failureLimits } from '../../../shared/operations/limits/failure-limits.ts'
+import { inFlightLimits } from '../../../shared/operations/limits/in-flight.ts'
 import { limiter } from '../../../shared/operations/limits/limiter.ts'
 import { readinessCheck } from '../../../shared/operations/maintenance/check-readiness.ts'
 import { watchGauges } from '../../../shared/operations/maintenance/watch-gauges.ts'
@@ -89,9 +91,9 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     ...{ ledger: memoryUsageLedger(), late: memoryLateUsage() },
     ...{ reports, copies: reports, marks: memoryRollUpMarks(), journal: pushes },
   }
+  const lanes = lanesOf({ ...stores, reports })
   const digests = keyDigests([{ version: 'p1', bytes: randomBytes(32) }])
-  const jitter = () => 1
-  const log = discard
+  const [jitter, log] = [() => 1, discard]
   const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
   const metrics = openMetrics({ worker: 'tests' })
   const { meter } = metrics
@@ -99,7 +101,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const lookup = keyLookup({ ...stores, replica: noReplica, digests, clock, scheduler, log, meter }, 1000)
   const spool = memorySpool()
   const local = localSpool({
-    ...{ ...stores, keyLookup: lookup, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },
+    ...{ ...stores, ...lanes, keyLookup: lookup, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },
     ...{ open: () => spool, orphaned: { visit: async () => undefined } },
     ...{ producer: 'tests.LOCAL', intervalMs: 5000, meter },
     strict: () => {
@@ -110,12 +112,13 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const watched = { ...stores, limiter: limits, keyLookup: lookup, localSpool: local, guards }
   watchGauges(metrics.meter, 'tests', { ...watched, process: processUsage() })
   return {
-    ...stores,
+    ...{ ...stores, ...lanes },
     ...{ time, codec, revocationCodec, clock, log, digests, aggregator, random: numberedIds() },
     keyLookup: lookup,
     limiter: limits,
     keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, scheduler, log }, UNLIMITED),
+    ...{ bypasses: bypassLimit(clock), inFlight: inFlightLimits(1000) },
     managementLimit: { limit: UNLIMITED.perCaller, windowSeconds: 60, strategy: 'sliding_window' },
     localSpool: local,
     pendingRevocations: local.pendingRevocations,
@@ -127,9 +130,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
       boot: 'BOOT',
     }),
     consumer: usageConsumer({ ...stores, aggregator, codec, pushLog: pushes, clock, log, meter: metrics.meter }),
-    sweepers: {},
-    background: [],
-    guards,
+    ...{ sweepers: {}, background: [], guards },
     readiness: readinessCheck({ ...watched, clock, scheduler, keepsLocalFiles: true }),
     metrics,
     tokens: undefined,
@@ -146,6 +147,11 @@ function memoryQueues(clock: Clock) {
     keyEvents: memoryMessageQueue(clock),
     keyEventsPoison: memoryMessageQueue(clock),
   }
+}
+
+/** All lanes lead to the same stores. */
+function lanesOf({ keys, providers, reports, pushes, queue }: Stores & Pick<Services, 'reports'>) {
+  return { ending: { keys, providers, reports }, pushing: { keys, pushes, queue } }
 }
 
 function numberedIds(): Random {

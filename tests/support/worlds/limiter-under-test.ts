@@ -10,6 +10,8 @@ import { memoryLimitStore } from '../memory/memory-limit-store.ts'
 export interface CountedLimitStore extends LimitStore {
   reads: number
   writes: number
+  /** The lane refuses every request. */
+  isBusy: boolean
   isDown: boolean
   /** Retries every write after it was done, as over a network that loses the reply. */
   losesReplies: boolean
@@ -68,6 +70,7 @@ function countedStore(store: LimitStore): CountedLimitStore {
     reads: 0,
     writes: 0,
     isDown: false,
+    isBusy: false,
     losesReplies: false,
     async read(limit) {
       counted.reads++
@@ -87,6 +90,7 @@ function countedStore(store: LimitStore): CountedLimitStore {
     },
   }
   function checkUp(): void {
+    if (counted.isBusy) throw new AppError('overloaded', 'Too many requests are under way.')
     if (counted.isDown) throw new AppError('store_unavailable', 'The store is down.')
   }
   return counted

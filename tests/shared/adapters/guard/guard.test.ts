@@ -117,10 +117,10 @@ describe('a guard', () => {
       sent++
       return failure(503)
     }
-    const first = guard.run(send, answered, charge).catch(describeError)
+    const first = guard.run(send, answered, { charge }).catch(describeError)
     await vi.advanceTimersByTimeAsync(100)
     expect([await first, charges, sent]).toEqual(['RestError: no', 2, 2])
-    expect(await guard.run(send, answered, charge).catch(describeError)).toBe(
+    expect(await guard.run(send, answered, { charge }).catch(describeError)).toBe(
       'CallRejected: its request units are used up',
     )
     expect([sent, counted.rejected]).toEqual([2, 1])

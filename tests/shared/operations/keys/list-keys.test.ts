@@ -57,11 +57,15 @@ describe('a listing', () => {
         },
       },
     }))
-    for (let index = 0; index < 60; index++) await makeKey(services)
-    const page = await listKeys(services, acme, { ownerId: 'eve' }, { limit: 1, after: null })
-    expect(page.items).toEqual([])
-    expect(page.next).not.toBeNull()
-    expect(asked.length).toBeLessThanOrEqual(20)
+    for (let index = 0; index < 400; index++) await makeKey(services)
+    for (const limit of [1, 100]) {
+      asked.length = 0
+      const page = await listKeys(services, acme, { ownerId: 'eve' }, { limit, after: null })
+      expect(page.items).toEqual([])
+      expect(page.next).not.toBeNull()
+      expect(asked.length).toBeLessThanOrEqual(20)
+      expect(asked.reduce((sum, request) => sum + request.limit, 0)).toBeLessThanOrEqual(300)
+    }
   })
 })
 

@@ -41,6 +41,7 @@ function underTest() {
     clock: services.clock,
     limiter: services.limiter,
     failures: services.failures,
+    bypasses: services.bypasses,
     keyLookup: keyLookupElsewhere(services, { keys, digests }),
     usage: {
       record: async (event: UsageEvent) => {

@@ -40,6 +40,18 @@ describe('while the store is down', () => {
     expect(taken + rest).toBeGreaterThanOrEqual(80)
   })
 
+  test('a refusal of our own is no outage: no share is given out, and the next take asks again', async () => {
+    const { store, instance } = limiterWorld()
+    const limiter = instance()
+    store.isBusy = true
+    for (const limit of [perMinute, perDay(10)]) {
+      await expect(async () => limiter.take([limit], 1)).rejects.toMatchObject({ code: 'overloaded' })
+      await expect(async () => limiter.take([limit], 1)).rejects.toMatchObject({ code: 'overloaded' })
+    }
+    store.isBusy = false
+    expect(await takeTimes(limiter, perMinute, 200)).toBe(90)
+  })
+
   test('an instance that never read the limit has the whole limit as its allowance', async () => {
     const { store, instance } = limiterWorld()
     store.isDown = true

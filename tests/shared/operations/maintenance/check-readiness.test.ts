@@ -21,7 +21,7 @@ function readiness(change: Partial<Needs> = {}) {
       },
     },
     queue: { depth: async () => 0 },
-    guards: [{ name: 'tables_hot', state: () => 'closed' }],
+    guards: [{ name: 'tables_lookup', state: () => 'closed' }],
     keyLookup: {
       status: () => ({ feedAgeMs: 3000, cachedKeys: 2, replicaAgeMs: undefined, replicaKeys: 0 }),
     },
@@ -38,7 +38,7 @@ function readiness(change: Partial<Needs> = {}) {
 const faults: readonly (readonly [string, Partial<Needs>])[] = [
   ['tables', { providers: { find: () => Promise.reject(new Error('down')) } }],
   ['queue', { queue: { depth: () => Promise.reject(new Error('down')) } }],
-  ['breaker_tables_hot', { guards: [{ name: 'tables_hot', state: () => 'open' }] }],
+  ['breaker_tables_lookup', { guards: [{ name: 'tables_lookup', state: () => 'open' }] }],
   ['local_files', { localSpool: { state: () => undefined } }],
   ['spool_full', { localSpool: { state: () => ({ ...spool, bytes: 90 * MIB }) } }],
   ['clock_skew', { limiter: { clockSkewSeconds: () => -5.1 } }],
@@ -55,14 +55,14 @@ describe('readiness', () => {
 
   test('names no fault that the runbook does not explain', async () => {
     const text = await readFile(join(import.meta.dirname, '../../../../docs/operations.md'), 'utf8')
-    for (const [name] of faults) expect(text).toContain(`| \`${name.replace('tables_hot', '<name>')}\` |`)
+    for (const [name] of faults) expect(text).toContain(`| \`${name.replace('tables_lookup', '<name>')}\` |`)
   })
 
   test('accepts what is configured or merely unknown', async () => {
     const none = { state: () => undefined }
     expect((await readiness({ localSpool: none, keepsLocalFiles: false }).check()).wrong).toEqual([])
     expect((await readiness({ limiter: { clockSkewSeconds: () => undefined } }).check()).wrong).toEqual([])
-    const probing = [{ name: 'tables_hot', state: () => 'half_open' as const }]
+    const probing = [{ name: 'tables_lookup', state: () => 'half_open' as const }]
     expect((await readiness({ guards: probing }).check()).wrong).toEqual([])
   })
 
