@@ -8,6 +8,7 @@ const long = [
   'tests/e2e/kill.test.ts',
   'tests/e2e/lost-revocation.test.ts',
   'tests/fuzz/endpoints.test.ts',
+  'tests/e2e/rotate-settings.test.ts',
   'tests/e2e/limits.test.ts',
   'tests/shared/operations/usage/aggregate-usage-crashes.test.ts',
   'tests/shared/operations/usage/roll-up-usage-crashes.test.ts',
@@ -16,6 +17,7 @@ const long = [
   'tests/e2e/main-job.test.ts',
   'tests/e2e/raw-socket.test.ts',
   'tests/e2e/chunked-bodies.test.ts',
+  'tests/e2e/unknown-keys.test.ts',
   'tests/shared/adapters/tables/key-store-crashes.test.ts',
 ]
 

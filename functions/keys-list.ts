@@ -15,7 +15,7 @@ export const keysList = endpoint({
   async handle({ query: { provider_id, limit, cursor, ...filters }, caller, services }) {
     const scope = resolveProvider(caller, provider_id, '/provider_id')
     const binding = JSON.stringify([scope.providerId, filters])
-    const after = cursor === undefined ? null : verifyCursor(services.cursorKey, binding, cursor)
+    const after = cursor === undefined ? null : verifyCursor(services.cursorKeys, binding, cursor)
     const filter = { ...filters, ownerId: filters.owner_id, namePrefix: filters.name }
     const page = await listKeys(services, scope, filter, { limit, after })
     const lastUsed = await services.reports.lastUsed(
@@ -25,7 +25,7 @@ export const keysList = endpoint({
     const now = services.clock.now()
     const items = page.items.map((key) => toKeyView(key, now, lastUsed.get(key.keyId)))
     return {
-      body: { items, next_cursor: page.next === null ? null : signCursor(services.cursorKey, binding, page.next) },
+      body: { items, next_cursor: page.next === null ? null : signCursor(services.cursorKeys, binding, page.next) },
     }
   },
 })

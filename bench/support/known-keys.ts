@@ -103,11 +103,15 @@ export const ageless: Clock = {
 const startedAtMs = Date.now()
 
 /** What `keyLookup` needs besides stores and a clock: an empty feed, and no replica on disk. */
-export const unchanging: Pick<Parameters<typeof keyLookup>[0], 'feed' | 'replica' | 'scheduler' | 'log' | 'meter'> = {
+export const unchanging: Pick<
+  Parameters<typeof keyLookup>[0],
+  'feed' | 'replica' | 'scheduler' | 'log' | 'meter' | 'rehash'
+> = {
   feed: { append: async () => {}, read: async () => [] },
   replica: noReplica,
   scheduler: systemScheduler,
   log: () => {},
+  rehash: () => {},
   meter: openMetrics({ worker: 'bench' }).meter,
 }
 

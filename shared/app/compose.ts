@@ -12,7 +12,9 @@ import {
 } from '../contracts/usage-message.ts'
 import { keyLookup } from '../operations/key-cache/key-lookup.ts'
 import { keyDigests } from '../operations/key-digests.ts'
+import { pepperCheck } from '../operations/keys/check-peppers.ts'
 import { keyQuotas } from '../operations/keys/key-quotas.ts'
+import { rehashKeys } from '../operations/keys/rehash-keys.ts'
 import { bypassLimit } from '../operations/limits/bypass-limit.ts'
 import { failureLimits } from '../operations/limits/failure-limits.ts'
 import { inFlightLimits } from '../operations/limits/in-flight.ts'
@@ -58,7 +60,7 @@ const scheduler: Scheduler = {
 export function compose(config: Config): Services {
   const [instance, boot] = [instanceName(), newUlid()]
   const metrics = openMetrics({ worker: `${instance}.${boot}` })
-  const { hot, pushLog, ...stores } = openStores(config, metrics.meter)
+  const { hot, pushLog, keysInBackground, ...stores } = openStores(config, metrics.meter)
   const digests = keyDigests(config.peppers)
   const log = backgroundLog
   const jitter = Math.random
@@ -71,6 +73,7 @@ export function compose(config: Config): Services {
   const lookup = keyLookup({
     ...{ ...hot, digests, clock, scheduler, log, meter: metrics.meter },
     replica: sqliteKeyReplica(() => local.database()?.database),
+    rehash: rehashKeys({ keys: keysInBackground, clock, log }),
   })
   const { usage, localSpool } = composeUsage(config, {
     ...{
@@ -85,7 +88,11 @@ export function compose(config: Config): Services {
     ...{ open: local.spool, orphaned: local.orphaned, clock, scheduler, random, log, jitter, meter: metrics.meter },
     instance,
   })
-  const watched = { ...stores, limiter: limits, keyLookup: lookup, localSpool }
+  const pepperVersions = config.peppers.map(({ version }) => version)
+  const peppers = pepperCheck({
+    ...{ pepperStore: hot.peppers, pepperVersions, newestPepper: digests.newestPepper, clock, scheduler, log },
+  })
+  const watched = { ...stores, limiter: limits, keyLookup: lookup, localSpool, pepperCheck: peppers }
   watchGauges(metrics.meter, VERSION, { ...watched, process: processUsage() })
   return {
     ...stores,
@@ -103,20 +110,27 @@ export function compose(config: Config): Services {
       ...{ aggregator, codec, pushLog, clock, log, meter: metrics.meter },
       leaseSeconds: config.usageLeaseSeconds,
     }),
-    background: [localSpool, lookup],
+    ...{ pepperVersions, pepperCheck: peppers },
+    background: [localSpool, lookup, peppers],
     tokens: config.entra && entraTokens({ ...names, settings: config.entra, clock, scheduler, log }),
     clientIpSource: config.clientIpSource,
     readiness: readinessCheck({ ...watched, clock, scheduler, keepsLocalFiles: config.localDatabase !== undefined }),
-    cursorKey: digests.derive('cursor'),
-    isAdminKey: equalsSecret(config.adminKey),
+    cursorKeys: digests.deriveAll('cursor'),
+    isAdminKey: equalsAny(config.adminKeys),
   }
 }
 
-/** Compares digests of equal length, so that timing reveals neither the secret nor its length. */
-function equalsSecret(secret: string): (candidate: string) => boolean {
+/**
+ * Compares digests of equal length with every secret, so that timing reveals neither a secret, nor its length, nor which
+ * of them matched.
+ */
+function equalsAny(secrets: readonly string[]): (candidate: string) => boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest()
-  const expected = digest(secret)
-  return (candidate) => timingSafeEqual(digest(candidate), expected)
+  const expected = secrets.map(digest)
+  return (candidate) => {
+    const presented = digest(candidate)
+    return expected.map((secret) => timingSafeEqual(presented, secret)).includes(true)
+  }
 }
 
 /** In Azure every instance has a unique name; elsewhere the host name suffices, since the boot id is unique. */

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { type LocalDatabase, ownDatabase } from '../adapters/sqlite/local-database.ts'
 import { orphanedSpools } from '../adapters/sqlite/orphaned-spools.ts'
 import { sqliteSpool } from '../adapters/sqlite/spool.ts'
+import { inOrderOfUse } from '../operations/key-digests.ts'
 import type { Log } from '../ports/runtime.ts'
 import type { OrphanedSpools, Spool } from '../ports/spool.ts'
 import type { Config } from '../runtime/config.ts'
@@ -24,7 +25,7 @@ export function openLocalFiles({ localDatabase, peppers, storage }: Config, log:
     return { database: () => undefined, spool: () => undefined, orphaned: { visit: async () => undefined } }
   }
   const account = storage.kind === 'identity' ? storage.account : accountOf(storage.connectionString)
-  const [own, ...older] = peppers.map(({ bytes }) => ({
+  const [own, ...older] = inOrderOfUse(peppers).map(({ bytes }) => ({
     ...{ folder: localDatabase.folder, log },
     fingerprint: createHmac('sha256', bytes).update(`auth-api/local-database/${account}`).digest('hex').slice(0, 16),
   }))

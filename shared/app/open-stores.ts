@@ -9,6 +9,7 @@ import { tableKeyCountStore } from '../adapters/tables/key-count-store.ts'
 import { tableKeyStore } from '../adapters/tables/key-store.ts'
 import { tableLateUsage } from '../adapters/tables/late-usage.ts'
 import { tableLimitStore } from '../adapters/tables/limit-store.ts'
+import { tablePepperStore } from '../adapters/tables/pepper-store.ts'
 import { tableProviderStore } from '../adapters/tables/provider-store.ts'
 import { tablePushStore } from '../adapters/tables/push-store.ts'
 import { tableRollUpMarks } from '../adapters/tables/roll-up-marks.ts'
@@ -44,6 +45,7 @@ export function openStores(config: Config, meter: Meter) {
       providers: tableProviderStore(lookup),
       feed: tableChangeFeed(inLane('revocation', 'feed')),
       limits: tableLimitStore(inLane('limits')),
+      peppers: tablePepperStore(lookup),
     },
     keys: tableKeyStore(management),
     providers: tableProviderStore(management),
@@ -56,6 +58,8 @@ export function openStores(config: Config, meter: Meter) {
     },
     idempotency: tableIdempotencyStore(management),
     keyCounts: tableKeyCountStore(management),
+    pepperStore: tablePepperStore(background),
+    keysInBackground: tableKeyStore(background),
     ledger: tableUsageLedger(background),
     late: tableLateUsage(background),
     marks: tableRollUpMarks(background),

@@ -1,6 +1,7 @@
 import type { RateLimit } from '../domain/keys/key.ts'
 import type { KeyLookup } from '../operations/key-cache/key-lookup.ts'
 import type { KeyDigests } from '../operations/key-digests.ts'
+import type { PepperCheck } from '../operations/keys/check-peppers.ts'
 import type { KeyQuotas } from '../operations/keys/key-quotas.ts'
 import type { BypassLimit } from '../operations/limits/bypass-limit.ts'
 import type { FailureLimits } from '../operations/limits/failure-limits.ts'
@@ -12,7 +13,14 @@ import type { UsageConsumer } from '../operations/usage/consume-usage.ts'
 import type { BufferedRecorder } from '../operations/usage/queue-recorder.ts'
 import type { TokenVerifier } from '../ports/access.ts'
 import type { IdempotencyStore } from '../ports/idempotency.ts'
-import type { ChangeFeed, KeyStore, ProviderStore, RevocationCodec, RevocationSpool } from '../ports/keys.ts'
+import type {
+  ChangeFeed,
+  KeyStore,
+  PepperStore,
+  ProviderStore,
+  RevocationCodec,
+  RevocationSpool,
+} from '../ports/keys.ts'
 import type { Limiter } from '../ports/limits.ts'
 import type { Breaker } from '../ports/meter.ts'
 import type { MessageQueue } from '../ports/queue.ts'
@@ -69,12 +77,16 @@ export interface Services {
   /** By table: removes rows that no reader needs any more. */
   readonly sweepers: Readonly<Record<string, Sweeper>>
   readonly digests: KeyDigests
+  readonly pepperStore: PepperStore
+  /** The versions of the peppers in the settings. */
+  readonly pepperVersions: readonly string[]
+  readonly pepperCheck: PepperCheck
   /** Undefined where no Entra ID token is accepted. */
   readonly tokens: TokenVerifier | undefined
   /** Where the address of a caller is read from. */
   readonly clientIpSource: ClientIpSource
-  /** Seals the cursors of listings. */
-  readonly cursorKey: Uint8Array
+  /** Sign the cursors of listings: the first signs, each verifies. */
+  readonly cursorKeys: readonly Uint8Array[]
   readonly isAdminKey: (credential: string) => boolean
   /** The circuit breakers before the dependencies. */
   readonly guards: readonly Breaker[]

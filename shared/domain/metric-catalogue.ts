@@ -76,6 +76,10 @@ export const gauges = {
   auth_api_feed_age_seconds: { help: 'How long ago the last complete poll of the feed began.', labels: [] },
   auth_api_replica_age_seconds: { help: 'How old the replica on the local disk is.', labels: [] },
   auth_api_replica_keys: { help: 'Keys in the replica on the local disk.', labels: [] },
+  auth_api_keys_by_pepper: {
+    help: 'Live keys by the newest pepper under which each is found, as last counted.',
+    labels: ['pepper'],
+  },
   auth_api_limit_leases: { help: 'Leases of limits that this instance holds.', labels: [] },
   auth_api_clock_skew_seconds: { help: 'How far the clock of this instance is ahead of the store’s.', labels: [] },
 } as const satisfies Readonly<Record<string, Metric>>

@@ -52,7 +52,7 @@ export function endpoint<
 
   async function respond(request: HttpRequest, provide: () => Services, log: Log, trace: Trace): Promise<Response> {
     const compose = () => composeServices(provide)
-    const services = spec.access === 'public' ? undefined : compose()
+    const services = spec.access === 'public' ? undefined : await checked(compose())
     trace.meter = services?.metrics.meter ?? null
     refuseLostBody(request)
     refuseKeyInQuery(request)
@@ -142,6 +142,12 @@ function composeServices(provide: () => Services): Services {
   } catch (cause) {
     throw new AppError('misconfigured', 'The service is not set up. /health/ready names the settings.', { cause })
   }
+}
+
+/** Throws `misconfigured` where live keys need a pepper that is missing. Waits only for the first check of it. */
+async function checked(services: Services): Promise<Services> {
+  if ((await services.pepperCheck.fault()) === undefined) return services
+  throw new AppError('misconfigured', 'The service is not set up. /health/ready names the settings.')
 }
 
 function toResponse({ status, headers, body }: Answer): Response {

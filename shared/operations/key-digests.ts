@@ -6,33 +6,49 @@ export interface KeyDigest {
   readonly pepperVersion: string
 }
 
-/** The keyed hashes of this service. Peppers are ordered newest first. */
+/** The keyed hashes of this service. Peppers are ordered newest first, and after them those that are accepted only. */
 export interface KeyDigests {
-  /** The digest of a new key, under the newest pepper. */
+  /** The digest of a new key, under the newest pepper that is not accepted only. */
   make(secret: string): KeyDigest
-  /** The digests of a presented key under every pepper, newest first. Computed lazily. */
+  /** The digests of a presented key under every pepper. Computed lazily. */
   candidates(secret: string): Iterable<KeyDigest>
   /** The index of an in-memory cache: a hash that is valid in this process only, and three times as fast. */
   cacheIndex(secret: string): string
   /** The keyed hash of a client address for a counter row: 16 hex digits, 2^64 values, useless without the pepper. */
   ofAddress(address: string): string
-  /** A key for another purpose, derived from the newest pepper. */
-  derive(purpose: string): Buffer
+  /** The version of the pepper of new keys. */
+  readonly newestPepper: string
+  /** Whether this pepper is older than the one of new keys. False for one that is accepted only, and for an unknown one. */
+  isOutdated(pepperVersion: string): boolean
+  /** Keys for another purpose, derived from every pepper: the first is that of new keys. */
+  deriveAll(purpose: string): readonly Buffer[]
 }
 
 interface Pepper {
   readonly version: string
   readonly bytes: Uint8Array
+  readonly acceptOnly?: boolean
+}
+
+/** The peppers in the order of their use: those of keys, newest first, then those that are accepted only. */
+export function inOrderOfUse<P extends Pick<Pepper, 'acceptOnly'>>(peppers: readonly P[]): readonly P[] {
+  const isAcceptOnly = ({ acceptOnly = false }: P) => acceptOnly
+  return [...peppers.filter((pepper) => !isAcceptOnly(pepper)), ...peppers.filter(isAcceptOnly)]
 }
 
 /** HMAC-SHA-256 (RFC 2104) under each pepper. */
 export function keyDigests(peppers: readonly Pepper[]): KeyDigests {
-  const [newest] = peppers
-  if (newest === undefined) throw new RangeError('keyDigests needs at least one pepper')
-  const hmacs = peppers.map(({ version, bytes }) => ({ pepperVersion: version, hmac: hmacSha256(bytes) }))
-  const derive = (purpose: string) => createHmac('sha256', newest.bytes).update(`auth-api/${purpose}`).digest()
+  const ordered = inOrderOfUse(peppers)
+  const [newest] = ordered
+  if (newest === undefined || newest.acceptOnly === true) throw new RangeError('keyDigests needs a pepper for new keys')
+  const hmacs = ordered.map(({ version, bytes }) => ({ pepperVersion: version, hmac: hmacSha256(bytes) }))
+  const outdated = new Set(
+    ordered.filter((one) => one !== newest && one.acceptOnly !== true).map(({ version }) => version),
+  )
+  const derive = ({ bytes }: Pepper, purpose: string) =>
+    createHmac('sha256', bytes).update(`auth-api/${purpose}`).digest()
   const newestHmac = hmacSha256(newest.bytes)
-  const addressHmac = hmacSha256(derive('client-address'))
+  const addressHmac = hmacSha256(derive(newest, 'client-address'))
   // 32 characters: together with a key's 56 they fit into two blocks of SHA-256.
   const processSecret = randomBytes(24).toString('base64')
   return {
@@ -42,7 +58,9 @@ export function keyDigests(peppers: readonly Pepper[]): KeyDigests {
     },
     cacheIndex: (secret) => hash('sha256', processSecret + secret, 'binary'),
     ofAddress: (address) => addressHmac(address).slice(0, 16),
-    derive,
+    newestPepper: newest.version,
+    isOutdated: (pepperVersion) => outdated.has(pepperVersion),
+    deriveAll: (purpose) => ordered.map((pepper) => derive(pepper, purpose)),
   }
 }
 

@@ -26,6 +26,7 @@ export interface ReplicaStep {
  * recently saved. A row that cannot be decoded counts as missing; every method throws when the file fails.
  */
 export interface KeyReplica {
+  /** The key with this digest or alias. */
   findByDigest(digest: string): ReadAt<Key> | undefined
   findByKeyId(keyId: string): ReadAt<Key> | undefined
   /** `value` null: there was none. */

@@ -1,6 +1,7 @@
 import type { OneProvider, ProviderScope } from '../domain/access/provider-scope.ts'
 import type { Key, PendingRevocation, Revocation } from '../domain/keys/key.ts'
 import type { KeyCount } from '../domain/keys/key-count.ts'
+import type { CountedKey, PepperRecord } from '../domain/keys/pepper-count.ts'
 import type { Provider } from '../domain/keys/provider.ts'
 import type { Page, PageRequest, Versioned } from './store.ts'
 
@@ -40,10 +41,12 @@ export interface KeyCountStore {
 export interface KeyStore {
   /** Writes pointers first and the key last. `exists`: a key with this id or digest is there already. */
   create(key: Key): Promise<'created' | 'exists'>
-  /** One point read. */
+  /** The key with this digest or alias. One point read, and a second one by an alias. */
   findByDigest(scope: ProviderScope, digest: string): Promise<Key | undefined>
   /** Returns undefined for a missing key and for a key outside the scope. */
   findById(scope: ProviderScope, keyId: string): Promise<Versioned<Key> | undefined>
+  /** Makes the key of this digest also found by `alias`. Idempotent. `taken`: another key has the alias. */
+  addAlias(digest: string, alias: string): Promise<'added' | 'taken'>
   /** Replaces the row if it is still at `version`. Digest, id and provider never change. */
   replace(key: Key, version: string): Promise<'replaced' | 'stale'>
   /** Newest first within a page where the store sorts; every key exactly once over all pages. */
@@ -68,4 +71,13 @@ export interface RevocationSpool {
   put(key: Key): void
   list(): readonly Key[]
   remove(keyId: string): void
+}
+
+/** The record of the peppers in use. Every method throws `store_unavailable` while the store is unavailable. */
+export interface PepperStore {
+  find(): Promise<Versioned<PepperRecord> | undefined>
+  /** `version` null: stores only if there is none yet. */
+  put(record: PepperRecord, version: string | null): Promise<'stored' | 'stale'>
+  /** A page of all keys, of every provider, each exactly once over all pages; in no order. May be empty before the last. */
+  keys(after: string | null): Promise<Page<CountedKey>>
 }

@@ -1,28 +1,6 @@
 import * as z from 'zod'
+import { Peppers } from './pepper-setting.ts'
 import { unresolvedReferences } from './unresolved-references.ts'
-
-const MINIMUM_PEPPER_BYTES = 32
-
-interface Pepper {
-  /** `p1`, `p2` …: stored with every key, so that a key is found again under the pepper that made its digest. */
-  readonly version: string
-  readonly bytes: Uint8Array
-}
-
-const Peppers = z
-  .string()
-  .min(1, 'is missing: give `p1:` and 32 or more random bytes in base64')
-  .transform((text, context): Pepper[] => {
-    const peppers = text.split(',').map(parsePepper)
-    const good = peppers.filter((pepper) => pepper !== undefined)
-    if (good.length < peppers.length) {
-      context.addIssue('must be a comma-separated list of `version:base64`, newest first, each of 32 bytes or more')
-    }
-    if (new Set(good.map(({ version }) => version)).size < good.length) {
-      context.addIssue('names one version twice')
-    }
-    return good
-  })
 
 const ConnectionString = z
   .string()
@@ -69,6 +47,7 @@ const Environment = z.object({
     .optional(),
   KEY_PEPPERS: z.string('is missing: give `p1:` and 32 or more random bytes in base64').pipe(Peppers),
   ADMIN_KEY: z.string('is missing').trim().min(32, 'must have 32 characters or more'),
+  ADMIN_KEY_PREVIOUS: z.string().trim().min(32, 'must have 32 characters or more').optional(),
   ENTRA_TENANT_ID: z.string().transform(splitList).pipe(z.array(Uuid).min(1)).optional(),
   ENTRA_AUDIENCE: z
     .string()
@@ -134,7 +113,8 @@ function toConfig(data: Parsed) {
     cosmosRequestUnitsPerSecond: data.COSMOS_RU_LIMIT,
     cosmosRowsPerTransaction: data.COSMOS_BATCH_SIZE,
     peppers: data.KEY_PEPPERS,
-    adminKey: data.ADMIN_KEY,
+    /** Every one is valid: two during a rotation. */
+    adminKeys: [data.ADMIN_KEY, ...(data.ADMIN_KEY_PREVIOUS === undefined ? [] : [data.ADMIN_KEY_PREVIOUS])],
     /** Undefined: no Entra ID token is accepted. */
     entra: toEntra(data),
     clientIpSource: data.CLIENT_IP_SOURCE,
@@ -234,12 +214,4 @@ function withoutBlanks(environment: Readonly<Record<string, string | undefined>>
   return Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
   )
-}
-
-function parsePepper(text: string): Pepper | undefined {
-  const match = /^\s*([a-z][a-z0-9]{0,15}):([A-Za-z0-9+/]+={0,2})\s*$/.exec(text)
-  const [, version, base64] = match ?? []
-  if (version === undefined || base64 === undefined) return undefined
-  const bytes = Buffer.from(base64, 'base64')
-  return bytes.length < MINIMUM_PEPPER_BYTES ? undefined : { version, bytes }
 }

@@ -44,6 +44,7 @@ const expected = {
   'usage-reconciliation': 'GET auth/usage/reconciliation',
   'usage-roll-up': 'timer 0 * * * * *',
   'usage-seal': 'timer 0 37 1 * * *',
+  'keys-count-peppers': 'timer 0 47 * * * *',
 }
 
 type Trigger = AppFunction['trigger'] & { readonly authLevel?: string }

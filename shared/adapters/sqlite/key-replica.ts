@@ -19,6 +19,7 @@ const TABLES = `
     position INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, key_id TEXT NOT NULL,
     key TEXT NOT NULL, read_at INTEGER NOT NULL);
   CREATE INDEX IF NOT EXISTS replica_keys_by_id ON replica_keys (key_id);
+  CREATE TABLE IF NOT EXISTS replica_aliases (alias TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS replica_providers (
     provider_id TEXT PRIMARY KEY, provider TEXT, read_at INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS replica_revocations (
@@ -39,7 +40,7 @@ export function sqliteKeyReplica(open: () => DatabaseSync | undefined, keysMax: 
   }
 
   return {
-    findByDigest: (digest) => rows()?.key('digest', digest),
+    findByDigest: (digest) => rows()?.key('digest', digest) ?? confirmed(rows()?.key('alias', digest), digest),
     findByKeyId: (keyId) => rows()?.key('key_id', keyId),
     findProvider: (providerId) => rows()?.provider(providerId),
     findRevocation: (digest) => rows()?.revocation(digest),
@@ -56,6 +57,11 @@ export function sqliteKeyReplica(open: () => DatabaseSync | undefined, keysMax: 
 
 type ReplicaRows = ReturnType<typeof replicaRows>
 
+/** The key, if the alias that led to it is its current one. */
+function confirmed(found: ReadAt<Key> | undefined, alias: string): ReadAt<Key> | undefined {
+  return found?.value.alias === alias ? found : undefined
+}
+
 /** The statements, each prepared once. */
 function replicaRows(database: DatabaseSync) {
   database.exec(TABLES)
@@ -63,6 +69,8 @@ function replicaRows(database: DatabaseSync) {
   const keyBy = {
     digest: prepare('SELECT key, read_at FROM replica_keys WHERE digest = ?'),
     key_id: prepare('SELECT key, read_at FROM replica_keys WHERE key_id = ?'),
+    alias: prepare(`SELECT key, read_at FROM replica_keys WHERE digest = (
+      SELECT digest FROM replica_aliases WHERE alias = ?)`),
   }
   const provider = prepare('SELECT provider, read_at FROM replica_providers WHERE provider_id = ?')
   const revocation = prepare('SELECT revocation FROM replica_revocations WHERE digest = ?')
@@ -71,6 +79,7 @@ function replicaRows(database: DatabaseSync) {
   // A row that is written again moves to the end.
   const trimKeys = prepare(`DELETE FROM replica_keys WHERE position IN (
     SELECT position FROM replica_keys ORDER BY position LIMIT ?)`)
+  const trimAliases = prepare('DELETE FROM replica_aliases WHERE digest NOT IN (SELECT digest FROM replica_keys)')
   const trimRevocations = prepare(`DELETE FROM replica_revocations WHERE position <= (
     SELECT max(position) FROM replica_revocations) - ?`)
   const write = stepWriter(database)
@@ -94,6 +103,7 @@ function replicaRows(database: DatabaseSync) {
     countKeys: count,
     trim(keysMax: number, revocationsMax: number) {
       trimKeys.run(Math.max(0, count() - keysMax))
+      trimAliases.run()
       trimRevocations.run(revocationsMax)
     },
   }
@@ -105,6 +115,7 @@ function stepWriter(database: DatabaseSync): (step: ReplicaStep) => void {
   const removeKey = prepare('DELETE FROM replica_keys WHERE digest = ?')
   const removeProvider = prepare('DELETE FROM replica_providers WHERE provider_id = ?')
   const addKey = prepare('INSERT OR REPLACE INTO replica_keys (digest, key_id, key, read_at) VALUES (?, ?, ?, ?)')
+  const addAlias = prepare('INSERT OR REPLACE INTO replica_aliases (alias, digest) VALUES (?, ?)')
   const addProvider = prepare(
     'INSERT OR REPLACE INTO replica_providers (provider_id, provider, read_at) VALUES (?, ?, ?)',
   )
@@ -116,14 +127,18 @@ function stepWriter(database: DatabaseSync): (step: ReplicaStep) => void {
     for (const providerId of removedProviders) removeProvider.run(providerId)
   }
   function add({ keys, providers }: ReplicaStep): void {
-    for (const { value: key, readAtMs } of keys) addKey.run(key.digest, key.keyId, keyToText(key), whole(readAtMs))
+    for (const { value: key, readAtMs } of keys) {
+      addKey.run(key.digest, key.keyId, keyToText(key), whole(readAtMs))
+      if (key.alias !== undefined) addAlias.run(key.alias, key.digest)
+    }
     for (const { value, readAtMs } of providers) {
       addProvider.run(value.providerId, fromProvider(value.provider), whole(readAtMs))
     }
   }
 
   return (step) => {
-    if (step.forget) database.exec('DELETE FROM replica_keys; DELETE FROM replica_providers')
+    if (step.forget)
+      database.exec('DELETE FROM replica_keys; DELETE FROM replica_aliases; DELETE FROM replica_providers')
     change(step)
     add(step)
     if (step.watermarkMs !== undefined) moveWatermark.run(whole(step.watermarkMs))

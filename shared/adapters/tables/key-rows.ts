@@ -21,6 +21,7 @@ export const revocationText = json(
 export const keyShape = z.object({
   keyId: z.string(),
   pepperVersion: z.string(),
+  alias: z.string().optional(),
   hint: z.string(),
   providerId: z.string(),
   kind: z.enum(['api', 'management']),
@@ -49,6 +50,10 @@ export const keyShape = z.object({
 /** The rows of the table `keys`, the authoritative ones. */
 export interface KeyRows {
   find(digest: string): Promise<Versioned<Key> | undefined>
+  /** Finds a key by its digest or its alias. */
+  resolve(digestOrAlias: string): Promise<Versioned<Key> | undefined>
+  /** `taken`: a key, or another alias, is there. */
+  addAlias(digest: string, alias: string): Promise<'added' | 'taken'>
   create(key: Key): Promise<'created' | 'exists'>
   replace(key: Key, version: string): Promise<'replaced' | 'stale'>
   /**
@@ -59,15 +64,29 @@ export interface KeyRows {
 }
 
 export function keyRows(table: Table): KeyRows {
-  async function find(digest: string): Promise<Versioned<Key> | undefined> {
-    const row = await table.get(digest.slice(0, 2), digest)
-    if (row === undefined || isTombstone(row)) return undefined
-    return { value: { ...decodeRow(table.name, keyShape, row), digest }, version: row.etag }
+  const get = (digest: string) => table.get(digest.slice(0, 2), digest)
+  const toKey = (row: StoredRow | undefined, digest: string): Versioned<Key> | undefined =>
+    row === undefined || !isKeyRow(row)
+      ? undefined
+      : { value: { ...decodeRow(table.name, keyShape, row), digest }, version: row.etag }
+  const find = async (digest: string) => toKey(await get(digest), digest)
+  const toRow = (key: Key) => {
+    const { alias, ...properties } = encodeRow(table.name, keyShape, key)
+    return { ...address(key.digest), ...properties, ...(alias !== undefined && { alias }) }
   }
-  const toRow = (key: Key) => ({ ...address(key.digest), ...encodeRow(table.name, keyShape, key) })
 
   return {
     find,
+    async resolve(digestOrAlias) {
+      const row = await get(digestOrAlias)
+      const target = row && targetOf(row)
+      return target === undefined ? toKey(row, digestOrAlias) : find(target)
+    },
+    async addAlias(digest, alias) {
+      if ((await table.create({ ...address(alias), aliasOf: digest })) === 'created') return 'added'
+      const row = await get(alias)
+      return row && targetOf(row) === digest ? 'added' : 'taken'
+    },
     create: (key) => table.create(toRow(key)),
     replace: (key, version) => table.replace(toRow(key), version),
     async bar(digest) {
@@ -79,6 +98,16 @@ export function keyRows(table: Table): KeyRows {
 
 function address(digest: string) {
   return { partitionKey: digest.slice(0, 2), rowKey: digest }
+}
+
+/** The digest that an alias points to; undefined for every other row. */
+function targetOf({ aliasOf }: StoredRow): string | undefined {
+  return typeof aliasOf === 'string' ? aliasOf : undefined
+}
+
+/** Whether a row of the table is a key: neither a tombstone nor an alias. */
+export function isKeyRow(row: StoredRow): boolean {
+  return !isTombstone(row) && targetOf(row) === undefined
 }
 
 function isTombstone(row: StoredRow): boolean {

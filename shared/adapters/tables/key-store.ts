@@ -36,7 +36,7 @@ export function tableKeyStore(tables: TableAccess): KeyStore {
     },
 
     async findByDigest(scope, digest) {
-      const found = await keys.find(digest)
+      const found = await keys.resolve(digest)
       return found && covers(scope, found.value.providerId) ? found.value : undefined
     },
 
@@ -46,6 +46,8 @@ export function tableKeyStore(tables: TableAccess): KeyStore {
       const found = pointer && covers(scope, pointer.providerId) ? await keys.find(pointer.digest) : undefined
       return found?.value.keyId === keyId ? found : undefined
     },
+
+    addAlias: keys.addAlias,
 
     replace: (key, version) => keys.replace(key, version),
 

@@ -9,6 +9,8 @@ import { checkRow, isStorableKey, type Row, rowBytes, type StoredRow } from './t
 interface RowQuery {
   /** An OData filter, made with the `odata` tag of the SDK so that values are quoted. */
   readonly filter: string
+  /** The properties to read; undefined for all of them. */
+  readonly select?: readonly string[]
   /** 1..1000. */
   readonly limit: number
   /** `next` of the page before, or null for the first. */
@@ -137,8 +139,8 @@ async function readRow(client: TableClient, partitionKey: string, rowKey: string
   }
 }
 
-async function readPage(client: TableClient, { filter, limit, after }: RowQuery): Promise<Page<StoredRow>> {
-  const pages = client.listEntities({ queryOptions: { filter } }).byPage({
+async function readPage(client: TableClient, { filter, select, limit, after }: RowQuery): Promise<Page<StoredRow>> {
+  const pages = client.listEntities({ queryOptions: { filter, ...(select && { select: [...select] }) } }).byPage({
     maxPageSize: limit,
     ...(after === null ? {} : { continuationToken: after }),
   })

@@ -50,8 +50,11 @@ export interface KeyPolicy {
 /** A key as it is stored: its policy, its state, and a digest from which the secret cannot be recovered. */
 export interface Key extends KeyPolicy {
   readonly keyId: string
-  /** HMAC-SHA-256 of the secret under the pepper `pepperVersion`, 64 hex digits. */
+  /** HMAC-SHA-256 of the secret under the pepper of its creation, 64 hex digits. Never changes. */
   readonly digest: string
+  /** The HMAC under `pepperVersion`, once the key was rehashed under a newer pepper: the key is found by both. */
+  readonly alias?: string | undefined
+  /** The newest pepper under which the key is found. */
   readonly pepperVersion: string
   /** The last 4 characters of the secret's random part. */
   readonly hint: string

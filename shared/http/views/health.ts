@@ -13,6 +13,8 @@ import type { Answer } from '../endpoint-spec.ts'
 export async function toReadinessAnswer(provide: () => Services, log: Log): Promise<Answer> {
   const composed = composeOrExplain(provide)
   if (Array.isArray(composed)) return { status: 503, body: misconfigured(composed) }
+  const fault = await composed.pepperCheck.fault()
+  if (fault !== undefined) return { status: 503, body: misconfigured([fault]) }
   const readiness = await composed.readiness()
   for (const { name, failure } of readiness.dependencies) {
     if (failure !== null)

@@ -6,7 +6,7 @@ import type { Provider } from '../../domain/keys/provider.ts'
 import type { KeyStore, ProviderStore } from '../../ports/keys.ts'
 import type { Meter } from '../../ports/meter.ts'
 import type { Background } from '../../ports/runtime.ts'
-import type { KeyDigests } from '../key-digests.ts'
+import type { KeyDigest, KeyDigests } from '../key-digests.ts'
 import { type CacheTiers, type CacheTiersNeeds, cacheTiers } from './cache-tiers.ts'
 import { internPolicy } from './intern-policy.ts'
 import type { LookupResult, ReadThroughCache } from './read-through-cache.ts'
@@ -48,6 +48,8 @@ interface KeyLookupNeeds extends CacheTiersNeeds {
   readonly keys: Pick<KeyStore, 'findByDigest'>
   readonly providers: Pick<ProviderStore, 'find'>
   readonly digests: KeyDigests
+  /** Told of a key that was read and is not found by its digest under the pepper of new keys. Never throws. */
+  readonly rehash: (key: Key, newest: KeyDigest) => void
 }
 
 export function keyLookup(needs: KeyLookupNeeds, maxKeys = KEYS_MAX): KeyLookup {
@@ -149,15 +151,25 @@ function lookupCounter(meter: Meter) {
 }
 
 /** Reads a key from the store by its secret, under each pepper in turn, and interns its policy. */
-function keyReader({ keys, digests }: Pick<KeyLookupNeeds, 'keys' | 'digests'>) {
+function keyReader({ keys, digests, rehash }: Pick<KeyLookupNeeds, 'keys' | 'digests' | 'rehash'>) {
   const intern = internPolicy()
+  /** Also for a key whose alias was dropped: a version of this service that knows no aliases does so. */
+  const isDue = (key: Key, foundUnder: string) =>
+    digests.isOutdated(key.pepperVersion) || (key.alias === undefined && digests.isOutdated(foundUnder))
   return async (secret: string): Promise<Key | undefined> => {
-    for (const { digest } of digests.candidates(secret)) {
+    for (const { digest, pepperVersion } of digests.candidates(secret)) {
       const key = await keys.findByDigest(everyProvider, digest)
-      if (key !== undefined && sameDigest(digest, key.digest)) return intern(key)
+      if (key === undefined || !isFoundBy(key, digest)) continue
+      if (isDue(key, pepperVersion)) rehash(key, digests.make(secret))
+      return intern(key)
     }
     return undefined
   }
+}
+
+/** An alias is valid only where the key confirms it: a rehash that crashed in between has none. */
+function isFoundBy(key: Key, digest: string): boolean {
+  return sameDigest(digest, key.digest) || (key.alias !== undefined && sameDigest(digest, key.alias))
 }
 
 function sameDigest(left: string, right: string): boolean {

@@ -83,7 +83,6 @@ export function writeBehindReplica({ replica, clock, scheduler, log }: WriteBehi
     return watermark.ms
   }
   const ageOf = ({ readAtMs }: ReadAt<unknown>) => Math.max(0, nowMs() - Math.max(readAtMs, watermarkMs() ?? 0))
-
   return {
     keyRead: buffering((key, ageMs) => buffer.addKey({ value: key, readAtMs: nowMs() - ageMs })),
     providerRead: buffering((providerId, provider, ageMs) =>
@@ -100,7 +99,8 @@ export function writeBehindReplica({ replica, clock, scheduler, log }: WriteBehi
     watermarkMs,
     findKey(digest) {
       const found = attempt(() => replica.findByDigest(digest))
-      return found && { value: found.value, ageMs: ageOf(found), isInvalidated: buffer.isKeyInvalidated(digest) }
+      if (found === undefined) return undefined
+      return { value: found.value, ageMs: ageOf(found), isInvalidated: buffer.isKeyInvalidated(found.value.digest) }
     },
     recall: (keyId) => attempt(() => replica.findByKeyId(keyId))?.value,
     findProvider(providerId) {
@@ -111,8 +111,8 @@ export function writeBehindReplica({ replica, clock, scheduler, log }: WriteBehi
     findRevocation: (digest) => attempt(() => replica.findRevocation(digest)),
     countKeys: () => attempt(() => replica.countKeys()) ?? 0,
     ageMs() {
-      const watermarkOnDiskMs = attempt(() => replica.watermarkMs())
-      return watermarkOnDiskMs === undefined ? undefined : Math.max(0, nowMs() - watermarkOnDiskMs)
+      const onDiskMs = attempt(() => replica.watermarkMs())
+      return onDiskMs && Math.max(0, nowMs() - onDiskMs)
     },
     flush() {
       cancel?.()

@@ -2,6 +2,7 @@ import type { Limiter } from '../../ports/limits.ts'
 import type { Meter, ProcessUsage } from '../../ports/meter.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
 import type { KeyLookup } from '../key-cache/key-lookup.ts'
+import type { PepperCheck } from '../keys/check-peppers.ts'
 import type { LocalSpool } from '../spool/local-spool.ts'
 
 /** What the gauges read at a scrape. */
@@ -14,11 +15,12 @@ interface Watched {
   readonly limiter: Pick<Limiter, 'leases' | 'clockSkewSeconds'>
   readonly localSpool: Pick<LocalSpool, 'state'>
   readonly keyLookup: Pick<KeyLookup, 'status'>
+  readonly pepperCheck: Pick<PepperCheck, 'counted'>
 }
 
 /** Registers the reader of each gauge. A gauge whose value is unknown has no sample. */
 export function watchGauges({ watch }: Pick<Meter, 'watch'>, version: string, watched: Watched): void {
-  const { process, limiter, localSpool, keyLookup } = watched
+  const { process, limiter, localSpool, keyLookup, pepperCheck } = watched
   watch('auth_api_build_info', () => [{ labels: { version }, value: 1 }])
   watch('auth_api_resident_memory_bytes', () => sample(process.memoryBytes()))
   watch('auth_api_event_loop_busy_ratio', () => sample(process.busyRatio()))
@@ -41,6 +43,9 @@ export function watchGauges({ watch }: Pick<Meter, 'watch'>, version: string, wa
   watch('auth_api_feed_age_seconds', () => secondsSample(keyLookup.status().feedAgeMs))
   watch('auth_api_replica_age_seconds', () => secondsSample(keyLookup.status().replicaAgeMs))
   watch('auth_api_replica_keys', () => sample(keyLookup.status().replicaKeys))
+  watch('auth_api_keys_by_pepper', () =>
+    Object.entries(pepperCheck.counted()?.keys ?? {}).map(([pepper, value]) => ({ labels: { pepper }, value })),
+  )
   watch('auth_api_limit_leases', () => sample(limiter.leases()))
   watch('auth_api_clock_skew_seconds', () => sample(limiter.clockSkewSeconds()))
 }

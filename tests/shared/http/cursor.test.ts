@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { signCursor, verifyCursor } from '../../../shared/http/cursor.ts'
 
-const key = randomBytes(32)
+const key = [randomBytes(32)]
 const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 const position = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 60 }).filter((text) => text.isWellFormed())
 const binding = fc.string({ unit: 'grapheme', maxLength: 40 })
@@ -44,12 +44,17 @@ test('a cursor that was cut or padded is refused', () => {
   )
 })
 
+test('a cursor of another instance is read during the rotation of a pepper: by any of the keys', () => {
+  const other = randomBytes(32)
+  expect(verifyCursor([...key, other], 'all', signCursor([other, ...key], 'all', 'here'))).toBe('here')
+})
+
 test('a cursor of another listing, or of another key, is refused', () => {
   fc.assert(
     fc.property(binding, binding, position, (bound, other, text) => {
       fc.pre(bound !== other)
       expect(() => verifyCursor(key, other, signCursor(key, bound, text))).toThrow(refusal)
-      expect(() => verifyCursor(randomBytes(32), bound, signCursor(key, bound, text))).toThrow(refusal)
+      expect(() => verifyCursor([randomBytes(32)], bound, signCursor(key, bound, text))).toThrow(refusal)
     }),
   )
 })

@@ -42,6 +42,24 @@ test('a new key is made under the newest pepper, and looked up under each, newes
   ])
 })
 
+test('a pepper that is accepted only makes no digest: keys are looked up under it last', () => {
+  const [next, current, older] = [2, 1, 0].map((fill) => new Uint8Array(32).fill(fill)) as [
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+  ]
+  const digests = keyDigests([
+    { version: 'p3', bytes: next, acceptOnly: true },
+    { version: 'p2', bytes: current },
+    { version: 'p1', bytes: older },
+  ])
+  expect(digests.newestPepper).toBe('p2')
+  expect(digests.make('secret')).toEqual({ pepperVersion: 'p2', digest: hmac(current, 'secret') })
+  expect([...digests.candidates('secret')].map(({ pepperVersion }) => pepperVersion)).toEqual(['p2', 'p1', 'p3'])
+  expect(['p3', 'p2', 'p1', 'p0'].filter(digests.isOutdated)).toEqual(['p1'])
+  expect(() => keyDigests([{ version: 'p3', bytes: next, acceptOnly: true }])).toThrow(RangeError)
+})
+
 test('without a pepper nothing is hashed', () => {
   expect(() => keyDigests([])).toThrow(RangeError)
 })
@@ -57,7 +75,8 @@ test('a cache index is useless outside its process, and differs between secrets'
 test('keys for other purposes differ from each other and from the pepper, and addresses are hashed under their own', () => {
   const bytes = new Uint8Array(32).fill(3)
   const digests = keyDigests([{ version: 'p1', bytes }])
-  const hex = (purpose: string) => digests.derive(purpose).toString('hex')
+  const derived = (purpose: string) => Buffer.concat([...digests.deriveAll(purpose)])
+  const hex = (purpose: string) => derived(purpose).toString('hex')
   expect(new Set([hex('cursor'), hex('client-address'), Buffer.from(bytes).toString('hex')]).size).toBe(3)
-  expect(digests.ofAddress('192.0.2.1')).toBe(hmac(digests.derive('client-address'), '192.0.2.1').slice(0, 16))
+  expect(digests.ofAddress('192.0.2.1')).toBe(hmac(derived('client-address'), '192.0.2.1').slice(0, 16))
 })

@@ -26,7 +26,7 @@ describe('settings', () => {
     expect(parseConfig(good)).toMatchObject({
       storage: { kind: 'connection', connectionString: good.AZURE_STORAGE_CONNECTION_STRING },
       peppers: [{ version: 'p1', bytes: Buffer.from(pepper, 'base64') }],
-      adminKey: good.ADMIN_KEY,
+      adminKeys: [good.ADMIN_KEY],
       usageDurability: 'relaxed',
     })
   })
@@ -77,8 +77,17 @@ describe('KEY_PEPPERS', () => {
     const [newest, older] = [randomBytes(32), randomBytes(64)]
     const text = `p2:${newest.toString('base64')} , p1:${older.toString('base64')}`
     expect(parseConfig({ ...good, KEY_PEPPERS: text }).peppers).toEqual([
-      { version: 'p2', bytes: newest },
-      { version: 'p1', bytes: older },
+      { version: 'p2', bytes: newest, acceptOnly: false },
+      { version: 'p1', bytes: older, acceptOnly: false },
+    ])
+  })
+
+  test('with a question mark are accepted only', () => {
+    const next = randomBytes(32)
+    const peppers = parseConfig({ ...good, KEY_PEPPERS: `p2?:${next.toString('base64')},p1:${pepper}` }).peppers
+    expect(peppers).toEqual([
+      { version: 'p2', bytes: next, acceptOnly: true },
+      { version: 'p1', bytes: Buffer.from(pepper, 'base64'), acceptOnly: false },
     ])
   })
 
@@ -88,6 +97,7 @@ describe('KEY_PEPPERS', () => {
     ['with an empty item', `p1:${pepper},`],
     ['with one bad item among good ones', `p2:${pepper},p1:short`],
     ['that name one version twice', `p1:${pepper},p1:${pepper}`],
+    ['that are all accepted only', `p1?:${pepper}`],
     ['in URL-safe base64', `p1:${'_'.repeat(44)}`],
   ])('%s are refused', (_, text) => {
     expect(faultsOf({ KEY_PEPPERS: text })).toHaveLength(1)
@@ -110,7 +120,13 @@ test.each([
 test('ADMIN_KEY has 32 characters or more, white space around it not counted', () => {
   expect(faultsOf({ ADMIN_KEY: 'x'.repeat(31) })).toHaveLength(1)
   expect(faultsOf({ ADMIN_KEY: `${'x'.repeat(31)} \n` })).toHaveLength(1)
-  expect(parseConfig({ ...good, ADMIN_KEY: ` ${'x'.repeat(32)}\n` }).adminKey).toBe('x'.repeat(32))
+  expect(parseConfig({ ...good, ADMIN_KEY: ` ${'x'.repeat(32)}\n` }).adminKeys).toEqual(['x'.repeat(32)])
+})
+
+test('ADMIN_KEY_PREVIOUS is a second admin key, under the same rules', () => {
+  expect(faultsOf({ ADMIN_KEY_PREVIOUS: 'x'.repeat(31) })).toHaveLength(1)
+  const previous = 'y'.repeat(32)
+  expect(parseConfig({ ...good, ADMIN_KEY_PREVIOUS: ` ${previous}` }).adminKeys).toEqual([good.ADMIN_KEY, previous])
 })
 
 describe('settings that belong together', () => {

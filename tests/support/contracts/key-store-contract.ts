@@ -10,6 +10,7 @@ export function keyStoreContract(name: string, makeStore: () => KeyStore): void 
   describe(`${name} as a KeyStore`, () => {
     creating(makeStore)
     finding(makeStore)
+    aliasing(makeStore)
     replacing(makeStore)
     paging(makeStore)
   })
@@ -90,6 +91,46 @@ function finding(makeStore: () => KeyStore): void {
       expect(await store.findById(everyProvider, id)).toBeUndefined()
       expect(await store.findByDigest(everyProvider, id)).toBeUndefined()
     }
+  })
+}
+
+function aliasing(makeStore: () => KeyStore): void {
+  test('a key with an alias is found by both, under its digest; adding the alias again changes nothing', async () => {
+    const store = makeStore()
+    const [key, alias] = [sampleKey(), sampleDigest()]
+    await store.create(key)
+    expect(await store.addAlias(key.digest, alias)).toBe('added')
+    expect(await store.addAlias(key.digest, alias)).toBe('added')
+    for (const digest of [key.digest, alias]) {
+      expect(await store.findByDigest(everyProvider, digest)).toStrictEqual(key)
+      expect(await store.findByDigest(oneProvider(sampleProviderId()), digest)).toBeUndefined()
+    }
+    const found = await store.findById(everyProvider, key.keyId)
+    const rehashed = { ...key, alias, pepperVersion: 'p2' }
+    expect(await store.replace(rehashed, found?.version ?? '')).toBe('replaced')
+    expect(await store.findByDigest(everyProvider, alias)).toStrictEqual(rehashed)
+    expect(await everyPage(store, oneProvider(key.providerId), 10)).toStrictEqual([rehashed])
+  })
+
+  test('an alias that another key has, as its digest or as its alias, is taken', async () => {
+    const store = makeStore()
+    const [key, other, alias] = [sampleKey(), sampleKey(), sampleDigest()]
+    await store.create(key)
+    await store.create(other)
+    await store.addAlias(other.digest, alias)
+    expect(await store.addAlias(key.digest, alias)).toBe('taken')
+    expect(await store.addAlias(key.digest, other.digest)).toBe('taken')
+    expect(await store.findByDigest(everyProvider, alias)).toStrictEqual(other)
+    expect(await store.findByDigest(everyProvider, other.digest)).toStrictEqual(other)
+  })
+
+  test('no key is created under an alias', async () => {
+    const store = makeStore()
+    const [key, alias] = [sampleKey(), sampleDigest()]
+    await store.create(key)
+    await store.addAlias(key.digest, alias)
+    expect(await store.create(sampleKey({ digest: alias }))).toBe('exists')
+    expect(await store.findByDigest(everyProvider, alias)).toStrictEqual(key)
   })
 }
 

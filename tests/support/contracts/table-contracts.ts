@@ -4,6 +4,7 @@ import { tableKeyCountStore } from '../../../shared/adapters/tables/key-count-st
 import { tableKeyStore } from '../../../shared/adapters/tables/key-store.ts'
 import { tableLateUsage } from '../../../shared/adapters/tables/late-usage.ts'
 import { tableLimitStore } from '../../../shared/adapters/tables/limit-store.ts'
+import { tablePepperStore } from '../../../shared/adapters/tables/pepper-store.ts'
 import { tableProviderStore } from '../../../shared/adapters/tables/provider-store.ts'
 import { tablePushStore } from '../../../shared/adapters/tables/push-store.ts'
 import { tableRollUpMarks } from '../../../shared/adapters/tables/roll-up-marks.ts'
@@ -15,6 +16,7 @@ import { idempotencyStoreContract } from './idempotency-store-contract.ts'
 import { keyCountStoreContract } from './key-count-store-contract.ts'
 import { keyStoreContract } from './key-store-contract.ts'
 import { limitStoreContract } from './limit-store-contract.ts'
+import { pepperStoreContract } from './pepper-store-contract.ts'
 import { providerStoreContract } from './provider-store-contract.ts'
 import { pushStoreContract } from './push-store-contract.ts'
 import { lateUsageContract, usageLedgerContract } from './usage-ledger-contract.ts'
@@ -32,6 +34,10 @@ export function tableContracts(name: string, tables: () => TableAccess): void {
   pushStoreContract(name, () => tablePushStore(tables()))
   limitStoreContract(name, () => tableLimitStore(tables()))
   keyCountStoreContract(name, () => tableKeyCountStore(tables()))
+  pepperStoreContract(name, () => {
+    const copy = unused(tables())
+    return { store: tablePepperStore(copy), keys: tableKeyStore(copy) }
+  })
   changeFeedContract(name, () => tableChangeFeed(unused(tables())))
 }
 

@@ -9,7 +9,9 @@ import {
 } from '../../../shared/contracts/usage-message.ts'
 import { keyLookup } from '../../../shared/operations/key-cache/key-lookup.ts'
 import { keyDigests } from '../../../shared/operations/key-digests.ts'
+import { pepperCheck } from '../../../shared/operations/keys/check-peppers.ts'
 import { keyQuotas } from '../../../shared/operations/keys/key-quotas.ts'
+import { rehashKeys } from '../../../shared/operations/keys/rehash-keys.ts'
 import { bypassLimit } from '../../../shared/operations/limits/bypass-limit.ts'
 import { failureLimits } from '../../../shared/operations/limits/failure-limits.ts'
 import { inFlightLimits } from '../../../shared/operations/limits/in-flight.ts'
@@ -33,6 +35,7 @@ import { memoryKeyCountStore } from './memory-key-count-store.ts'
 import { memoryKeyStore } from './memory-key-store.ts'
 import { memoryLimitStore } from './memory-limit-store.ts'
 import { type MemoryMessageQueue, memoryMessageQueue } from './memory-message-queue.ts'
+import { memoryPepperStore } from './memory-pepper-store.ts'
 import { memoryProviderStore } from './memory-provider-store.ts'
 import { memoryPushStore } from './memory-push-store.ts'
 import { memorySpool } from './memory-spool.ts'
@@ -78,13 +81,9 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const pushes = memoryPushStore()
   const reports = memoryUsageReports()
   const plain = {
-    keys: memoryKeyStore(),
-    providers: memoryProviderStore(),
-    feed: memoryChangeFeed(),
-    idempotency: memoryIdempotencyStore(),
-    keyCounts: memoryKeyCountStore(),
-    pushes,
-    ...memoryQueues(clock),
+    ...{ keys: memoryKeyStore(), providers: memoryProviderStore(), feed: memoryChangeFeed() },
+    ...{ idempotency: memoryIdempotencyStore(), keyCounts: memoryKeyCountStore(), pepperStore: memoryPepperStore() },
+    ...{ pushes, ...memoryQueues(clock) },
   }
   const stores = {
     ...{ ...plain, ...wrap(plain) },
@@ -98,7 +97,8 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const metrics = openMetrics({ worker: 'tests' })
   const { meter } = metrics
   const limits = limiter({ store: memoryLimitStore(clock), clock, scheduler, meter, log, jitter, writer: 'tests' })
-  const lookup = keyLookup({ ...stores, replica: noReplica, digests, clock, scheduler, log, meter }, 1000)
+  const rehash = rehashKeys({ ...stores, clock, log })
+  const lookup = keyLookup({ ...stores, replica: noReplica, digests, clock, scheduler, log, meter, rehash }, 1000)
   const spool = memorySpool()
   const local = localSpool({
     ...{ ...stores, ...lanes, keyLookup: lookup, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },
@@ -109,12 +109,14 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     },
   })
   const guards: readonly Breaker[] = []
-  const watched = { ...stores, limiter: limits, keyLookup: lookup, localSpool: local, guards }
+  const pepperVersions = ['p1']
+  const peppers = pepperCheck({ ...stores, pepperVersions, newestPepper: 'p1', clock, scheduler, log })
+  const watched = { ...stores, limiter: limits, keyLookup: lookup, localSpool: local, guards, pepperCheck: peppers }
   watchGauges(metrics.meter, 'tests', { ...watched, process: processUsage() })
   return {
     ...{ ...stores, ...lanes },
     ...{ time, codec, revocationCodec, clock, log, digests, aggregator, random: numberedIds() },
-    keyLookup: lookup,
+    ...{ keyLookup: lookup, pepperVersions, pepperCheck: peppers },
     limiter: limits,
     keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, scheduler, log }, UNLIMITED),
@@ -135,7 +137,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     metrics,
     tokens: undefined,
     clientIpSource: { kind: 'direct' },
-    cursorKey: digests.derive('cursor'),
+    cursorKeys: digests.deriveAll('cursor'),
     isAdminKey: (credential) => credential === adminKey,
   }
 }

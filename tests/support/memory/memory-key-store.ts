@@ -7,6 +7,7 @@ import type { Versioned } from '../../../shared/ports/store.ts'
 export function memoryKeyStore(): KeyStore {
   const byDigest = new Map<string, Versioned<Key>>()
   const digestById = new Map<string, string>()
+  const digestByAlias = new Map<string, string>()
   let writes = 0
 
   function write(key: Key): void {
@@ -16,17 +17,22 @@ export function memoryKeyStore(): KeyStore {
 
   return {
     async create(key) {
-      if (byDigest.has(key.digest) || digestById.has(key.keyId)) return 'exists'
+      if (byDigest.has(key.digest) || digestByAlias.has(key.digest) || digestById.has(key.keyId)) return 'exists'
       write(key)
       return 'created'
     },
     async findByDigest(scope, digest) {
-      const found = byDigest.get(digest)
+      const found = byDigest.get(digestByAlias.get(digest) ?? digest)
       return found && covers(scope, found.value.providerId) ? structuredClone(found.value) : undefined
     },
     async findById(scope, keyId) {
       const found = byDigest.get(digestById.get(keyId) ?? '')
       return found && covers(scope, found.value.providerId) ? structuredClone(found) : undefined
+    },
+    async addAlias(digest, alias) {
+      if (byDigest.has(alias) || (digestByAlias.get(alias) ?? digest) !== digest) return 'taken'
+      digestByAlias.set(alias, digest)
+      return 'added'
     },
     async replace(key, version) {
       if (byDigest.get(key.digest)?.version !== version) return 'stale'

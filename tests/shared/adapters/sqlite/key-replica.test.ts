@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { sqliteKeyReplica } from '../../../../shared/adapters/sqlite/key-replica.ts'
 import type { Provider } from '../../../../shared/domain/keys/provider.ts'
 import type { KeyReplica, ReplicaStep } from '../../../../shared/ports/key-cache.ts'
-import { anyKey, sampleKey } from '../../../support/samples/sample-keys.ts'
+import { anyKey, sampleDigest, sampleKey } from '../../../support/samples/sample-keys.ts'
 
 const nothing: ReplicaStep = {
   ...{ forget: false, revoked: [], removedKeys: [], removedProviders: [], keys: [], providers: [] },
@@ -70,6 +70,20 @@ test('holds a bounded number of keys and evicts the least recently saved', () =>
   expect(keys.map(({ value }) => replica.findByDigest(value.digest) !== undefined)).toEqual([
     ...[true, false, false, true, true],
   ])
+})
+
+test('a rehashed key is found by its alias too: by its current one, and while it is there', () => {
+  const replica = replicaOn()
+  const key = { ...sampleKey(), alias: sampleDigest() }
+  const later = { ...key, alias: sampleDigest() }
+  replica.save({ ...nothing, keys: [{ value: key, readAtMs: 1 }] })
+  expect(replica.findByDigest(key.alias)?.value).toEqual(key)
+  replica.save({ ...nothing, keys: [{ value: later, readAtMs: 2 }] })
+  expect(replica.findByDigest(key.alias)).toBeUndefined()
+  expect(replica.findByDigest(later.alias)?.value).toEqual(later)
+  expect(replica.findByDigest(key.digest)?.value).toEqual(later)
+  replica.save({ ...nothing, removedKeys: [key.digest] })
+  expect(replica.findByDigest(later.alias)).toBeUndefined()
 })
 
 test('a step is all or nothing', () => {
