@@ -107,7 +107,7 @@ export const unchanging: Pick<
   Parameters<typeof keyLookup>[0],
   'feed' | 'replica' | 'scheduler' | 'log' | 'meter' | 'rehash'
 > = {
-  feed: { append: async () => {}, read: async () => [] },
+  feed: { append: async () => {}, read: async () => ({ changes: [], at: undefined }) },
   replica: noReplica,
   scheduler: systemScheduler,
   log: () => {},

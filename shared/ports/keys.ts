@@ -3,6 +3,7 @@ import type { Key, PendingRevocation, Revocation } from '../domain/keys/key.ts'
 import type { KeyCount } from '../domain/keys/key-count.ts'
 import type { CountedKey, PepperRecord } from '../domain/keys/pepper-count.ts'
 import type { Provider } from '../domain/keys/provider.ts'
+import type { StoreInstant } from '../domain/limits/time-interval.ts'
 import type { Page, PageRequest, Versioned } from './store.ts'
 
 /** A key or a provider that has changed. `revocation` is set where the key is revoked. */
@@ -22,12 +23,25 @@ export interface FedChange {
   readonly change: Change
 }
 
-/** The changes that every instance polls. Both methods throw `store_unavailable` while the store is unavailable. */
+/** One read of the feed. */
+export interface FeedReading {
+  readonly changes: readonly FedChange[]
+  /** When the store answered, by its own clock; undefined where it does not say. */
+  readonly at: StoreInstant | undefined
+}
+
+/**
+ * The changes that every instance polls, ordered by the store's time. Both methods throw `store_unavailable` while the
+ * store is unavailable.
+ */
 export interface ChangeFeed {
-  /** `at` is the writer's time, read before the write began. */
+  /**
+   * `at` is the writer's time, read before the write began. Where it is more than 1 s from the time at which the store
+   * wrote the entry, the entry is written again at the store's time: no writer's clock matters.
+   */
   append(change: Change, at: Date): Promise<void>
-  /** Every change with an `at` of `from` or later, up to the end of the hour of `until`; in no order. */
-  read(from: Date, until: Date): Promise<readonly FedChange[]>
+  /** Every change at a position of `from` or later, up to the end of the hour of `until`; in no order. */
+  read(from: Date, until: Date): Promise<FeedReading>
 }
 
 /** How many keys each provider has. Every method throws `store_unavailable` while the store is unavailable. */

@@ -6,6 +6,8 @@ import { fromSdk, statusOf, unavailable } from '../guard/sdk-errors.ts'
 import { serverInstant } from './server-time.ts'
 import { checkRow, isStorableKey, type Row, rowBytes, type StoredRow } from './table-row.ts'
 
+type ListingOptions = NonNullable<Parameters<TableClient['listEntities']>[0]>
+
 interface RowQuery {
   /** An OData filter, made with the `odata` tag of the SDK so that values are quoted. */
   readonly filter: string
@@ -15,6 +17,8 @@ interface RowQuery {
   readonly limit: number
   /** `next` of the page before, or null for the first. */
   readonly after: string | null
+  /** Called with the server's time of the answer, where it has one. */
+  readonly onAnswer?: (at: StoreInstant) => void
 }
 
 export type RowAction =
@@ -50,8 +54,8 @@ export interface Table {
   remove(partitionKey: string, rowKey: string, etag: string): Promise<'removed' | 'stale'>
   /** In no guaranteed order: Cosmos does not sort. May hold fewer rows than `limit`, even none. */
   page(query: RowQuery): Promise<Page<StoredRow>>
-  /** Every row that matches, page by page. */
-  scan(filter: string): AsyncGenerator<StoredRow>
+  /** Every row that matches, page by page. Calls `onAnswer` for each page, as `page` does. */
+  scan(filter: string, onAnswer?: RowQuery['onAnswer']): AsyncGenerator<StoredRow>
   /**
    * All or nothing: 1..100 rows of one partition, each once. `exists` and `stale` may also stem from an earlier attempt of
    * this call whose reply was lost: look for a row that only this call creates before concluding.
@@ -99,9 +103,10 @@ export function openTable(client: TableClient, name: string): Table {
       if (await accepted(name, [404, 412], () => client.deleteEntity(partitionKey, rowKey, { etag }))) return 'removed'
       return (await get(partitionKey, rowKey)) === undefined ? 'removed' : 'stale'
     },
-    async *scan(filter) {
+    async *scan(filter, onAnswer) {
       for (let after: string | null = null; ; ) {
-        const { items, next }: Page<StoredRow> = await page({ filter, limit: SCAN_PAGE, after })
+        const query = { filter, limit: SCAN_PAGE, after, ...(onAnswer && { onAnswer }) }
+        const { items, next }: Page<StoredRow> = await page(query)
         yield* items
         if (next === null) return
         after = next
@@ -139,8 +144,13 @@ async function readRow(client: TableClient, partitionKey: string, rowKey: string
   }
 }
 
-async function readPage(client: TableClient, { filter, select, limit, after }: RowQuery): Promise<Page<StoredRow>> {
-  const pages = client.listEntities({ queryOptions: { filter, ...(select && { select: [...select] }) } }).byPage({
+async function readPage(client: TableClient, query: RowQuery): Promise<Page<StoredRow>> {
+  const { filter, select, limit, after, onAnswer } = query
+  const onResponse: ListingOptions['onResponse'] = ({ headers }) => {
+    const at = serverInstant(undefined, dateOf(headers.get('date')))
+    if (at !== undefined) onAnswer?.(at)
+  }
+  const pages = client.listEntities({ queryOptions: { filter, ...(select && { select: [...select] }) }, ...(onAnswer && { onResponse }) }).byPage({
     maxPageSize: limit,
     ...(after === null ? {} : { continuationToken: after }),
   })
@@ -151,6 +161,11 @@ async function readPage(client: TableClient, { filter, select, limit, after }: R
     if (statusOf(error) === 404) return { items: [], next: null }
     throw error
   }
+}
+
+function dateOf(header: string | undefined): Date | undefined {
+  const date = new Date(header ?? Number.NaN)
+  return Number.isNaN(date.getTime()) ? undefined : date
 }
 
 function asStored({ partitionKey = '', rowKey = '', etag, timestamp = '', ...properties }: TableEntityResult<object>) {

@@ -8,7 +8,7 @@ import { suspendAwareClock } from '../suspend-aware-clock.ts'
 import { type FeedPoller, feedPoller } from './feed-poller.ts'
 import { type ReadThroughCache, readThroughCache } from './read-through-cache.ts'
 import { type RevocationList, revocationList } from './revocation-list.ts'
-import { type WriteBehindReplica, writeBehindReplica } from './write-behind-replica.ts'
+import { FUTURE_MS_MAX, type WriteBehindReplica, writeBehindReplica } from './write-behind-replica.ts'
 
 /** The cache tiers of keys and providers: memory, then a replica on disk, both revalidated by the change feed. */
 export interface CacheTiers {
@@ -43,7 +43,9 @@ const REVOCATIONS_MAX = 200_000
 
 export function cacheTiers(needs: CacheTiersNeeds, maxKeys: number): CacheTiers {
   const elapsedMs = suspendAwareClock(needs.clock)
-  const replica = writeBehindReplica(needs)
+  // The store's time, as far as it is known: the watermark is one of its times.
+  const nowMs = () => needs.clock.now().getTime() + poller.storeAheadMs()
+  const replica = writeBehindReplica({ ...needs, nowMs })
   const revocations = revocationList(replica, REVOCATIONS_MAX)
   const poller = feedPoller(
     { ...needs, elapsedMs },
@@ -93,7 +95,7 @@ export function cacheTiers(needs: CacheTiersNeeds, maxKeys: number): CacheTiers 
 /** The replica's watermark from an earlier process. A watermark in the future (wrong clock) invalidates the replica. */
 function firstWatermark(replica: WriteBehindReplica, startedAtMs: number): number {
   const watermarkMs = replica.watermarkMs()
-  if (watermarkMs !== undefined && watermarkMs <= startedAtMs) return watermarkMs
+  if (watermarkMs !== undefined && watermarkMs <= startedAtMs + FUTURE_MS_MAX) return watermarkMs
   if (watermarkMs !== undefined) replica.invalidateAll()
   return startedAtMs
 }

@@ -38,6 +38,8 @@ export interface WriteBehindReplica {
 interface WriteBehindReplicaNeeds {
   readonly replica: KeyReplica
   readonly clock: Clock
+  /** The store's time, as far as it is known. */
+  readonly nowMs: () => number
   readonly scheduler: Scheduler
   readonly log: Log
 }
@@ -47,10 +49,13 @@ const FLUSH_DELAY_MS = 1000
 /** The delay of the next step while the buffer holds more rows than one step takes. */
 const NEXT_STEP_MS = 200
 
-export function writeBehindReplica({ replica, clock, scheduler, log }: WriteBehindReplicaNeeds): WriteBehindReplica {
+/** A time further in the future was written by a wrong clock. The store's time is known to about a second. */
+export const FUTURE_MS_MAX = 5000
+
+export function writeBehindReplica(needs: WriteBehindReplicaNeeds): WriteBehindReplica {
+  const { replica, clock, nowMs, scheduler, log } = needs
   const attempt = warnOnFailure(throttledWarnings(log, clock))
   const buffer = replicaWriteBuffer()
-  const nowMs = () => clock.now().getTime()
   // Read on first use: nothing is opened before.
   let watermark: { readonly ms: number | undefined } | undefined
   let cancel: (() => void) | undefined
@@ -82,7 +87,7 @@ export function writeBehindReplica({ replica, clock, scheduler, log }: WriteBehi
     watermark ??= { ms: attempt(() => replica.watermarkMs()) }
     return watermark.ms
   }
-  const ageOf = ({ readAtMs }: ReadAt<unknown>) => Math.max(0, nowMs() - Math.max(readAtMs, watermarkMs() ?? 0))
+  const ageOf = (found: ReadAt<unknown>) => ageAt(nowMs(), found, watermarkMs())
   return {
     keyRead: buffering((key, ageMs) => buffer.addKey({ value: key, readAtMs: nowMs() - ageMs })),
     providerRead: buffering((providerId, provider, ageMs) =>
@@ -120,6 +125,12 @@ export function writeBehindReplica({ replica, clock, scheduler, log }: WriteBehi
       while (!buffer.isEmpty()) if (!writeStep()) return
     },
   }
+}
+
+/** An entry is as old as its read or the watermark, whichever is later. An entry from the future may be of any age. */
+function ageAt(nowMs: number, { readAtMs }: ReadAt<unknown>, watermarkMs = 0): number {
+  const ageMs = nowMs - Math.max(readAtMs, watermarkMs)
+  return ageMs < -FUTURE_MS_MAX ? Infinity : Math.max(0, ageMs)
 }
 
 /** Runs an access to the disk. When it throws, logs a warning and returns undefined. */

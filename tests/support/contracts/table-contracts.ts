@@ -11,6 +11,7 @@ import { tableRollUpMarks } from '../../../shared/adapters/tables/roll-up-marks.
 import type { TableAccess } from '../../../shared/adapters/tables/table-access.ts'
 import { tableUsageLedger } from '../../../shared/adapters/tables/usage-ledger.ts'
 import { tableUsageReports } from '../../../shared/adapters/tables/usage-reports.ts'
+import { atStoreTime } from '../worlds/store-clock.ts'
 import { changeFeedContract } from './change-feed-contract.ts'
 import { idempotencyStoreContract } from './idempotency-store-contract.ts'
 import { keyCountStoreContract } from './key-count-store-contract.ts'
@@ -38,7 +39,7 @@ export function tableContracts(name: string, tables: () => TableAccess): void {
     const copy = unused(tables())
     return { store: tablePepperStore(copy), keys: tableKeyStore(copy) }
   })
-  changeFeedContract(name, () => tableChangeFeed(unused(tables())))
+  changeFeedContract(name, (clock) => tableChangeFeed(atStoreTime(unused(tables()), clock)))
 }
 
 let copies = 0

@@ -81,7 +81,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const pushes = memoryPushStore()
   const reports = memoryUsageReports()
   const plain = {
-    ...{ keys: memoryKeyStore(), providers: memoryProviderStore(), feed: memoryChangeFeed() },
+    ...{ keys: memoryKeyStore(), providers: memoryProviderStore(), feed: memoryChangeFeed(clock) },
     ...{ idempotency: memoryIdempotencyStore(), keyCounts: memoryKeyCountStore(), pepperStore: memoryPepperStore() },
     ...{ pushes, ...memoryQueues(clock) },
   }

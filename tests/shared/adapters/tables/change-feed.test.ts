@@ -6,6 +6,7 @@ import { changeFeedContract } from '../../../support/contracts/change-feed-contr
 import { memoryChangeFeed } from '../../../support/memory/memory-change-feed.ts'
 import { startAzurite, type TestAzurite } from '../../../support/runs/azurite.ts'
 import { shuffleQueries } from '../../../support/worlds/shuffling-tables.ts'
+import { atStoreTime } from '../../../support/worlds/store-clock.ts'
 
 let azurite: TestAzurite
 beforeAll(async () => {
@@ -22,17 +23,36 @@ const tables = (options: Partial<Parameters<typeof tableAccess>[0]> = {}) => {
 }
 
 changeFeedContract('memory', memoryChangeFeed)
-changeFeedContract('Azurite', () => tableChangeFeed(tables()))
-changeFeedContract('Azurite with shuffled queries', () => tableChangeFeed(tables({ wrapClient: shuffleQueries })))
+changeFeedContract('Azurite', (clock) => tableChangeFeed(atStoreTime(tables(), clock)))
+changeFeedContract('Azurite with shuffled queries', (clock) =>
+  tableChangeFeed(atStoreTime(tables({ wrapClient: shuffleQueries }), clock)),
+)
+
+test.each([-3_600_000, -45_000, 0, 60_000])(
+  'by the clock of Azurite itself: a change of a writer whose clock is %d ms off is where a reader looks',
+  async (offMs) => {
+    const feed = tableChangeFeed(tables())
+    const { at } = await feed.read(new Date(), new Date())
+    const storeMs = at?.fromMs ?? Number.NaN
+    await feed.append({ kind: 'provider', providerId: 'acme' }, new Date(Date.now() + offMs))
+    const { changes } = await feed.read(new Date(storeMs - 1000), new Date(storeMs + 30_000))
+    expect(changes[0]).toMatchObject({ change: { providerId: 'acme' } })
+  },
+)
 
 test('entries older than a day are swept, and no younger ones', async () => {
-  const access = tables()
+  let now = new Date('2026-11-21T15:59:59.999Z')
+  const access = atStoreTime(tables(), { now: () => now })
   const feed = tableChangeFeed(access)
   const provider = (providerId: string) => ({ kind: 'provider', providerId }) as const
-  await feed.append(provider('old'), new Date('2026-11-21T15:59:59.999Z'))
-  await feed.append(provider('young'), new Date('2026-11-21T16:00:00.000Z'))
+  await feed.append(provider('old'), now)
+  now = new Date('2026-11-21T16:00:00.000Z')
+  await feed.append(provider('young'), now)
   const step = await feedSweeper(access).step(new Date('2026-11-22T16:30:00.000Z'), null)
   expect(step).toMatchObject({ removed: 1, next: null })
-  const remaining = await feed.read(new Date('2026-11-21T15:00:00.000Z'), new Date('2026-11-21T16:00:00.000Z'))
+  const { changes: remaining } = await feed.read(
+    new Date('2026-11-21T15:00:00.000Z'),
+    new Date('2026-11-21T16:00:00.000Z'),
+  )
   expect(remaining.map(({ change }) => change)).toEqual([provider('young')])
 })

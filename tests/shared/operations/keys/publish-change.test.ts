@@ -12,7 +12,7 @@ function slowFeed(secondsOfAppends: readonly number[]) {
   return {
     ...{ clock, appendedAt },
     feed: {
-      read: async () => [],
+      read: async () => ({ changes: [], at: undefined }),
       async append(_: unknown, at: Date) {
         const seconds = secondsOfAppends[appendedAt.length] ?? 0
         appendedAt.push((at.getTime() - startMs) / 1000)

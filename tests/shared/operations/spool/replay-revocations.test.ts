@@ -30,7 +30,8 @@ describe('a revocation that waits for the store', () => {
       },
     }
     const keyLookup = { keyChanged: () => undefined, revokeHere: (key: Key) => void revokedHere.push(key.keyId) }
-    const needs = { keys, ending: { keys }, feed: memoryChangeFeed(), keyLookup } as unknown as ChangeKeyNeeds
+    const feed = memoryChangeFeed({ now: () => new Date() })
+    const needs = { keys, ending: { keys }, feed, keyLookup } as unknown as ChangeKeyNeeds
     const world = spoolWorld({ spool, orphaned, needs })
     const setDown = (now: boolean) => {
       down = now
