@@ -105,8 +105,9 @@ const startedAtMs = Date.now()
 /** What `keyLookup` needs besides stores and a clock: an empty feed, and no replica on disk. */
 export const unchanging: Pick<
   Parameters<typeof keyLookup>[0],
-  'feed' | 'replica' | 'scheduler' | 'log' | 'meter' | 'rehash'
+  'feed' | 'replica' | 'scheduler' | 'log' | 'meter' | 'rehash' | 'staleIfErrorMs'
 > = {
+  staleIfErrorMs: 900_000,
   feed: { append: async () => {}, read: async () => ({ changes: [], at: undefined }) },
   replica: noReplica,
   scheduler: systemScheduler,

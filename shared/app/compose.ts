@@ -71,6 +71,7 @@ export function compose(config: Config): Services {
   })
   const local = openLocalFiles(config, log)
   const lookup = keyLookup({
+    staleIfErrorMs: config.staleIfErrorSeconds * 1000,
     ...{ ...hot, digests, clock, scheduler, log, meter: metrics.meter },
     replica: sqliteKeyReplica(() => local.database()?.database),
     rehash: rehashKeys({ keys: keysInBackground, clock, log }),

@@ -34,11 +34,13 @@ type AuthenticateNeeds = Pick<Services, 'isAdminKey' | 'keyLookup' | 'clock' | '
 /**
  * Authenticates the admin key or a management key, sent as `X-API-Key` or as a bearer token, or a token of Entra ID.
  * Throws the same `unauthenticated` for every refusal, an address outside the key's rules included. Throws `forbidden`
- * for a token that is bound to no provider.
+ * for a token that is bound to no provider. Throws `store_unavailable` for a management key that only a stale entry
+ * knows, unless `mayBeStale`.
  */
 export async function authenticateCaller(
   services: AuthenticateNeeds,
   { request, clientIp }: Presented,
+  { mayBeStale }: { readonly mayBeStale: boolean },
 ): Promise<Caller> {
   const credential = readCredential(request)
   if (credential === undefined) throw unauthenticated()
@@ -46,7 +48,7 @@ export async function authenticateCaller(
   const prefix = readPrefix(credential)
   if (prefix === undefined && !request.headers.has('x-api-key')) return authenticateToken(services, credential)
   if (prefix !== 'mgmt') throw unauthenticated()
-  const key = await findLiveKey(services, credential, clientIp)
+  const key = await findLiveKey(services, credential, clientIp, mayBeStale)
   if (key?.kind !== 'management') throw unauthenticated()
   return {
     id: key.keyId,
@@ -99,8 +101,10 @@ async function findLiveKey(
   services: AuthenticateNeeds,
   credential: string,
   clientIp: string | null,
+  mayBeStale = true,
 ): Promise<Key | undefined> {
-  const { value: key = decoyKey } = await services.keyLookup.find(credential, false)
+  const { value: key = decoyKey, degraded } = await services.keyLookup.find(credential, false)
+  if (degraded && !mayBeStale && key.revocation === null) throw unconfirmed()
   if (!reachableFrom(key, clientIp)) return undefined
   const status = keyStatus(key, services.clock.now())
   if (status !== 'active' && status !== 'in_grace') return undefined
@@ -141,6 +145,12 @@ function readCredential({ headers }: HttpRequest): string | undefined {
   const bearer = /^Bearer +(\S+)\s*$/i.exec(headers.get('authorization') ?? '')?.[1]
   if (apiKey !== undefined && bearer !== undefined && apiKey !== bearer) return undefined
   return apiKey ?? bearer
+}
+
+function unconfirmed(): AppError {
+  return new AppError('store_unavailable', 'The management key could not be confirmed. Try again.', {
+    retryAfterSeconds: 1,
+  })
 }
 
 function unauthenticated(): AppError {

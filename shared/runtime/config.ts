@@ -67,6 +67,7 @@ const Environment = z.object({
     .enum(['queue', 'strict', 'local', 'relaxed'], 'must be `queue`, `strict`, `local` or `relaxed`')
     .default('queue'),
   USAGE_LEASE_SECONDS: wholeNumber('seconds', 2, 600).default(60),
+  STALE_IF_ERROR_SECONDS: wholeNumber('seconds', 0, 3600).default(900),
   RATE_LIMIT_WINDOW: wholeNumber('seconds', 1, 86_400).default(60),
   RATE_LIMIT_MAX_REQUESTS: wholeNumber('requests', 1, 1_000_000_000).default(1000),
   RATE_LIMIT_STRATEGY: z
@@ -124,6 +125,8 @@ function toConfig(data: Parsed) {
     inFlightPerCaller: data.MAX_IN_FLIGHT_PER_CALLER,
     retries: { count: data.MAX_RETRIES, backoffMs: data.RETRY_BACKOFF_MS },
     breakerOpenSeconds: data.CIRCUIT_BREAKER_TIMEOUT,
+    /** How long known keys are served while the store does not answer; 0 for never. */
+    staleIfErrorSeconds: data.STALE_IF_ERROR_SECONDS,
     usageDurability: data.USAGE_DURABILITY,
     usageLeaseSeconds: data.USAGE_LEASE_SECONDS,
     spoolIntervalSeconds: data.BATCH_PROCESSING_INTERVAL,

@@ -14,7 +14,7 @@ import { staleIfError } from './stale-if-error.ts'
 
 /**
  * A read-through cache of keys and providers. A fresh value is at most 8 s old: since its own read, or since the change
- * feed last revalidated it. When the store does not answer, serves stale-if-error for 15 minutes.
+ * feed last revalidated it. When the store does not answer, serves stale-if-error.
  */
 export interface KeyLookup extends Background, Pick<CacheTiers, 'keyChanged' | 'providerChanged' | 'revokeHere'> {
   /**
@@ -27,6 +27,8 @@ export interface KeyLookup extends Background, Pick<CacheTiers, 'keyChanged' | '
   holds(secret: string): boolean
   /** `value` is undefined for a provider without a row. Throws as `find` does. */
   findProvider(providerId: string, bypassCache: boolean): LookupResult<Provider> | Promise<LookupResult<Provider>>
+  /** The same key, revoked if this instance has seen its revocation since it was looked up. Makes no request. */
+  recheck(key: Key): Key
   /** The cached key with this id, at any age, invalidated or not. Makes no request. */
   recall(keyId: string): Key | undefined
   status(): KeyLookupStatus
@@ -50,13 +52,15 @@ interface KeyLookupNeeds extends CacheTiersNeeds {
   readonly digests: KeyDigests
   /** Told of a key that was read and is not found by its digest under the pepper of new keys. Never throws. */
   readonly rehash: (key: Key, newest: KeyDigest) => void
+  /** The highest age at which a stale entry is served while the store does not answer; 0 for never. */
+  readonly staleIfErrorMs: number
 }
 
 export function keyLookup(needs: KeyLookupNeeds, maxKeys = KEYS_MAX): KeyLookup {
   const { digests } = needs
   const tiers = cacheTiers(needs, maxKeys)
   const { keys, providers, revocations, replica, poller } = tiers
-  const fallbacks = staleIfError(tiers, digests)
+  const fallbacks = staleIfError(tiers, digests, needs.staleIfErrorMs)
   const lookups = lookupCounter(needs.meter)
   const readKey = keyReader(needs)
 
@@ -94,6 +98,7 @@ export function keyLookup(needs: KeyLookupNeeds, maxKeys = KEYS_MAX): KeyLookup 
     keyChanged: tiers.keyChanged,
     providerChanged: tiers.providerChanged,
     revokeHere: tiers.revokeHere,
+    recheck: revocations.applyRecent,
     recall(keyId) {
       const key = keys.search((cached) => cached.keyId === keyId) ?? replica.recall(keyId)
       return key && revocations.apply(key)

@@ -75,7 +75,8 @@ export interface ReadThroughCache<Value> {
 export const SINGLE_FLIGHT_MS = 2000
 /** More changes than this invalidate every entry. */
 const CHANGES_MAX = 50_000
-const ATTEMPTS = 2
+/** How often a value is read that changes during each read; a read that takes too long counts twice. */
+const ATTEMPTS = 4
 
 /**
  * A bounded LRU cache. The age of a value counts from the start of its read, not from the response: otherwise a slow
@@ -94,16 +95,17 @@ export function readThroughCache<Value>(options: ReadThroughCacheOptions<Value>)
     changes.isInvalidated(entry.value === undefined ? index : options.tagOf(entry.value), entry)
 
   async function refetch(index: string, load: Load<Value>, attempts = ATTEMPTS): Promise<LookupResult<Value>> {
+    const retry = (cost: number, reason: string) => {
+      if (attempts > cost) return refetch(index, load, attempts - cost)
+      throw new AppError('store_unavailable', reason, { retryAfterSeconds: 1 })
+    }
     const sequence = changes.begin()
     const readAtMs = elapsedMs()
     const entry = { value: await load(), readAtMs, sequence, checkedUpTo: sequence }
     // The value was invalidated during the read: the read may have returned the old one.
-    if (isInvalidated(index, entry)) return refetch(index, load)
+    if (isInvalidated(index, entry)) return retry(1, 'The key or provider keeps changing. Try again.')
     const ageMs = elapsedMs() - readAtMs
-    if (ageMs >= options.freshMs) {
-      if (attempts > 1) return refetch(index, load, attempts - 1)
-      throw new AppError('store_unavailable', 'The store answers too slowly. Try again.', { retryAfterSeconds: 1 })
-    }
+    if (ageMs >= options.freshMs) return retry(2, 'The store answers too slowly. Try again.')
     if ((entries.peek(index)?.sequence ?? 0) < sequence) {
       entries.set(index, entry)
       options.onRead?.(index, entry.value, ageMs)

@@ -6,6 +6,8 @@ export interface RevocationList {
   add(digest: string, revocation: Revocation): void
   /** Returns the key, revoked if the list has its revocation. Adds the revocation of a revoked key to the list. */
   apply(key: Key): Key
+  /** The same for a key that `apply` saw lately: looks into the memory only, where every later revocation is. */
+  applyRecent(key: Key): Key
 }
 
 /** Holds at most `maxEntries` in memory and evicts the least recently used; all are in the replica on the disk. */
@@ -37,6 +39,10 @@ export function revocationList(
 
   return {
     add,
+    applyRecent(key) {
+      const revocation = key.revocation === null ? revocations.get(key.digest) : undefined
+      return revocation === undefined ? key : { ...key, revocation }
+    },
     apply(key) {
       if (key.revocation !== null) {
         add(key.digest, key.revocation)

@@ -12,17 +12,17 @@ export interface StaleIfError {
   replicates(secret: string): boolean
 }
 
-/** The highest age at which a stale entry is served. */
-const STALE_IF_ERROR_MS = 15 * 60_000
-
 /**
- * Serves a stale entry from memory, else from the replica. A revoked key is served, as revoked, at any age. Never
- * serves an invalidated entry or a negative one.
+ * Serves a stale entry from memory, else from the replica, up to the age of `maxAgeMs`; with 0, none at all. A revoked
+ * key is served, as revoked, at any age. Never serves an invalidated entry or a negative one.
  */
 export function staleIfError(
   { keys, providers, revocations, replica }: CacheTiers,
   digests: Pick<KeyDigests, 'candidates'>,
+  maxAgeMs: number,
 ): StaleIfError {
+  const isTooOld = (ageMs: number) => maxAgeMs === 0 || ageMs > maxAgeMs
+
   function cachedProvider(providerId: string): LookupResult<Provider> | undefined {
     const cached = providers.entry(providerId)
     if (cached !== undefined && !cached.isInvalidated) return degraded(cached.value, cached.ageMs, 'stale')
@@ -39,7 +39,7 @@ export function staleIfError(
     if (key === undefined) return undefined
     if (key.revocation !== null) return degraded(key, ageMs, source)
     const failsClosed = cachedProvider(key.providerId)?.value?.failMode === 'closed'
-    return isInvalidated || ageMs > STALE_IF_ERROR_MS || failsClosed ? undefined : degraded(key, ageMs, source)
+    return isInvalidated || isTooOld(ageMs) || failsClosed ? undefined : degraded(key, ageMs, source)
   }
 
   function replicatedKey(secret: string): CachedEntry<Key> | undefined {
@@ -60,9 +60,7 @@ export function staleIfError(
     },
     provider(providerId) {
       const found = cachedProvider(providerId)
-      return found === undefined || found.ageMs > STALE_IF_ERROR_MS || found.value?.failMode === 'closed'
-        ? undefined
-        : found
+      return found === undefined || isTooOld(found.ageMs) || found.value?.failMode === 'closed' ? undefined : found
     },
     replicates: (secret) => replicatedKey(secret) !== undefined,
   }

@@ -102,7 +102,7 @@ function isApiKey(secret: string): boolean {
 }
 
 async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: ValidateKeyInput): Promise<Validation> {
-  const { keyLookup, usage, clock } = needs
+  const { keyLookup, clock } = needs
   const prefix = readPrefix(input.secret)
   // No lookup was made: such a failure costs no budget.
   if (prefix === undefined) return { code: 'MALFORMED' }
@@ -116,17 +116,62 @@ async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: Va
   const judged = judge({ key, provider: provider.value, requirements: input.requirements, now })
   const limits = limitsOf(key, provider.value)
   const limited = limits.length === 0 ? judged : takeLimits(needs.limiter, limits, judged, input)
-  const verdict = limited instanceof Promise ? await limited : limited
-  const recorded = isUse(input) ? await usage.record(toEvent(key, verdict.code, input, now)) : 'recorded'
+  const { final, recorded } = await settle(needs, { key, provider: provider.value, input, now }, limited)
   return {
-    code: verdict.code,
-    verdict,
-    key,
+    code: final.verdict.code,
+    ...final,
     provider: provider.value,
     cacheAgeMs: Math.max(ageMs, provider.ageMs),
     source,
     degraded: degraded || provider.degraded || recorded === 'degraded',
   }
+}
+
+/** Waits for the limits and records the use. Looks at the revocations once more after each wait. */
+async function settle(needs: ValidateKeyNeeds, first: FirstLook, limited: Verdict | Promise<Verdict>) {
+  const { key, input, now } = first
+  const judged =
+    limited instanceof Promise
+      ? await lookAgain(needs, first, { key, verdict: await limited })
+      : { key, verdict: limited }
+  if (!isUse(input)) return { final: judged, recorded: 'recorded' as const }
+  const recorded = await needs.usage.record(toEvent(key, judged.verdict.code, input, now))
+  return { final: await lookAgain(needs, first, judged), recorded }
+}
+
+interface Judged {
+  readonly key: Key
+  readonly verdict: Verdict
+}
+
+interface FirstLook {
+  readonly key: Key
+  readonly input: ValidateKeyInput
+  readonly provider: Provider | undefined
+  readonly now: Date
+}
+
+/** After a longer wait the process may have been stopped, and its cache may have missed a poll. */
+const WAIT_MS_MAX = 1000
+
+/**
+ * Looks at the revocations once more, after a wait for the limiter or the queue. A revoked key is judged again. Looks
+ * the key up again after a wait of a second. A use that the queue has taken meanwhile stays counted as judged first.
+ */
+function lookAgain(
+  { keyLookup, clock }: ValidateKeyNeeds,
+  { provider, input, now }: FirstLook,
+  judged: Judged,
+): Judged | Promise<Judged> {
+  const { key } = judged
+  if (key.revocation !== null) return judged
+  const judgeAgain = (seen: Key): Judged =>
+    seen.revocation === null
+      ? judged
+      : { key: seen, verdict: judge({ key: seen, provider, requirements: input.requirements, now }) }
+  const waitedMs = Math.abs(clock.now().getTime() - now.getTime())
+  if (waitedMs <= WAIT_MS_MAX) return judgeAgain(keyLookup.recheck(key))
+  return Promise.resolve(keyLookup.find(input.secret, false)).then(({ value = key }) => judgeAgain(value))
 }
 
 function countFailure({ failures }: ValidateKeyNeeds, input: ValidateKeyInput): Validation {

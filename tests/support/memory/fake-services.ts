@@ -69,6 +69,8 @@ const revocationCodec: RevocationCodec = { encode: encodeRevocationMessage, pars
 // The clock stands still in most tests, so a limit per minute would soon be exhausted: a test of limits sets its own.
 const UNLIMITED = { perCaller: 1_000_000_000, perAddress: 1_000_000_000 }
 
+const cacheNeeds = { replica: noReplica, staleIfErrorMs: 900_000 }
+
 const discard: Log = () => undefined
 
 /**
@@ -98,7 +100,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const { meter } = metrics
   const limits = limiter({ store: memoryLimitStore(clock), clock, scheduler, meter, log, jitter, writer: 'tests' })
   const rehash = rehashKeys({ ...stores, clock, log })
-  const lookup = keyLookup({ ...stores, replica: noReplica, digests, clock, scheduler, log, meter, rehash }, 1000)
+  const lookup = keyLookup({ ...stores, ...cacheNeeds, digests, clock, scheduler, log, meter, rehash }, 1000)
   const spool = memorySpool()
   const local = localSpool({
     ...{ ...stores, ...lanes, keyLookup: lookup, codec, hashIp: digests.ofAddress, clock, scheduler, log, jitter },

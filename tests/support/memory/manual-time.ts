@@ -6,6 +6,8 @@ export interface ManualTime {
   readonly scheduler: Scheduler
   /** Advances the clock and runs the due tasks in order, each to rest. */
   advance(ms: number): Promise<void>
+  /** Advances the clock alone: for a process that is stopped, time passes and no task runs. */
+  jump(ms: number): void
   /** The number of scheduled tasks. */
   scheduled(): number
 }
@@ -41,6 +43,9 @@ export function manualTime(start = '2026-11-22T16:00:00.000Z'): ManualTime {
         await rest()
       }
       nowMs = endMs
+    },
+    jump: (ms) => {
+      nowMs += ms
     },
     scheduled: () => tasks.size,
   }

@@ -26,7 +26,7 @@ export interface OutageStep {
   readonly lastsMs: number
   /** The host is SIGKILLed halfway through the step and restarted at once. */
   readonly killed?: boolean
-  /** A key is revoked after a third of the step: `pending` where the tables are down. */
+  /** A key is revoked after a third of the step: `pending` where the tables are down and the queue is up. */
   readonly revokes?: boolean
 }
 
@@ -42,8 +42,16 @@ export interface OutageRunOptions {
 
 export interface OutageReport extends Comparison {
   readonly steps: readonly { readonly name: string; readonly seen: Seen }[]
-  /** The status of each revocation, whether the key was refused at once, and its status in the store at the end. */
-  readonly revocations: readonly { readonly status: number; readonly refusedAtOnce: boolean; readonly stored: string }[]
+  /**
+   * The status of each revocation, whether the queue was up to take it, whether the key was refused at once, and its
+   * status in the store at the end.
+   */
+  readonly revocations: readonly {
+    readonly status: number
+    readonly queueIsUp: boolean
+    readonly refusedAtOnce: boolean
+    readonly stored: string
+  }[]
   /** From the end of the last outage until the spool and the queue were empty. */
   readonly drainedInMs: number
   readonly spoolDrainedInMs: number
@@ -132,7 +140,8 @@ async function runIn(world: World, options: OutageRunOptions): Promise<OutageRep
     if (step.revokes === true && victim !== undefined) {
       await setTimeout(step.lastsMs / 3)
       revoked.push(victim.keyId)
-      revocations.push(await revoke(call, victim))
+      const queueIsUp = step.queues === null && step.stopped !== true
+      revocations.push({ ...(await revoke(call, victim)), queueIsUp })
       await setTimeout(step.lastsMs / 6)
     } else await setTimeout(step.lastsMs / 2)
     if (step.killed === true) await world.restart()

@@ -7,5 +7,14 @@ import { noReplica } from '../memory/no-replica.ts'
 export function keyLookupElsewhere(services: FakeServices, change: Partial<Parameters<typeof keyLookup>[0]> = {}) {
   const { meter } = services.metrics
   const rehash = rehashKeys(services)
-  return keyLookup({ ...services, replica: noReplica, scheduler: services.time.scheduler, meter, rehash, ...change })
+  const staleIfErrorMs = 900_000
+  return keyLookup({
+    ...services,
+    staleIfErrorMs,
+    replica: noReplica,
+    scheduler: services.time.scheduler,
+    meter,
+    rehash,
+    ...change,
+  })
 }

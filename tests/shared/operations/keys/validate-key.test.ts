@@ -5,6 +5,7 @@ import { AppError } from '../../../../shared/domain/errors.ts'
 import { generateSecret } from '../../../../shared/domain/keys/key-format.ts'
 import type { UsageEvent } from '../../../../shared/domain/usage/usage.ts'
 import type { KeyDigests } from '../../../../shared/operations/key-digests.ts'
+import { writeRevocation } from '../../../../shared/operations/keys/revoke-key.ts'
 import { type ValidateKeyInput, validateKey } from '../../../../shared/operations/keys/validate-key.ts'
 import type { RecordedUse } from '../../../../shared/ports/usage.ts'
 import { fakeServices } from '../../../support/memory/fake-services.ts'
@@ -163,4 +164,58 @@ test('a verdict has the age of the oldest entry that it is based on', async () =
   // The provider was cached 2 s ago, the second key just now.
   expect(await validate(second.secret)).toMatchObject({ cacheAgeMs: 2000 })
   expect(await validate(first.secret, { bypassCache: true })).toMatchObject({ cacheAgeMs: 0 })
+})
+
+describe('a key that is revoked while its verdict waits', () => {
+  /** Runs `meanwhile` once, while the verdict waits for the limiter or for the queue. */
+  function waitingFor(what: 'limiter' | 'queue', meanwhile: (world: ReturnType<typeof underTest>) => Promise<unknown>) {
+    const world = underTest()
+    const { needs, recorded } = world
+    const limiter = {
+      ...needs.limiter,
+      take: async (...asked: Parameters<typeof needs.limiter.take>) => {
+        const taking = await needs.limiter.take(...asked)
+        await meanwhile(world)
+        return taking
+      },
+    }
+    const record = async (event: UsageEvent) => {
+      recorded.push(event)
+      await meanwhile(world)
+    }
+    return { ...world, needs: { ...needs, ...(what === 'limiter' ? { limiter } : { usage: { record } }) } }
+  }
+
+  const rateLimits = [{ name: 'burst', limit: 10, windowSeconds: 60, strategy: 'sliding_window' }] as const
+  const revocation = { at: new Date(0), by: 'admin', reason: 'compromised', text: null } as const
+
+  test.each(['limiter', 'queue'] as const)('gets REVOKED after the wait for the %s', async (what) => {
+    const { services, needs, recorded } = waitingFor(what, async (world) =>
+      world.needs.keyLookup.revokeHere({ ...key, revocation }),
+    )
+    const { key, secret } = await makeKey(services, { rateLimits })
+    const { code, ...rest } = await validateKey(needs, everyProvider, { ...asked, secret })
+    expect([code, 'key' in rest && rest.key.revocation]).toEqual(['REVOKED', revocation])
+    // The queue already had the use: it stays counted as it was judged first.
+    expect(recorded.map(({ outcome }) => outcome)).toEqual([what === 'limiter' ? 'REVOKED' : 'VALID'])
+  })
+
+  test.each(['limiter', 'queue'] as const)(
+    'gets REVOKED after a wait for the %s in which the process was stopped: the feed is polled again',
+    async (what) => {
+      const { services, needs } = waitingFor(what, async (world) => {
+        const { keyId } = key
+        const input = { keyId, reason: 'policy', text: null, replacedBy: null, by: 'admin' } as const
+        const elsewhere = { ...world.services, keyLookup: keyLookupElsewhere(world.services) }
+        if ((await world.services.keys.findById(everyProvider, keyId))?.value.revocation === null) {
+          await writeRevocation(elsewhere, everyProvider, input)
+          // No timer of this instance runs meanwhile.
+          world.services.time.jump(15_000)
+        }
+      })
+      const { key, secret } = await makeKey(services, { rateLimits })
+      await validateKey({ ...services, usage: { record: async () => undefined } }, everyProvider, { ...asked, secret })
+      expect((await validateKey(needs, everyProvider, { ...asked, secret })).code).toBe('REVOKED')
+    },
+  )
 })
