@@ -1,5 +1,5 @@
 import { everyProvider, oneProvider } from '../../domain/access/provider-scope.ts'
-import { AppError, isOutage } from '../../domain/errors.ts'
+import { AppError, isOutcomeOpen } from '../../domain/errors.ts'
 import type { RevocationCodec } from '../../ports/keys.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
 import type { Log } from '../../ports/runtime.ts'
@@ -14,7 +14,7 @@ const DELAY_SECONDS_MAX = 30
 
 /**
  * Carries out a message of `key-events`: revokes the key as of the time of the request, within the caller's providers.
- * Idempotent: the first revocation of a key stands. While the store does not answer, refuses the key on this instance if
+ * Idempotent: the first revocation of a key stands. While the store does not take it, refuses the key on this instance if
  * it is cached here, and sends the message again with a delay of 1 s that doubles up to 30 s: an outage never moves it
  * to the poison queue. Throws for a body that is no revocation, and when the message cannot be sent again.
  */
@@ -33,7 +33,7 @@ export async function carryOutRevocation(needs: CarryOutNeeds, body: string, log
       })
       return
     }
-    if (!isOutage(error)) throw error
+    if (!isOutcomeOpen(error)) throw error
     revokeIfCached(needs, scope, pending)
     const again = needs.revocationCodec.encode({ ...pending, tries: pending.tries + 1 })
     await needs.keyEvents.send(again, Math.min(DELAY_SECONDS_MAX, 2 ** pending.tries))

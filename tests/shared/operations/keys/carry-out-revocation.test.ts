@@ -97,6 +97,14 @@ test('while the store is down it is sent again for days, with delays of up to 30
   expect([await services.keyEvents.depth(), (await stored())?.revocation?.by]).toEqual([0, 'admin'])
 })
 
+test('a refusal of our own is no reason to poison it either: it is sent again', async () => {
+  const append = () => Promise.reject(new AppError('overloaded', 'Too much under way.'))
+  await carryOutRevocation({ ...services, feed: { ...services.feed, append } }, message(), log)
+  await services.time.advance(1000)
+  expect([await deliver(), await services.keyEvents.depth()]).toEqual([1, 0])
+  expect((await services.feed.read(new Date(0), new Date())).changes).toHaveLength(1)
+})
+
 test('while the store is down, every instance that receives it refuses the key if it has it cached', async () => {
   await services.keyLookup.find(held.secret, false)
   down = true

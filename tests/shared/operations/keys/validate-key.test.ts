@@ -182,6 +182,7 @@ describe('a key that is revoked while its verdict waits', () => {
     const record = async (event: UsageEvent) => {
       recorded.push(event)
       await meanwhile(world)
+      return 'recorded' as const
     }
     return { ...world, needs: { ...needs, ...(what === 'limiter' ? { limiter } : { usage: { record } }) } }
   }
@@ -214,7 +215,10 @@ describe('a key that is revoked while its verdict waits', () => {
         }
       })
       const { key, secret } = await makeKey(services, { rateLimits })
-      await validateKey({ ...services, usage: { record: async () => undefined } }, everyProvider, { ...asked, secret })
+      await validateKey({ ...services, usage: { record: async () => 'recorded' as const } }, everyProvider, {
+        ...asked,
+        secret,
+      })
       expect((await validateKey(needs, everyProvider, { ...asked, secret })).code).toBe('REVOKED')
     },
   )
