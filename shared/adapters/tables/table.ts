@@ -150,10 +150,12 @@ async function readPage(client: TableClient, query: RowQuery): Promise<Page<Stor
     const at = serverInstant(undefined, dateOf(headers.get('date')))
     if (at !== undefined) onAnswer?.(at)
   }
-  const pages = client.listEntities({ queryOptions: { filter, ...(select && { select: [...select] }) }, ...(onAnswer && { onResponse }) }).byPage({
-    maxPageSize: limit,
-    ...(after === null ? {} : { continuationToken: after }),
-  })
+  const pages = client
+    .listEntities({ queryOptions: { filter, ...(select && { select: [...select] }) }, ...(onAnswer && { onResponse }) })
+    .byPage({
+      maxPageSize: limit,
+      ...(after === null ? {} : { continuationToken: after }),
+    })
   try {
     const { value } = await pages.next()
     return { items: (value ?? []).map(asStored), next: value?.continuationToken ?? null }
