@@ -16,7 +16,7 @@ export const keysList = endpoint({
     const scope = resolveProvider(caller, provider_id, '/provider_id')
     const binding = JSON.stringify([scope.providerId, filters])
     const after = cursor === undefined ? null : verifyCursor(services.cursorKeys, binding, cursor)
-    const filter = { ...filters, ownerId: filters.owner_id, namePrefix: filters.name }
+    const filter = { ...filters, ownerId: filters.owner_id, createdBy: filters.created_by, namePrefix: filters.name }
     const page = await listKeys(services, scope, filter, { limit, after })
     const lastUsed = await services.reports.lastUsed(
       scope,

@@ -1,4 +1,4 @@
-import { RevokeKeyBody } from '../shared/contracts/keys.ts'
+import { RevokeOwnKeyBody } from '../shared/contracts/keys.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { toOwnRevokePendingView, toPolicyView } from '../shared/http/views/keys.ts'
 import { revokeKey } from '../shared/operations/keys/revoke-key.ts'
@@ -9,7 +9,7 @@ export const keysMeRevoke = endpoint({
   method: 'POST',
   route: 'auth/keys/me/revoke',
   access: 'possessor',
-  body: RevokeKeyBody.omit({ replaced_by: true }),
+  body: RevokeOwnKeyBody,
   idempotent: 'if_possible',
   urgent: true,
   async handle({ body, caller: { key, scope }, services }) {

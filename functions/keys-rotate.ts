@@ -22,9 +22,10 @@ export const keysRotate = endpoint({
       gracePeriodSeconds: grace_period_seconds,
       expiresAt: expires_at,
     }
-    const newKey = await rotateKey(services, caller.scope, { ...input, by: caller.id }, (old) =>
-      refuseEscalation(caller, old),
-    )
+    const newKey = await rotateKey(services, caller.scope, { ...input, by: caller.id }, (old, successor) => {
+      refuseEscalation(caller, old)
+      refuseEscalation(caller, { ...old, ...successor })
+    })
     return toNewKeyAnswer(newKey, services.clock.now())
   },
 })

@@ -17,6 +17,8 @@ import {
 
 const IpRestrictions = z.array(z.string().max(64)).max(100, 'must name 100 addresses or blocks at most')
 const OwnerId = line(255)
+/** `*`: of keys over all providers. */
+const AnyProviderId = z.union([z.literal('*'), ProviderId], 'must be a provider id, or `*` for all')
 
 const policyFields = {
   name: line(128),
@@ -42,7 +44,7 @@ const ApiKeyBody = z.strictObject({
 // No rate limits: those of the management API apply to a management key.
 const ManagementKeyBody = z.strictObject({
   kind: z.literal('management'),
-  provider_id: z.union([z.literal('*'), ProviderId], 'must be a provider id, or `*` for all').optional(),
+  provider_id: AnyProviderId.optional(),
   ...policyFields,
   scopes: z.array(z.enum(managementScopes)).min(1, 'must name at least one scope'),
   ip_restrictions: IpRestrictions.default([]),
@@ -81,11 +83,22 @@ export const PatchKeyBody = z
   .refine((body) => Object.keys(body).length > 0, 'must change at least one field')
 export type PatchKeyBody = z.output<typeof PatchKeyBody>
 
-/** `POST /auth/keys/{token_id}/revoke` and `/auth/keys/me/revoke`. */
-export const RevokeKeyBody = z.strictObject({
+/** `POST /auth/keys/me/revoke`. */
+export const RevokeOwnKeyBody = z.strictObject({
   reason: z.enum(revocationReasons).default('unspecified'),
   text: line(255).nullable().default(null),
+})
+
+/** `POST /auth/keys/{token_id}/revoke`. */
+export const RevokeKeyBody = RevokeOwnKeyBody.extend({
   replaced_by: KeyId.nullable().default(null),
+  /** Also revokes what the key made, transitively. */
+  cascade: z.boolean().default(false),
+  /** `next_cursor` of the call before. */
+  cascade_cursor: z.string().max(2048).optional(),
+}).refine(({ cascade, cascade_cursor }) => cascade || cascade_cursor === undefined, {
+  path: ['cascade_cursor'],
+  error: 'must not be given without cascade',
 })
 
 /** `POST /auth/keys/{token_id}/rotate`. */
@@ -111,10 +124,11 @@ const keyStatuses = [
 
 /** `GET /auth/keys`. */
 export const ListKeysQuery = z.strictObject({
-  provider_id: ProviderId.optional(),
+  provider_id: AnyProviderId.optional(),
   environment: EnvironmentName.optional(),
   status: z.enum(keyStatuses).optional(),
   owner_id: OwnerId.optional(),
+  created_by: line(255).optional(),
   scope: Scope.optional(),
   name: line(128).optional(),
   limit: z.coerce.number().int('must be a whole number').min(1).max(100).default(50),
@@ -160,6 +174,12 @@ export const KeyView = z.strictObject({
 })
 export type KeyView = z.output<typeof KeyView>
 
+/** What a call did of a cascade. `next_cursor` null: nothing is left. Else repeat the call with it. */
+const CascadeView = z.strictObject({ revoked: z.int(), examined: z.int(), next_cursor: z.string().nullable() })
+export type CascadeView = z.output<typeof CascadeView>
+
+export const RevokedKeyView = KeyView.extend({ cascade: CascadeView.optional() })
+
 /** The answer of a revocation while the store is down: in the queue, and in force everywhere once the store is back. */
 export const RevokePendingView = z.strictObject({
   key_id: z.string(),
@@ -171,11 +191,17 @@ export const RevokePendingView = z.strictObject({
   revoked_text: z.string().nullable(),
   revoked_by: z.string(),
   replaced_by: z.string().nullable(),
+  cascade: CascadeView.optional(),
 })
 export type RevokePendingView = z.output<typeof RevokePendingView>
 
 /** The same for the holder of the key. */
-export const OwnRevokePendingView = RevokePendingView.omit({ provider_id: true, revoked_by: true, replaced_by: true })
+export const OwnRevokePendingView = RevokePendingView.omit({
+  provider_id: true,
+  revoked_by: true,
+  replaced_by: true,
+  cascade: true,
+})
 export type OwnRevokePendingView = z.output<typeof OwnRevokePendingView>
 
 /** The answer of generate and rotate. `key` is the secret, this once; null when the answer is a replay. */

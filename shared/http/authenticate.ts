@@ -3,7 +3,7 @@ import type { Services } from '../app/services.ts'
 import { addressAllowed } from '../domain/access/ip-rule.ts'
 import { everyProvider, oneProvider, type ProviderScope } from '../domain/access/provider-scope.ts'
 import { AppError, isOutcomeOpen } from '../domain/errors.ts'
-import { type Key, keyStatus } from '../domain/keys/key.ts'
+import { endsAt, type Key, keyStatus } from '../domain/keys/key.ts'
 import { readPrefix } from '../domain/keys/key-format.ts'
 
 /** A caller of the management API. */
@@ -15,6 +15,8 @@ export interface Caller {
   readonly scopes: readonly string[] | null
   /** The address rules of the caller's own key; empty for no rule. */
   readonly ipRestrictions: readonly string[]
+  /** When the caller's own key ends, in ms since the epoch; Infinity for the admin key and for tokens. */
+  readonly endsAtMs: number
 }
 
 /** A caller whose call is about the key it presents. */
@@ -28,6 +30,8 @@ export interface Presented {
   readonly request: HttpRequest
   readonly clientIp: string | null
 }
+
+const unbound = { ipRestrictions: [], endsAtMs: Infinity } as const
 
 type AuthenticateNeeds = Pick<Services, 'isAdminKey' | 'keyLookup' | 'clock' | 'tokens'>
 
@@ -44,7 +48,7 @@ export async function authenticateCaller(
 ): Promise<Caller> {
   const credential = readCredential(request)
   if (credential === undefined) throw unauthenticated()
-  if (services.isAdminKey(credential)) return { id: 'admin', scope: everyProvider, scopes: null, ipRestrictions: [] }
+  if (services.isAdminKey(credential)) return { id: 'admin', scope: everyProvider, scopes: null, ...unbound }
   const prefix = readPrefix(credential)
   if (prefix === undefined && !request.headers.has('x-api-key')) return authenticateToken(services, credential)
   if (prefix !== 'mgmt') throw unauthenticated()
@@ -55,6 +59,7 @@ export async function authenticateCaller(
     scope: key.providerId === '*' ? everyProvider : oneProvider(key.providerId),
     scopes: key.scopes,
     ipRestrictions: key.ipRestrictions,
+    endsAtMs: endsAt(key),
   }
 }
 
@@ -65,9 +70,9 @@ async function authenticateToken(services: AuthenticateNeeds, token: string): Pr
   if (providerId === null) {
     throw new AppError('forbidden', 'The token needs the role operator, or provider:<id> of exactly one provider.')
   }
-  if (providerId === '*') return { id, scopes, scope: everyProvider, ipRestrictions: [] }
+  if (providerId === '*') return { id, scopes, scope: everyProvider, ...unbound }
   if (await isDisabled(services, providerId)) throw unauthenticated()
-  return { id, scopes, scope: oneProvider(providerId), ipRestrictions: [] }
+  return { id, scopes, scope: oneProvider(providerId), ...unbound }
 }
 
 /**

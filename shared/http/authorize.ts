@@ -3,7 +3,7 @@ import { rulesWithin } from '../domain/access/ip-rule.ts'
 import { narrow, type OneProvider } from '../domain/access/provider-scope.ts'
 import type { ManagementScope } from '../domain/access/scope.ts'
 import { AppError, type FieldError } from '../domain/errors.ts'
-import type { Key, KeyKind } from '../domain/keys/key.ts'
+import { endsAt, type Key, type KeyKind } from '../domain/keys/key.ts'
 import type { Caller } from './authenticate.ts'
 import { invalidRequest } from './read-request.ts'
 
@@ -53,15 +53,18 @@ export function resolveProvider(caller: Caller, providerId: string | undefined, 
   return scope
 }
 
+/** What a caller must hold to make, change or rotate a key. */
+type Rank = Pick<Key, 'scopes' | 'providerId' | 'ipRestrictions' | 'expiresAt'> & {
+  readonly kind: KeyKind
+  readonly graceUntil?: Key['graceUntil']
+}
+
 /**
  * Prevents privilege escalation. Throws `forbidden` where a caller would make, change or rotate a management key with
- * more scopes, more providers or more addresses than its own. Skips keys of kind `api`: their scopes are the provider's
- * and grant nothing here.
+ * more scopes, more providers, more addresses or a longer life than its own. Skips keys of kind `api`: their scopes are
+ * the provider's and grant nothing here. Compares with the caller's key as this instance knows it, at most 8 s old.
  */
-export function refuseEscalation(
-  caller: Caller,
-  key: Pick<Key, 'scopes' | 'providerId' | 'ipRestrictions'> & { readonly kind: KeyKind },
-): void {
+export function refuseEscalation(caller: Caller, key: Rank): void {
   if (key.kind !== 'management' || caller.scopes === null) return
   const held = caller.scopes
   const wider = key.scopes.filter((scope) => !held.includes(scope))
@@ -73,6 +76,13 @@ export function refuseEscalation(
   }
   if (!rulesWithin(key.ipRestrictions, caller.ipRestrictions)) {
     throw new AppError('forbidden', 'A management key that is bound to addresses cannot give a right from others.')
+  }
+  if (endsAt({ expiresAt: key.expiresAt, graceUntil: key.graceUntil ?? null }) > caller.endsAtMs) {
+    const end = new Date(caller.endsAtMs).toISOString()
+    throw new AppError(
+      'forbidden',
+      `A management key that expires cannot give a longer life: expires_at is ${end} at most.`,
+    )
   }
 }
 

@@ -1,4 +1,4 @@
-import type { OneProvider, ProviderScope } from '../domain/access/provider-scope.ts'
+import type { EveryProvider, OneProvider, ProviderScope } from '../domain/access/provider-scope.ts'
 import type { Key, PendingRevocation, Revocation } from '../domain/keys/key.ts'
 import type { KeyCount } from '../domain/keys/key-count.ts'
 import type { CountedKey, PepperRecord } from '../domain/keys/pepper-count.ts'
@@ -65,6 +65,8 @@ export interface KeyStore {
   replace(key: Key, version: string): Promise<'replaced' | 'stale'>
   /** Newest first within a page where the store sorts; every key exactly once over all pages. */
   page(scope: OneProvider, request: PageRequest): Promise<Page<Key>>
+  /** The same over all providers: for internal work that must see every key. */
+  pageAll(scope: EveryProvider, request: PageRequest): Promise<Page<Key>>
 }
 
 export interface ProviderStore {

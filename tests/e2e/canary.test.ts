@@ -73,7 +73,7 @@ async function useKeys(): Promise<string> {
   await call('POST /auth/keys/batch/validate', { body: { requests } })
   await call('POST /auth/keys/validate', { body: { key: secret }, headers: { 'cache-control': 'no-cache' } })
   await call('GET /auth/keys/me', { credential: secret })
-  await call('GET /auth/keys?provider_id=acme')
+  await call('GET /auth/keys?provider_id=acme&created_by=admin')
   await call(`PATCH /auth/keys/${keyId}`, { body: { description: MARKER } })
   const events = [{ key_id: keyId, endpoint: MARKER }]
   await call('POST /auth/keys/batch/usage?provider_id=acme', { body: { batch_id: 'batch-0001', events } })
@@ -101,6 +101,7 @@ async function misplace(keyId: string, secret: string): Promise<void> {
     ['POST /auth/keys/batch/usage?provider_id=acme', { events: [{ key_id: secret }, { [secret]: 1 }] }],
     ['POST /auth/keys/batch/usage?provider_id=acme', { events: [{ key_id: keyId, endpoint: secret, id: secret }] }],
     ['POST /auth/keys/batch/usage?provider_id=acme', { batch_id: secret, events: [{ key_id: keyId }] }],
+    [`POST /auth/keys/${keyId}/revoke`, { cascade: true, cascade_cursor: secret }],
     ['PUT /auth/providers/acme', { [secret]: secret }],
   ]
   for (const [request, body] of bodies) await call(request, { body })
@@ -111,7 +112,7 @@ async function misplace(keyId: string, secret: string): Promise<void> {
   })
   const paths = [`/auth/keys/${secret}`, `/auth/keys/${secret}/usage`, `/auth/keys/batch/usage/${secret}`] as const
   for (const path of [...paths, `/auth/providers/${secret}`, `/nothing/${secret}`] as const) await call(`GET ${path}`)
-  const queries = [`key=${secret}`, `name=${secret}`, `cursor=${secret}`, `${secret}=1`]
+  const queries = [`created_by=${secret}`, `key=${secret}`, `name=${secret}`, `cursor=${secret}`, `${secret}=1`]
   for (const query of queries) await call(`GET /auth/keys?provider_id=acme&${query}`)
   await call('GET /auth/keys', { credential: secret })
   await call('GET /auth/keys', { credential: '', headers: { authorization: `Bearer ${secret}` } })

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { keysGenerate } from '../../functions/keys-generate.ts'
 import { keysList } from '../../functions/keys-list.ts'
 import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
 import { call } from '../support/requests/call.ts'
@@ -47,6 +48,23 @@ describe('GET /auth/keys', () => {
     expect(namesIn((await list({ status: 'revoked' })).body)).toEqual([])
   })
 
+  test('200 lists what one caller made: the admin, or a management key', async () => {
+    const { key, secret } = await makeManager(services, 'acme', ['keys:write'])
+    await call(keysGenerate, services, { key: secret, json: { environment: 'live', name: 'Made' } })
+    expect(namesIn((await list({ created_by: key.keyId })).body)).toEqual(['Made'])
+    expect(namesIn((await list({ created_by: 'admin', name: 'key' })).body)).toHaveLength(7)
+    const { next_cursor: cursor } = (await list({ created_by: 'admin', limit: '2' })).body
+    expect((await list({ created_by: key.keyId, cursor })).status).toBe(400)
+  })
+
+  test('200 lists the keys over all providers to an operator, and to no one else', async () => {
+    const { key } = await makeManager(services, '*', ['keys:read'])
+    const manager = await makeManager(services, 'acme', ['keys:read'])
+    expect((await list({ provider_id: '*' })).body.items).toMatchObject([{ key_id: key.keyId, provider_id: '*' }])
+    const others = await call(keysList, services, { key: manager.secret, query: { provider_id: '*' } })
+    expect([others.status, others.body.code]).toEqual([404, 'provider_not_found'])
+  })
+
   test('200 shows when each key was last used', async () => {
     const { body } = await list({ limit: '1' })
     expect(body.items[0].last_used_at).toBeNull()
@@ -76,7 +94,8 @@ describe('GET /auth/keys', () => {
     ['environment', ['prod', '']],
     ['status', ['gone']],
     ['scope', ['a b', '']],
-    ['provider_id', ['ACME', '*', '']],
+    ['provider_id', ['ACME', '**', '']],
+    ['created_by', ['', 'x'.repeat(256)]],
     ['name', ['', 'x'.repeat(129)]],
     ['cursor', ['A'.repeat(2049)]],
   ])('400 for a wrong %s', async (name, values) => {

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto'
 import { odata } from '@azure/data-tables'
 import pLimit from 'p-limit'
 import * as z from 'zod'
-import { covers } from '../../domain/access/provider-scope.ts'
+import { covers, type ProviderScope } from '../../domain/access/provider-scope.ts'
 import type { Key } from '../../domain/keys/key.ts'
 import type { KeyStore } from '../../ports/keys.ts'
+import type { Page, PageRequest } from '../../ports/store.ts'
 import { type KeyRows, keyRows } from './key-rows.ts'
 import type { Table } from './table.ts'
 import type { TableAccess } from './table-access.ts'
@@ -51,20 +52,20 @@ export function tableKeyStore(tables: TableAccess): KeyStore {
 
     replace: (key, version) => keys.replace(key, version),
 
-    async page(scope, { limit, after }) {
-      const { items: rows, next } = await lists.page({
-        filter: odata`PartitionKey eq ${scope.providerId}`,
-        limit,
-        after,
-      })
-      const newestFirst = rows.toSorted((left, right) => (left.rowKey < right.rowKey ? -1 : 1))
-      const pointers = newestFirst.map((row) => decodeRow(lists.name, listPointer, row))
-      const items = await pLimit(PAGE_READS_AT_ONCE).map(pointers, async ({ digest, keyId }) => {
-        const found = await keys.find(digest)
-        return found?.value.keyId === keyId && covers(scope, found.value.providerId) ? [found.value] : []
-      })
-      return { items: items.flat(), next }
-    },
+    page: (scope, request) => pageOf(scope, odata`PartitionKey eq ${scope.providerId}`, request),
+    // The id of every provider, and `*`, is greater.
+    pageAll: (scope, request) => pageOf(scope, odata`PartitionKey gt ${'!'}`, request),
+  }
+
+  async function pageOf(scope: ProviderScope, filter: string, { limit, after }: PageRequest): Promise<Page<Key>> {
+    const { items: rows, next } = await lists.page({ filter, limit, after })
+    const newestFirst = rows.toSorted((left, right) => (left.rowKey < right.rowKey ? -1 : 1))
+    const pointers = newestFirst.map((row) => decodeRow(lists.name, listPointer, row))
+    const items = await pLimit(PAGE_READS_AT_ONCE).map(pointers, async ({ digest, keyId }) => {
+      const found = await keys.find(digest)
+      return found?.value.keyId === keyId && covers(scope, found.value.providerId) ? [found.value] : []
+    })
+    return { items: items.flat(), next }
   }
 }
 

@@ -10,6 +10,8 @@ export interface KeyFilter {
   readonly environment?: Environment | undefined
   readonly status?: KeyStatus | undefined
   readonly ownerId?: string | undefined
+  /** The id of the caller that made the key. */
+  readonly createdBy?: string | undefined
   /** Matches the keys that grant this scope. */
   readonly scope?: string | undefined
   /** Prefix of the name, case-insensitive. */
@@ -42,10 +44,11 @@ export async function listKeys(
 }
 
 function matches(key: Key, filter: KeyFilter, now: Date): boolean {
-  const { environment, status, ownerId, scope, namePrefix } = filter
+  const { environment, status, ownerId, createdBy, scope, namePrefix } = filter
   return (
     (environment === undefined || key.environment === environment) &&
     (ownerId === undefined || key.ownerId === ownerId) &&
+    (createdBy === undefined || key.createdBy === createdBy) &&
     (scope === undefined || key.scopes.some((grant) => scopeAllows(grant, scope))) &&
     (namePrefix === undefined || key.name.toLowerCase().startsWith(namePrefix.toLowerCase())) &&
     (status === undefined || keyStatus(key, now) === status)

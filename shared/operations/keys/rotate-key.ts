@@ -19,19 +19,20 @@ export interface RotateKeyInput {
  * Makes a new key with the policy of an old key, which stays valid for the grace period. The new key is written first:
  * a crash in between leaves a key whose secret was never returned, and never an ended key without a successor.
  *
- * Throws `key_not_found`, `key_revoked` (expired counts too), `key_already_rotated`.
+ * `authorize` gets the old key and the successor's life, and throws when the caller may not make it. Throws
+ * `key_not_found`, `key_revoked` (expired counts too), `key_already_rotated`.
  */
 export async function rotateKey(
   needs: NewKeyNeeds & ChangeKeyNeeds,
   scope: ProviderScope,
   input: RotateKeyInput,
-  authorize: (key: Key) => void,
+  authorize: (old: Key, successor: Pick<Key, 'expiresAt' | 'graceUntil'>) => void,
 ): Promise<NewKey> {
   const found = await needs.keys.findById(scope, input.keyId)
   if (found === undefined) throw keyNotFound()
-  authorize(found.value)
-  refuseEnded(found.value, input, needs.clock.now())
   const expiresAt = input.expiresAt === undefined ? found.value.expiresAt : input.expiresAt
+  authorize(found.value, { expiresAt, graceUntil: null })
+  refuseEnded(found.value, input, needs.clock.now())
   const rotated = await generateKey(needs, {
     ...policyOf(found.value),
     expiresAt,

@@ -175,6 +175,22 @@ function paging(makeStore: () => KeyStore): void {
     }
   })
 
+  test('the pages over all providers hold every key exactly once', async () => {
+    const store = makeStore()
+    const keys = Array.from({ length: 12 }, (_, index) => sampleKey(index === 0 ? { providerId: '*' } : {}))
+    await Promise.all(keys.map((key) => store.create(key)))
+    const listed: string[] = []
+    for (let after: string | null = null; ; ) {
+      const page = await store.pageAll(everyProvider, { limit: 5, after })
+      expect(page.items.length).toBeLessThanOrEqual(5)
+      listed.push(...page.items.map(({ keyId }) => keyId))
+      if (page.next === null) break
+      after = page.next
+    }
+    expect(new Set(listed).size).toBe(listed.length)
+    expect(keys.filter(({ keyId }) => !listed.includes(keyId))).toEqual([])
+  })
+
   test('a management key over all providers is listed under `*`, and only there', async () => {
     const store = makeStore()
     const key = sampleKey({ providerId: '*', kind: 'management', environment: null })

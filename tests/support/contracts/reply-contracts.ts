@@ -6,6 +6,7 @@ import {
   NewKeyView,
   OwnKeyView,
   OwnRevokePendingView,
+  RevokedKeyView,
   RevokePendingView,
 } from '../../../shared/contracts/keys.ts'
 import { ProviderView } from '../../../shared/contracts/providers.ts'
@@ -35,7 +36,7 @@ export const replyContracts: Readonly<Record<string, z.ZodType>> = {
   'keys-me': OwnKeyView,
   'keys-me-revoke': z.union([OwnKeyView, OwnRevokePendingView]),
   'keys-patch': KeyView,
-  'keys-revoke': z.union([KeyView, RevokePendingView]),
+  'keys-revoke': z.union([RevokedKeyView, RevokePendingView]),
   'keys-rotate': NewKeyView,
   'keys-usage': KeyUsageView,
   'keys-validate': ValidationView,

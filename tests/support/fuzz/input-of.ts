@@ -39,6 +39,7 @@ const byField: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   // Mostly left out: the first excludes expires_at, the second cannot be made up.
   expires_in_days: fc.constant(undefined),
   cursor: fc.constant(undefined),
+  cascade_cursor: fc.constant(undefined),
   client_ip: fc.oneof(fc.ipV4(), fc.ipV6(), fc.constantFrom('10.1.2.3', '10.1.2.3:80', '::ffff:10.1.2.3')),
   ip_restrictions: fc.array(fc.oneof(fc.ipV4(), fc.ipV6(), fc.constant('10.0.0.0/8')), { maxLength: LIST_LENGTH }),
 }

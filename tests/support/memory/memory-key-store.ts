@@ -1,7 +1,7 @@
-import { covers } from '../../../shared/domain/access/provider-scope.ts'
+import { covers, type ProviderScope } from '../../../shared/domain/access/provider-scope.ts'
 import type { Key } from '../../../shared/domain/keys/key.ts'
 import type { KeyStore } from '../../../shared/ports/keys.ts'
-import type { Versioned } from '../../../shared/ports/store.ts'
+import type { Page, PageRequest, Versioned } from '../../../shared/ports/store.ts'
 
 /** A KeyStore in memory, under the same contract tests as the one on tables. */
 export function memoryKeyStore(): KeyStore {
@@ -39,15 +39,18 @@ export function memoryKeyStore(): KeyStore {
       write(key)
       return 'replaced'
     },
-    async page(scope, { limit, after }) {
-      const rest = [...byDigest.values()]
-        .map(({ value }) => ({ key: value, position: `${MS_MAX - value.createdAt.getTime()}|${value.keyId}` }))
-        .filter(({ key, position }) => covers(scope, key.providerId) && (after === null || position > after))
-        .sort((left, right) => (left.position < right.position ? -1 : 1))
-      const page = rest.slice(0, limit)
-      const items = page.map(({ key }) => structuredClone(key))
-      return { items, next: rest.length > limit ? (page.at(-1)?.position ?? null) : null }
-    },
+    page: pageOf,
+    pageAll: pageOf,
+  }
+
+  async function pageOf(scope: ProviderScope, { limit, after }: PageRequest): Promise<Page<Key>> {
+    const rest = [...byDigest.values()]
+      .map(({ value }) => ({ key: value, position: `${MS_MAX - value.createdAt.getTime()}|${value.keyId}` }))
+      .filter(({ key, position }) => covers(scope, key.providerId) && (after === null || position > after))
+      .sort((left, right) => (left.position < right.position ? -1 : 1))
+    const page = rest.slice(0, limit)
+    const items = page.map(({ key }) => structuredClone(key))
+    return { items, next: rest.length > limit ? (page.at(-1)?.position ?? null) : null }
   }
 }
 

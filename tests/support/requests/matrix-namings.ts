@@ -17,13 +17,18 @@ export const namings: Readonly<Record<string, readonly Naming[]>> = {
   'keys-get': [inPath],
   'keys-list': [
     ({ providerId }) => ({ query: { provider_id: providerId } }),
-    ({ providerId }) => ({ query: { provider_id: providerId, owner_id: 'ann', status: 'active' } }),
+    ({ providerId }) => ({
+      query: { provider_id: providerId, owner_id: 'ann', status: 'active', created_by: 'admin' },
+    }),
   ],
   'keys-patch': [
     (names) => ({ ...inPath(names), json: { name: 'Mine' } }),
     (names) => ({ ...inPath(names), json: { ip_restrictions: ['192.0.2.7'] } }),
   ],
-  'keys-revoke': [(names) => ({ ...inPath(names), json: {} })],
+  'keys-revoke': [
+    (names) => ({ ...inPath(names), json: {} }),
+    (names) => ({ ...inPath(names), json: { cascade: true } }),
+  ],
   'keys-rotate': [
     (names) => ({ ...inPath(names), json: { grace_period_seconds: 0 } }),
     (names) => ({ ...inPath(names), json: { grace_period_seconds: 60 } }),
@@ -47,6 +52,7 @@ export const namings: Readonly<Record<string, readonly Naming[]>> = {
 /** Calls that are also invalid, or that name no provider: they leak no more than the others. */
 export const furtherNamings: Readonly<Record<string, readonly Naming[]>> = {
   'keys-list': [({ providerId }) => ({ query: { provider_id: providerId, cursor: 'AAAA' } })],
+  'keys-revoke': [(names) => ({ ...inPath(names), json: { cascade: true, cascade_cursor: 'AAAA' } })],
   'keys-patch': [
     (names) => ({ ...inPath(names), json: { expires_at: '2000-01-01T00:00:00Z' } }),
     (names) => ({ ...inPath(names), json: { ip_restrictions: ['1.2.3.4/0'] } }),
