@@ -18,6 +18,7 @@ const long = [
   'tests/e2e/raw-socket.test.ts',
   'tests/e2e/chunked-bodies.test.ts',
   'tests/e2e/unknown-keys.test.ts',
+  'tests/e2e/validate-retry.test.ts',
   'tests/shared/adapters/tables/key-store-crashes.test.ts',
 ]
 

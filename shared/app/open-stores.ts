@@ -39,6 +39,7 @@ export function openStores(config: Config, meter: Meter) {
       guards: { send: guards.queue[sends], rest: guards.queue[rest] },
     })
   return {
+    hotIdempotency: tableIdempotencyStore(lookup),
     /** For validation: short deadlines. All callers wait for one poll of the feed, so it waits behind none of them. */
     hot: {
       keys: tableKeyStore(lookup),

@@ -36,6 +36,8 @@ export interface Services {
   readonly keys: KeyStore
   readonly providers: ProviderStore
   readonly idempotency: IdempotencyStore
+  /** The same, with the short deadlines of validation. */
+  readonly hotIdempotency: IdempotencyStore
   /** Receives every change of a key or a provider. */
   readonly feed: ChangeFeed
   /** The stores for changes that end keys: no other calls can take their places. */

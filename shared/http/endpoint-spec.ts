@@ -2,6 +2,7 @@ import type { HttpMethod, HttpRequest } from '@azure/functions'
 import type * as z from 'zod'
 import type { Services } from '../app/services.ts'
 import type { ManagementScope } from '../domain/access/scope.ts'
+import type { StoredAnswer } from '../ports/idempotency.ts'
 import type { Log } from '../ports/runtime.ts'
 import type { Caller, Holder } from './authenticate.ts'
 
@@ -68,9 +69,12 @@ export interface EndpointSpec<A extends Access, P extends z.ZodType, Q extends z
   readonly maxBodyBytes?: number
   /**
    * Honours Idempotency-Key; every endpoint that changes something declares it. `if_possible` runs the call without it
-   * while the idempotency store is down: the call is idempotent by nature.
+   * while the idempotency store is down: the call is idempotent by nature. `verdict` keeps the answer for a minute, and
+   * reads and stores nothing for a call without the header.
    */
-  readonly idempotent?: true | 'if_possible'
+  readonly idempotent?: true | 'if_possible' | 'verdict'
+  /** Makes the answer to a retry from the stored answer; default: the stored answer itself. */
+  readonly replay?: (call: Call<A, z.output<P>, z.output<Q>, z.output<B>>, stored: StoredAnswer) => Promise<Answer>
   /** Exempt from the caller's limit: for calls that a caller makes on every request of its own customers. */
   readonly unlimited?: boolean
   /** Exempt from the bound of the caller's work in flight: for calls that end keys. */

@@ -12,7 +12,7 @@ import {
 } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import type { Access, Answer, Call, EndpointSpec } from './endpoint-spec.ts'
-import { runIdempotent } from './idempotency.ts'
+import { runIdempotent, runVerdict } from './idempotency.ts'
 import { check, decodeUtf8, invalidRequest, parseJson, readBytes } from './read-request.ts'
 
 /** A call before its contract is checked. */
@@ -86,11 +86,16 @@ export async function handleCall<A extends Access, P extends z.ZodType, Q extend
   arrival.weigh(Math.ceil(bytes.length / BYTES_PER_UNIT))
   const text = decodeUtf8(bytes)
   const call = { ...arrival, text, ...readContract(spec, request, text) }
-  const handle = (seed: string) => spec.handle({ ...call, seed } as Parameters<typeof spec.handle>[0])
+  const seeded = (seed: string) => ({ ...call, seed }) as Parameters<typeof spec.handle>[0]
+  const handle = (seed: string) => spec.handle(seeded(seed))
   if (spec.idempotent === undefined || services === undefined) return handle('')
-  const bestEffort = spec.idempotent === 'if_possible'
-  const id = callerId(caller)
-  return runIdempotent(services, request, { callerId: id, text, bestEffort, log: arrival.log, run: handle })
+  const { replay } = spec
+  const run = spec.idempotent === 'verdict' ? runVerdict : runIdempotent
+  return run(services, request, {
+    ...{ callerId: callerId(caller), text, log: arrival.log, run: handle },
+    bestEffort: spec.idempotent === 'if_possible',
+    replay: replay && ((stored) => replay(seeded(''), stored)),
+  })
 }
 
 /** The caller's id in the log, in its limit and in its Idempotency-Keys. */

@@ -17,9 +17,16 @@ export interface IdempotentCall {
   readonly request: string
 }
 
-const TTL_MS = 24 * 60 * 60 * 1000
-/** After this time without an answer a retry takes over: no request runs that long. */
-const TAKEOVER_MS = 60_000
+/** How long a record counts. */
+interface IdempotencyTerms {
+  readonly keptMs: number
+  /** After this time without an answer a retry takes over: no request of this kind runs that long. */
+  readonly takeoverMs: number
+}
+
+const oneDay: IdempotencyTerms = { keptMs: 24 * 60 * 60 * 1000, takeoverMs: 60_000 }
+/** For verdicts: holds for 60 s between instances whose clocks differ by 15 s. */
+export const oneMinute: IdempotencyTerms = { keptMs: 75_000, takeoverMs: 15_000 }
 
 interface Replayed {
   readonly kind: 'replayed'
@@ -42,9 +49,13 @@ export type IdempotentStart =
 
 /**
  * Begins one try of an idempotent call. Throws `idempotency_key_reused` when the caller used the key for another
- * request in the last 24 h, and `idempotency_in_progress` while another try is in flight.
+ * request within the terms, by default 24 h, and `idempotency_in_progress` while another try is in flight.
  */
-export async function startIdempotent(needs: IdempotencyNeeds, call: IdempotentCall): Promise<IdempotentStart> {
+export async function startIdempotent(
+  needs: IdempotencyNeeds,
+  call: IdempotentCall,
+  terms: IdempotencyTerms = oneDay,
+): Promise<IdempotentStart> {
   const { idempotency, clock, random } = needs
   const now = clock.now()
   const record: IdempotencyRecord = {
@@ -53,26 +64,31 @@ export async function startIdempotent(needs: IdempotencyNeeds, call: IdempotentC
     requestDigest: sha256(call.request),
     seed: random.id(),
     startedAt: now,
-    expiresAt: new Date(now.getTime() + TTL_MS),
+    expiresAt: new Date(now.getTime() + terms.keptMs),
     answer: null,
   }
   if ((await idempotency.insert(record)) === 'inserted') return ownedStart(needs, record)
   const found = await idempotency.find(record.callerId, record.keyDigest)
   if (found === undefined) throw inProgress()
-  const claimed = claim(found.value, record, now)
+  const claimed = claim(found.value, record, now, terms)
   if ('kind' in claimed) return claimed
   if ((await idempotency.replace(claimed, found.version)) === 'stale') throw inProgress()
   return ownedStart(needs, claimed)
 }
 
 /** Returns the answer of the earlier try, or the record with which this try takes over. */
-function claim(earlier: IdempotencyRecord, record: IdempotencyRecord, now: Date): Replayed | IdempotencyRecord {
+function claim(
+  earlier: IdempotencyRecord,
+  record: IdempotencyRecord,
+  now: Date,
+  { takeoverMs }: IdempotencyTerms,
+): Replayed | IdempotencyRecord {
   if (earlier.expiresAt <= now) return record
   if (earlier.requestDigest !== record.requestDigest) {
     throw new AppError('idempotency_key_reused', 'This Idempotency-Key was used for another request. Choose a new one.')
   }
   if (earlier.answer !== null) return { kind: 'replayed', answer: earlier.answer }
-  if (now.getTime() - earlier.startedAt.getTime() < TAKEOVER_MS) throw inProgress()
+  if (now.getTime() - earlier.startedAt.getTime() < takeoverMs) throw inProgress()
   return { ...record, seed: earlier.seed }
 }
 

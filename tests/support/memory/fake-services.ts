@@ -116,7 +116,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const watched = { ...stores, limiter: limits, keyLookup: lookup, localSpool: local, guards, pepperCheck: peppers }
   watchGauges(metrics.meter, 'tests', { ...watched, process: processUsage() })
   return {
-    ...{ ...stores, ...lanes },
+    ...{ ...stores, ...lanes, hotIdempotency: stores.idempotency },
     ...{ time, codec, revocationCodec, clock, log, digests, aggregator, random: numberedIds() },
     ...{ keyLookup: lookup, pepperVersions, pepperCheck: peppers },
     limiter: limits,

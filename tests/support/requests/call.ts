@@ -11,7 +11,7 @@ export interface Endpoint {
   readonly method: string
   readonly route: string
   readonly access: Access
-  readonly idempotent?: true | 'if_possible'
+  readonly idempotent?: true | 'if_possible' | 'verdict'
   readonly params?: unknown
   readonly query?: unknown
   readonly body?: unknown
