@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const long = [
   'tests/e2e/outage.test.ts',
   'tests/e2e/revocation.test.ts',
+  'tests/e2e/isolation.test.ts',
   'tests/e2e/kill.test.ts',
   'tests/e2e/lost-revocation.test.ts',
   'tests/fuzz/endpoints.test.ts',

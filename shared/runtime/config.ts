@@ -61,7 +61,7 @@ const Environment = z.object({
   COSMOS_RU_LIMIT: wholeNumber('request units', 1, 1_000_000).default(400),
   COSMOS_BATCH_SIZE: wholeNumber('rows', 2, 100).default(100),
   MAX_CONCURRENT_REQUESTS: wholeNumber('requests', 1, 10_000).default(50),
-  MAX_IN_FLIGHT_PER_CALLER: wholeNumber('units', 1, 1_000_000).default(1000),
+  MAX_IN_FLIGHT_PER_CALLER: wholeNumber('units', 1, 1_000_000).default(500),
   BATCH_PROCESSING_INTERVAL: wholeNumber('seconds', 1, 300).default(5),
   USAGE_DURABILITY: z
     .enum(['queue', 'strict', 'local', 'relaxed'], 'must be `queue`, `strict`, `local` or `relaxed`')

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit'
 import { covers, type ProviderScope } from '../../domain/access/provider-scope.ts'
 import type { Environment, Key } from '../../domain/keys/key.ts'
 import { type KeyPrefix, readPrefix } from '../../domain/keys/key-format.ts'
@@ -43,6 +44,8 @@ export type Validation =
       readonly degraded: boolean
     }
 
+const LOOKUPS_AT_ONCE = 16
+
 interface ValidateKeyNeeds {
   readonly keyLookup: KeyLookup
   readonly usage: UsageRecorder
@@ -79,7 +82,31 @@ export async function validateKeys(
   const [bypassing, ...more] = inputs.filter(({ bypassCache }) => bypassCache)
   if (bypassing !== undefined) needs.bypasses.take(bypassing.callerId, 1 + more.length)
   if (needs.failures.areAnySpent()) await waitForTurn(needs, inputs)
-  return Promise.all(inputs.map((input) => judgeUse(needs, scope, input)))
+  const few = lookupsAtOnce(needs)
+  return Promise.all(inputs.map((input) => judgeUse(few, scope, input)))
+}
+
+/**
+ * Bounds the lookups that one batch has in flight, so that it cannot fill the line before the store by itself. After the
+ * first failure it begins no other lookup: the batch has failed then. Keys that are known here do not wait.
+ */
+function lookupsAtOnce(needs: ValidateKeyNeeds): ValidateKeyNeeds {
+  const { keyLookup } = needs
+  const slots = pLimit(LOOKUPS_AT_ONCE)
+  let failure: { readonly error: unknown } | undefined
+  const find: KeyLookup['find'] = (secret, bypassCache) => {
+    if (!bypassCache && keyLookup.holds(secret)) return keyLookup.find(secret, false)
+    return slots(async () => {
+      if (failure !== undefined) throw failure.error
+      try {
+        return await keyLookup.find(secret, bypassCache)
+      } catch (error) {
+        failure = { error }
+        throw error
+      }
+    })
+  }
+  return { ...needs, keyLookup: { ...keyLookup, find } }
 }
 
 /** Delays the lookups of unknown keys whose failure budgets are exhausted, by 1 s at most. Delays no others. */
