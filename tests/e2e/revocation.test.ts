@@ -24,7 +24,9 @@ function expectKept(name: string, report: RevocationReport): void {
   const { lastAcceptedMs, ...rest } = report
   process.stdout.write(`${name}: last accepted use after the reply\n${histogram(report)}\n${JSON.stringify(rest)}\n`)
   expect(rest).toMatchObject({ revoked: options.keys, tooLate: 0 })
-  const verdicts = Object.keys(rest.answers).filter((answer) => answer !== NO_REPLY)
+  // A process that continues after a stop may get no reply from the store in time: 503 is no verdict, and it is rare.
+  expect(rest.answers['503'] ?? 0).toBeLessThan(options.keys / 10)
+  const verdicts = Object.keys(rest.answers).filter((answer) => answer !== NO_REPLY && answer !== '503')
   expect(verdicts.toSorted()).toEqual(['REVOKED', 'VALID'])
   expect(rest.restingUses).toBe((options.keys / 2) * options.hosts)
   expect(Math.max(...lastAcceptedMs)).toBeLessThanOrEqual(PROMISED_MS)
