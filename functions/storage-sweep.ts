@@ -1,7 +1,7 @@
 import { sweepStorage } from '../shared/operations/maintenance/sweep-storage.ts'
 import { timerTrigger } from '../shared/triggers/timer-trigger.ts'
 
-/** Daily at 03:17 UTC: removes expired Idempotency-Keys and pointers to keys that never came to be. */
+/** Daily at 03:17 UTC: removes expired rows and dangling pointers, and clears expired addresses of revoked uses. */
 export const storageSweep = timerTrigger({
   name: 'storage-sweep',
   cron: '0 17 3 * * *',

@@ -4,6 +4,11 @@ import type { Lane, QueueLane } from '../adapters/guard/lanes.ts'
 import { appIdentity } from '../adapters/identity/app-identity.ts'
 import { storageMessageQueue } from '../adapters/message-queue.ts'
 import { tableChangeFeed } from '../adapters/tables/change-feed.ts'
+import {
+  copiedEvidenceSweeper,
+  countedEvidenceSweeper,
+  lateEvidenceSweeper,
+} from '../adapters/tables/evidence-sweeper.ts'
 import { tableIdempotencyStore } from '../adapters/tables/idempotency-store.ts'
 import { tableKeyCountStore } from '../adapters/tables/key-count-store.ts'
 import { tableKeyStore } from '../adapters/tables/key-store.ts'
@@ -14,7 +19,7 @@ import { tableProviderStore } from '../adapters/tables/provider-store.ts'
 import { tablePushStore } from '../adapters/tables/push-store.ts'
 import { tableRollUpMarks } from '../adapters/tables/roll-up-marks.ts'
 import { expirySweeper, feedSweeper, pointerSweeper } from '../adapters/tables/sweepers.ts'
-import { tableAccess } from '../adapters/tables/table-access.ts'
+import { type TableAccess, tableAccess } from '../adapters/tables/table-access.ts'
 import { tableUsageLedger } from '../adapters/tables/usage-ledger.ts'
 import { tableUsageReports } from '../adapters/tables/usage-reports.ts'
 import type { Meter } from '../ports/meter.ts'
@@ -79,14 +84,22 @@ export function openStores(config: Config, meter: Meter) {
     poison: queue('usage-events-poison', 'background'),
     keyEvents: queue('key-events', 'revocation', 'revocation'),
     keyEventsPoison: queue('key-events-poison', 'revocation', 'revocation'),
-    sweepers: {
-      idempotency: expirySweeper(background, 'idempotency'),
-      limits: expirySweeper(background, 'limits'),
-      keyids: pointerSweeper(background, 'keyids'),
-      keysbyprovider: pointerSweeper(background, 'keysbyprovider'),
-      revocations: feedSweeper(background),
-    },
+    sweepers: openSweepers(background, config.evidenceDays),
     rowsPerTransaction,
     guards: guards.all,
+  }
+}
+
+/** The sweepers by table. `usage` stands for the counters of every month. */
+function openSweepers(tables: TableAccess, evidenceDays: number) {
+  return {
+    idempotency: expirySweeper(tables, 'idempotency'),
+    limits: expirySweeper(tables, 'limits'),
+    keyids: pointerSweeper(tables, 'keyids'),
+    keysbyprovider: pointerSweeper(tables, 'keysbyprovider'),
+    revocations: feedSweeper(tables),
+    usagebyprovider: copiedEvidenceSweeper(tables, evidenceDays),
+    usagelate: lateEvidenceSweeper(tables, evidenceDays),
+    usage: countedEvidenceSweeper(tables, evidenceDays),
   }
 }

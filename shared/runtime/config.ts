@@ -66,6 +66,7 @@ const Environment = z.object({
   USAGE_DURABILITY: z
     .enum(['queue', 'strict', 'local', 'relaxed'], 'must be `queue`, `strict`, `local` or `relaxed`')
     .default('queue'),
+  EVIDENCE_DAYS: wholeNumber('days', 1, 400).default(90),
   USAGE_LEASE_SECONDS: wholeNumber('seconds', 2, 600).default(60),
   STALE_IF_ERROR_SECONDS: wholeNumber('seconds', 0, 3600).default(900),
   RATE_LIMIT_WINDOW: wholeNumber('seconds', 1, 86_400).default(60),
@@ -128,6 +129,7 @@ function toConfig(data: Parsed) {
     /** How long known keys are served while the store does not answer; 0 for never. */
     staleIfErrorSeconds: data.STALE_IF_ERROR_SECONDS,
     usageDurability: data.USAGE_DURABILITY,
+    evidenceDays: data.EVIDENCE_DAYS,
     usageLeaseSeconds: data.USAGE_LEASE_SECONDS,
     spoolIntervalSeconds: data.BATCH_PROCESSING_INTERVAL,
     /** Per caller and endpoint of the management API. */
