@@ -46,6 +46,7 @@ export function makeKey(index: number, secret: string, { digest, pepperVersion }
     rotatedFrom: null,
     replacedBy: null,
     graceUntil: null,
+    lineage: null,
   }
 }
 

@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { hostname } from 'node:os'
 import { entraTokens } from '../adapters/identity/entra-tokens.ts'
 import { sqliteKeyReplica } from '../adapters/sqlite/key-replica.ts'
+import { sqliteLimitJournal } from '../adapters/sqlite/limit-journal.ts'
 import { isProviderId, managementScopes } from '../contracts/fields.ts'
 import { encodeRevocationMessage, parseRevocationMessage } from '../contracts/revocation-message.ts'
 import {
@@ -65,11 +66,12 @@ export function compose(config: Config): Services {
   const log = backgroundLog
   const jitter = Math.random
   const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
+  const local = openLocalFiles(config, log)
   const limits = limiter({
     ...{ store: hot.limits, clock, scheduler, meter: metrics.meter, log, jitter },
+    journal: sqliteLimitJournal(() => local.database()?.database),
     writer: boot.slice(-12),
   })
-  const local = openLocalFiles(config, log)
   const lookup = keyLookup({
     staleIfErrorMs: config.staleIfErrorSeconds * 1000,
     ...{ ...hot, digests, clock, scheduler, log, meter: metrics.meter },

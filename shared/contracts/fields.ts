@@ -90,6 +90,7 @@ export const usageOutcomes = [
   'ENVIRONMENT_MISMATCH',
   'IP_NOT_ALLOWED',
   'INSUFFICIENT_SCOPE',
+  'COST_EXCEEDS_LIMIT',
   'RATE_LIMITED',
   'QUOTA_EXCEEDED',
 ] as const satisfies readonly UsageOutcome[]

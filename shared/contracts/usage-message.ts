@@ -12,6 +12,7 @@ const outcomes = {
   ENVIRONMENT_MISMATCH: true,
   IP_NOT_ALLOWED: true,
   INSUFFICIENT_SCOPE: true,
+  COST_EXCEEDS_LIMIT: true,
   RATE_LIMITED: true,
   QUOTA_EXCEEDED: true,
 } satisfies Record<UsageOutcome, true>

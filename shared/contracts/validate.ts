@@ -55,7 +55,7 @@ export const ValidationView = z.strictObject({
     .strictObject({ limit: QuotaShape.shape.limit, remaining: z.number().nullable(), resets_at: instant.nullable() })
     .nullable(),
   missing_scopes: z.array(z.string()).optional(),
-  /** Of RATE_LIMITED: the limit that refused, and when a retry may succeed. */
+  /** Of RATE_LIMITED and COST_EXCEEDS_LIMIT: the limit that refused. Of RATE_LIMITED: when a retry may succeed. */
   limited_by: z.strictObject({ level: limitLevel, name: z.string() }).optional(),
   retry_after_ms: z.int().min(1).optional(),
   /** Of QUOTA_EXCEEDED: whose quota is exhausted, and when it resets. */

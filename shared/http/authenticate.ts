@@ -121,7 +121,7 @@ const decoyKey: Key = {
   ...{ keyId: '', digest: '', pepperVersion: '', hint: '', providerId: '*', kind: 'api', environment: null, name: '' },
   ...{ description: null, ownerId: null, scopes: [], ipRestrictions: [], notBefore: null, expiresAt: null },
   ...{ rateLimits: [], quota: null, metadata: null, enabled: false, createdBy: '', rotatedFrom: null },
-  ...{ createdAt: new Date(0), updatedAt: new Date(0), replacedBy: null, graceUntil: null },
+  ...{ createdAt: new Date(0), updatedAt: new Date(0), replacedBy: null, graceUntil: null, lineage: null },
   revocation: { at: new Date(0), by: '', reason: 'unspecified', text: null },
 }
 

@@ -23,6 +23,7 @@ export async function takeCallerLimit(
     name: POLICY,
     limit: managementLimit.limit,
     window: { kind, seconds: managementLimit.windowSeconds },
+    inOutage: 'allowance',
   }
   const result = await limiter.take([limit], 1)
   const now = clock.now()

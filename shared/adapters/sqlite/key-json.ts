@@ -1,5 +1,6 @@
 import type { Key } from '../../domain/keys/key.ts'
 import { keyShape } from '../tables/key-rows.ts'
+import { noLineage } from '../tables/rate-limits-column.ts'
 import { decodeRow, encodeRow, type StoredRow } from '../tables/table-row.ts'
 
 const PLACE = 'on the local disk'
@@ -12,5 +13,5 @@ export function keyToText(key: Key): string {
 /** The reverse of `keyToText`. Throws for any other text. */
 export function keyFromText(text: string): Key {
   const row = JSON.parse(text) as StoredRow & { readonly digest: string }
-  return { ...decodeRow(PLACE, keyShape, row), digest: row.digest }
+  return { ...decodeRow(PLACE, keyShape, { ...noLineage, ...row }), digest: row.digest }
 }

@@ -4,6 +4,7 @@ import type { Provider } from '../../domain/keys/provider.ts'
 import type { KeyReplica, ReadAt, ReplicaStep } from '../../ports/key-cache.ts'
 import { revocationText } from '../tables/key-rows.ts'
 import { providerShape } from '../tables/provider-store.ts'
+import { noLineage } from '../tables/rate-limits-column.ts'
 import { decodeRow, encodeRow, type StoredRow } from '../tables/table-row.ts'
 import { keyFromText, keyToText } from './key-json.ts'
 import { inTransaction } from './local-database.ts'
@@ -151,7 +152,10 @@ function fromProvider(provider: Provider | null): string | null {
 
 function toProvider(providerId: string, text: unknown): Provider | null {
   if (text === null) return null
-  return { ...decodeRow(PLACE, providerShape, JSON.parse(String(text)) as StoredRow), providerId }
+  return {
+    ...decodeRow(PLACE, providerShape, { ...noLineage, ...(JSON.parse(String(text)) as StoredRow) }),
+    providerId,
+  }
 }
 
 /** Returns undefined for a row of another version of this service, and for a damaged one. */

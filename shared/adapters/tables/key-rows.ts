@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { Key } from '../../domain/keys/key.ts'
 import type { Versioned } from '../../ports/store.ts'
-import { rateLimitsText } from './rate-limits-column.ts'
+import { lineageText, noLineage, rateLimitsText } from './rate-limits-column.ts'
 import type { Table } from './table.ts'
 import { date, decodeRow, encodeRow, json, nullableDate, nullableName, type StoredRow } from './table-row.ts'
 
@@ -45,6 +45,7 @@ export const keyShape = z.object({
   rotatedFrom: nullableName,
   replacedBy: nullableName,
   graceUntil: nullableDate,
+  lineage: lineageText,
 })
 
 /** The rows of the table `keys`, the authoritative ones. */
@@ -68,7 +69,7 @@ export function keyRows(table: Table): KeyRows {
   const toKey = (row: StoredRow | undefined, digest: string): Versioned<Key> | undefined =>
     row === undefined || !isKeyRow(row)
       ? undefined
-      : { value: { ...decodeRow(table.name, keyShape, row), digest }, version: row.etag }
+      : { value: { ...decodeRow(table.name, keyShape, { ...noLineage, ...row }), digest }, version: row.etag }
   const find = async (digest: string) => toKey(await get(digest), digest)
   const toRow = (key: Key) => {
     const { alias, ...properties } = encodeRow(table.name, keyShape, key)

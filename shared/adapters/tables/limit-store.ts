@@ -1,22 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import type { Limit } from '../../domain/limits/limit.ts'
-import type { LimitRecord } from '../../domain/limits/limit-record.ts'
+import { type Limit, recordName } from '../../domain/limits/limit.ts'
 import type { LimitStore, StoredLimit } from '../../ports/limits.ts'
 import { unavailable } from '../guard/sdk-errors.ts'
+import { fromRecord, ring, toRecord } from './limit-ring.ts'
 import type { TableAccess } from './table-access.ts'
 import { date, decodeRow, encodeRow, json, type StoredRow } from './table-row.ts'
 
 const SHARDS = 16
 const CLOCK_PARTITION = '_clock'
 const CLOCK_TTL_MS = 24 * 60 * 60_000
-
-/** `cells`: cell and tokens. `writers`: instance, number of its last write, and when that was, in ms since the epoch. */
-const ring = z.object({
-  division: z.string(),
-  cells: z.array(z.tuple([z.int(), z.int().positive()])),
-  writers: z.array(z.tuple([z.string(), z.int(), z.int()])),
-})
 
 const shape = z.object({ ring: json(ring), expiresAt: date })
 const clockShape = z.object({ expiresAt: date })
@@ -61,29 +54,13 @@ export function tableLimitStore(tables: TableAccess): LimitStore {
   }
 }
 
-function toRecord({ division, cells, writers }: z.output<typeof ring>): LimitRecord {
-  return {
-    division,
-    cells: new Map(cells),
-    writers: new Map(writers.map(([writer, write, atMs]) => [writer, { write, atMs }])),
-  }
-}
-
-function fromRecord({ division, cells, writers }: LimitRecord): z.output<typeof ring> {
-  return {
-    division,
-    cells: [...cells],
-    writers: [...writers].map(([writer, { write, atMs }]) => [writer, write, atMs]),
-  }
-}
-
 /** Two hex digits, `00` to `0f`. */
 function partitionOf({ subject }: Limit): string {
   const [first = 0] = createHash('sha256').update(subject).digest()
   return (first % SHARDS).toString(16).padStart(2, '0')
 }
 
-/** Includes the kind of the window: a limit whose kind changes counts from zero. */
-function rowKeyOf({ subject, name, window }: Limit): string {
-  return `${subject}|${name}|${window.kind}`
+/** Without the window: a limit that is edited keeps its record. */
+function rowKeyOf(limit: Limit): string {
+  return `${limit.subject}|${recordName(limit)}`
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { ProviderStore } from '../../ports/keys.ts'
-import { rateLimitsText } from './rate-limits-column.ts'
+import { lineageText, noLineage, rateLimitsText } from './rate-limits-column.ts'
 import type { TableAccess } from './table-access.ts'
 import { date, decodeRow, encodeRow, json } from './table-row.ts'
 
@@ -13,6 +13,7 @@ export const providerShape = z.object({
   failMode: z.enum(['open', 'closed']),
   rateLimits: rateLimitsText,
   quotas: json(z.object({ requestsPerDay: limit, requestsPerMonth: limit, maxKeys: limit, keysPerHour: limit })),
+  lineage: lineageText,
   createdAt: date,
   updatedAt: date,
   updatedBy: z.string(),
@@ -24,7 +25,12 @@ export function tableProviderStore(tables: TableAccess): ProviderStore {
   return {
     async find({ providerId }) {
       const row = await table.get(providerId, 'provider')
-      return row && { value: { ...decodeRow(table.name, providerShape, row), providerId }, version: row.etag }
+      return (
+        row && {
+          value: { ...decodeRow(table.name, providerShape, { ...noLineage, ...row }), providerId },
+          version: row.etag,
+        }
+      )
     },
     async put({ providerId }, provider, version) {
       const row = { partitionKey: providerId, rowKey: 'provider', ...encodeRow(table.name, providerShape, provider) }

@@ -14,3 +14,11 @@ export const rateLimitsText = json(
     )
     .readonly(),
 )
+
+/** How limits are counted over rotations and edits, or null. */
+export const lineageText = json(
+  z.object({ keyId: z.string().nullable(), version: z.int(), records: z.record(z.string(), z.string()) }).nullable(),
+)
+
+/** What a row of a version before this property lacks. */
+export const noLineage = { lineage: 'null' }

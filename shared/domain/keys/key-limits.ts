@@ -1,5 +1,6 @@
 import type { Limit, LimitState } from '../limits/limit.ts'
 import type { Key, RateLimit } from './key.ts'
+import { type LimitLineage, recordOf } from './limit-lineage.ts'
 import type { Provider } from './provider.ts'
 
 /** The checks of a verdict that the limits decide, in their order. */
@@ -21,13 +22,29 @@ const none: readonly KeyLimit[] = []
 /** The limits on the uses of a key, in the order of their checks: rate limits, then quotas, the key's own first. */
 export function limitsOf(key: Key, provider: Provider | undefined): readonly KeyLimit[] {
   if (!isLimited(key, provider)) return none
+  const closed = provider?.failMode === 'closed' ? ({ inOutage: 'refuse' } as const) : {}
+  const own: Holder = {
+    level: 'key',
+    id: key.lineage?.keyId ?? key.keyId,
+    lineage: key.lineage,
+    holder: key.keyId,
+    closed,
+  }
+  const lineage = provider?.lineage ?? null
+  const shared: Holder = { level: 'provider', id: key.providerId, lineage, holder: '', closed }
+  const quotas = provider?.quotas
   return [
-    ...key.rateLimits.map((limit) => rateLimit('key', key.keyId, limit)),
-    ...(provider?.rateLimits ?? []).map((limit) => rateLimit('provider', key.providerId, limit)),
-    ...quotaBy('key', key.keyId, key.quota?.period ?? 'day', key.quota?.limit),
-    ...quotaBy('provider', key.providerId, 'day', provider?.quotas.requestsPerDay),
-    ...quotaBy('provider', key.providerId, 'month', provider?.quotas.requestsPerMonth),
+    ...key.rateLimits.map((limit) => rateLimit(own, limit)),
+    ...(provider?.rateLimits ?? []).map((limit) => rateLimit(shared, limit)),
+    ...quotaBy(own, key.quota?.period ?? 'day', key.quota?.limit).map((quota) => ({ ...quota, record: 'requests' })),
+    ...quotaBy(shared, 'day', quotas?.requestsPerDay),
+    ...quotaBy(shared, 'month', quotas?.requestsPerMonth),
   ]
+}
+
+/** The first limit, in the order of the checks, that no use of this cost can ever pass. */
+export function limitBelow(limits: readonly KeyLimit[], cost: number): KeyLimit | undefined {
+  return limits.find(({ limit }) => cost > limit)
 }
 
 /** The name of a limit in HTTP headers. Unlike `name`, it is unique among all limits of a use. */
@@ -44,24 +61,38 @@ function isBound({ rateLimits, quotas: { requestsPerDay, requestsPerMonth } }: P
   return rateLimits.length > 0 || requestsPerDay !== null || requestsPerMonth !== null
 }
 
-type Level = KeyLimit['level']
+/** Whose limits they are, and how they are counted. */
+interface Holder {
+  readonly level: KeyLimit['level']
+  /** Stays the same over rotations. */
+  readonly id: string
+  readonly lineage: LimitLineage | null
+  readonly holder: string
+  readonly closed: Pick<Limit, 'inOutage'>
+}
 
-function rateLimit(level: Level, id: string, { name, limit, windowSeconds, strategy }: RateLimit): KeyLimit {
+function counted({ lineage, holder, closed }: Holder): Pick<Limit, 'version' | 'holder' | 'inOutage'> {
+  return { version: lineage?.version ?? 0, holder, ...closed }
+}
+
+function rateLimit(owner: Holder, { name, limit, windowSeconds, strategy }: RateLimit): KeyLimit {
   const kind = strategy === 'sliding_window' ? 'sliding' : 'fixed'
   return {
-    level,
+    level: owner.level,
     check: 'rate_limits',
-    subject: `${level}:${id}`,
+    subject: `${owner.level}:${owner.id}`,
     name,
+    record: recordOf(owner.lineage, name),
     limit,
     window: { kind, seconds: windowSeconds },
+    ...counted(owner),
   }
 }
 
 /** Empty without a quota. Quotas have their own subject, since a rate limit may have any name. */
-function quotaBy(level: Level, id: string, kind: 'day' | 'month', limit: number | null | undefined): KeyLimit[] {
+function quotaBy(owner: Holder, kind: 'day' | 'month', limit: number | null | undefined): KeyLimit[] {
   if (limit == null) return []
-  return [
-    { level, check: 'quota', subject: `quota:${level}:${id}`, name: `requests_per_${kind}`, limit, window: { kind } },
-  ]
+  const { level, id } = owner
+  const name = `requests_per_${kind}`
+  return [{ level, check: 'quota', subject: `quota:${level}:${id}`, name, limit, window: { kind }, ...counted(owner) }]
 }

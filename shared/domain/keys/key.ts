@@ -1,3 +1,5 @@
+import type { LimitLineage } from './limit-lineage.ts'
+
 export type Environment = 'test' | 'live'
 export type KeyKind = 'api' | 'management'
 export type KeyStatus = 'active' | 'disabled' | 'not_yet_valid' | 'expired' | 'revoked' | 'in_grace'
@@ -70,6 +72,8 @@ export interface Key extends KeyPolicy {
   readonly revocation: Revocation | null
   readonly rotatedFrom: string | null
   readonly replacedBy: string | null
+  /** Null for a key that was neither rotated nor edited in its limits. */
+  readonly lineage: LimitLineage | null
   readonly graceUntil: Date | null
 }
 

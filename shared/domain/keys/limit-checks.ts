@@ -1,5 +1,5 @@
 import type { Taking } from '../limits/limit.ts'
-import { type KeyLimit, type LimitStanding, limitCheckNames } from './key-limits.ts'
+import { type KeyLimit, type LimitStanding, limitBelow, limitCheckNames } from './key-limits.ts'
 import type { CheckResult, Verdict, Warning } from './verdict.ts'
 
 /** The limits of a key, the requested cost, and the limiter's answer. */
@@ -14,18 +14,31 @@ export interface LimitDecision {
 /** Decides the last two checks of the verdict. A refusal by a limit changes the code only of a VALID verdict. */
 export function applyLimits(verdict: Verdict, decision: LimitDecision): Verdict {
   const standings = standingsOf(decision)
-  const refusing = refusingStanding(standings, decision.taking)
+  const below = limitBelow(decision.limits, decision.cost)
+  const refusing = below === undefined ? refusingStanding(standings, decision.taking) : standingOf(standings, below)
   const checks = [...verdict.checks.slice(0, -2), ...limitChecks(standings, refusing, decision)]
   if (verdict.code !== 'VALID') return { ...verdict, checks, limits: standings }
-  if (refusing === undefined || decision.taking.kind === 'taken') {
+  if (refusing === undefined) {
     return { ...verdict, checks, limits: standings, warnings: [...verdict.warnings, ...warningsOf(standings)] }
   }
   return {
     ...verdict,
     ...{ checks, limits: standings, warnings: [] },
-    code: refusing.limit.check === 'quota' ? 'QUOTA_EXCEEDED' : 'RATE_LIMITED',
-    exceeded: { ...refusing, retryAfterMs: decision.taking.retryAfterMs },
+    code: below === undefined ? codeOf(refusing) : 'COST_EXCEEDS_LIMIT',
+    exceeded: { ...refusing, retryAfterMs: below === undefined ? retryAfterOf(decision.taking) : undefined },
   }
+}
+
+function codeOf({ limit }: LimitStanding): 'QUOTA_EXCEEDED' | 'RATE_LIMITED' {
+  return limit.check === 'quota' ? 'QUOTA_EXCEEDED' : 'RATE_LIMITED'
+}
+
+function retryAfterOf(taking: Taking): number {
+  return taking.kind === 'taken' ? 0 : taking.retryAfterMs
+}
+
+function standingOf(standings: readonly LimitStanding[], limit: KeyLimit): LimitStanding {
+  return standings.find((standing) => standing.limit === limit) ?? { limit, remaining: 0, resetAtMs: 0 }
 }
 
 function standingsOf({ limits, taking: { states } }: LimitDecision): readonly LimitStanding[] {
@@ -36,9 +49,7 @@ function standingsOf({ limits, taking: { states } }: LimitDecision): readonly Li
 }
 
 function refusingStanding(standings: readonly LimitStanding[], taking: Taking): LimitStanding | undefined {
-  if (taking.kind === 'taken') return undefined
-  const { subject, name } = taking.by.limit
-  return standings.find(({ limit }) => limit.subject === subject && limit.name === name)
+  return taking.kind === 'taken' ? undefined : standings[taking.at]
 }
 
 function limitChecks(
@@ -55,8 +66,13 @@ function limitChecks(
     const failed = index === refusedAt ? refusing : standings.find(lacks)
     return failed === undefined
       ? { check, result: 'passed', detail: null }
-      : { check, result: 'failed', detail: `The limit ${failed.limit.name} of the ${failed.limit.level} is reached.` }
+      : { check, result: 'failed', detail: detailOf(failed, cost) }
   })
+}
+
+function detailOf({ limit: { name, level, limit } }: LimitStanding, cost: number): string {
+  if (cost > limit) return `The cost of ${cost} is above the whole limit ${name} of the ${level}: ${limit}.`
+  return `The limit ${name} of the ${level} is reached.`
 }
 
 /** Warns from 80 % on: a fifth of the limit or less remains. */

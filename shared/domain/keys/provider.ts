@@ -1,4 +1,5 @@
 import type { RateLimit } from './key.ts'
+import type { LimitLineage } from './limit-lineage.ts'
 
 /** The quotas of a provider as a whole; null means unlimited. */
 export interface ProviderQuotas {
@@ -17,6 +18,8 @@ export interface Provider {
   readonly failMode: 'open' | 'closed'
   readonly rateLimits: readonly RateLimit[]
   readonly quotas: ProviderQuotas
+  /** Null while the limits were not edited. */
+  readonly lineage: LimitLineage | null
   readonly createdAt: Date
   readonly updatedAt: Date
   readonly updatedBy: string

@@ -15,6 +15,7 @@ export type UsageOutcome =
   | 'ENVIRONMENT_MISMATCH'
   | 'IP_NOT_ALLOWED'
   | 'INSUFFICIENT_SCOPE'
+  | 'COST_EXCEEDS_LIMIT'
   | 'RATE_LIMITED'
   | 'QUOTA_EXCEEDED'
 
@@ -67,8 +68,8 @@ export interface Verdict {
   readonly missingScopes: readonly string[]
   /** The state of each limit; empty without limits, or when an earlier check failed. */
   readonly limits: readonly LimitStanding[]
-  /** The limit that refused the use, and the time after which a retry makes sense. */
-  readonly exceeded: (LimitStanding & { readonly retryAfterMs: number }) | null
+  /** The limit that refused the use, and the time after which a retry makes sense; undefined: never. */
+  readonly exceeded: (LimitStanding & { readonly retryAfterMs: number | undefined }) | null
 }
 
 interface Rule {

@@ -1,3 +1,4 @@
+import { type Limit, versionOf } from './limit.ts'
 import type { TimeInterval } from './time-interval.ts'
 import { type Cells, cellsNamed, freedAt, lowestCounted } from './window-cells.ts'
 
@@ -5,9 +6,16 @@ import { type Cells, cellsNamed, freedAt, lowestCounted } from './window-cells.t
 export interface LimitRecord {
   /** The name of the division that `cells` belongs to. */
   readonly division: string
+  readonly policy: LimitPolicy
   readonly cells: ReadonlyMap<number, number>
   /** Every instance that wrote the record lately, by a name it has for its lifetime. */
   readonly writers: ReadonlyMap<string, LimitWriter>
+}
+
+/** The newest edit of the limit that a writer of its record knew. */
+export interface LimitPolicy {
+  readonly version: number
+  readonly limit: number
 }
 
 export interface LimitWriter {
@@ -22,9 +30,14 @@ export type Charges = ReadonlyMap<number, number>
 const WRITER_TTL_MS = 15 * 60_000
 const WRITERS_MAX = 400
 const RECORD_TTL_MS = 24 * 60 * 60_000
+/** Every instance learns of an edit within 10 s, which voids its leases; the rest is reserve. */
+const EDIT_KNOWN_MS = 15_000
 
-export const emptyRecord = (cells: Cells): LimitRecord => ({
+const policyOf = (limit: Limit): LimitPolicy => ({ version: versionOf(limit), limit: limit.limit })
+
+export const emptyRecord = (limit: Limit, cells: Cells): LimitRecord => ({
   division: cells.name,
+  policy: policyOf(limit),
   cells: new Map(),
   writers: new Map(),
 })
@@ -66,16 +79,40 @@ export function freedTo(record: LimitRecord, cells: Cells, interval: TimeInterva
 }
 
 /**
- * Converts the record to the limit's current division. Every charge goes to the cell that contains the end of its old
- * cell, so it counts for longer, never shorter.
+ * Converts the record to the limit as edited last, in the limit's division. Every charge goes to the cell that contains
+ * the end of its old cell, so it counts for longer, never shorter. After an edit no charge need reach further ahead than
+ * the time in which every instance learns of the edit: leases of before are void from then on.
  */
-export function inDivision(record: LimitRecord, cells: Cells): LimitRecord {
-  if (record.division === cells.name) return record
+export function underPolicy(record: LimitRecord, limit: Limit, cells: Cells, { latestMs }: TimeInterval): LimitRecord {
+  const isEdit = versionOf(limit) > record.policy.version
+  const policy = isEdit ? policyOf(limit) : record.policy
+  if (record.division === cells.name) return isEdit ? { ...record, policy } : record
   const old = cellsNamed(record.division)
+  const atMostMs = isEdit ? latestMs + EDIT_KNOWN_MS : Number.POSITIVE_INFINITY
+  const moved = old === undefined ? new Map<number, number>() : moveCharges(record.cells, old, cells, atMostMs)
+  return { ...record, division: cells.name, policy, cells: moved }
+}
+
+/** The charges in cells of another division: in those that contain the ends of the old ones, or `atMostMs`. */
+export function moveCharges(
+  charges: ReadonlyMap<number, number>,
+  from: Cells,
+  to: Cells,
+  atMostMs = Number.POSITIVE_INFINITY,
+): Map<number, number> {
   const moved = new Map<number, number>()
-  if (old !== undefined)
-    for (const [index, tokens] of record.cells) add(moved, cells.indexAt(old.endMs(index) - 1), tokens)
-  return { division: cells.name, cells: moved, writers: record.writers }
+  for (const [index, tokens] of charges) add(moved, to.indexAt(Math.min(from.endMs(index) - 1, atMostMs)), tokens)
+  return moved
+}
+
+/**
+ * The limit as far as its record knows of a later edit: that window, and the smaller number. A record may also know the
+ * edit of another key of the lineage, which must not raise this one's limit.
+ */
+export function newestOf(limit: Limit, record: LimitRecord | undefined): Limit {
+  if (record === undefined || record.policy.version <= versionOf(limit)) return limit
+  const window = cellsNamed(record.division)?.window ?? limit.window
+  return { ...limit, limit: Math.min(limit.limit, record.policy.limit), window }
 }
 
 /** The record after a write: charges added, cells that left the window and inactive writers removed. */
@@ -97,7 +134,12 @@ export function afterWrite(
   const writers = new Map([...record.writers].filter(([, { atMs }]) => atMs > interval.earliestMs - WRITER_TTL_MS))
   writers.delete(writer)
   writers.set(writer, { write, atMs: interval.earliestMs })
-  return { division: cells.name, cells: charged, writers: new Map([...writers].slice(-WRITERS_MAX)) }
+  return {
+    division: cells.name,
+    policy: record.policy,
+    cells: charged,
+    writers: new Map([...writers].slice(-WRITERS_MAX)),
+  }
 }
 
 /** When the record may be deleted: a day after its last charge leaves the window. */

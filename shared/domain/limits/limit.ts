@@ -12,8 +12,32 @@ export interface Limit {
   readonly subject: string
   /** Unique for the subject: `[a-z0-9][a-z0-9_-]{0,62}`. */
   readonly name: string
+  /** The record that counts the uses, where it is not called `name`: a renamed limit keeps its record. */
+  readonly record?: string
   readonly limit: number
   readonly window: LimitWindow
+  /** Who has this edit of the limit, where several policies count in one record: the keys of one lineage. */
+  readonly holder?: string
+  /** Grows with every edit; absent: 0. The newest edit that an instance knows applies, also to the leases it holds. */
+  readonly version?: number
+  /** Absent: `wait`, and `refuse` for days and months. */
+  readonly inOutage?: OutageMode
+}
+
+/**
+ * What a use does without an answer of the store. `wait`: it waits until the store answers or is known to be gone, and
+ * then takes from this instance's allowance. `allowance`: it takes from that at once. `refuse`: it waits likewise, and
+ * then fails.
+ */
+export type OutageMode = 'wait' | 'allowance' | 'refuse'
+
+export const recordName = ({ name, record }: Limit): string => record ?? name
+
+export const versionOf = ({ version = 0 }: Limit): number => version
+
+/** Limits by day and month are billed: no use passes without a lease. */
+export function outageModeOf({ inOutage, window: { kind } }: Limit): OutageMode {
+  return inOutage ?? (kind === 'day' || kind === 'month' ? 'refuse' : 'wait')
 }
 
 /** What this instance knows of a limit after a request. `remaining` is a lower bound, not a promise. */
@@ -32,6 +56,8 @@ export type Taking =
       readonly states: readonly LimitState[]
       /** The first limit with too few tokens. */
       readonly by: LimitState
+      /** Its place among the requested limits. */
+      readonly at: number
       /** When a retry makes sense. */
       readonly retryAfterMs: number
     }

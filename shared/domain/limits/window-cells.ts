@@ -9,6 +9,8 @@ export interface Cells {
   readonly windowMs: number
   /** How many cells before the current one still count. */
   readonly lookback: number
+  /** The window that is divided. */
+  readonly window: LimitWindow
   indexAt(atMs: number): number
   /** The first instant after the cell. */
   endMs(index: number): number
@@ -60,6 +62,7 @@ function slidingCells(windowMs: number, count: number): Cells {
     name: `s${windowMs}/${count}`,
     windowMs,
     lookback: count,
+    window: { kind: 'sliding', seconds: windowMs / 1000 },
     indexAt: (atMs) => Math.floor((Math.floor(atMs) * count) / windowMs),
     endMs: (index) => Math.ceil(((index + 1) * windowMs) / count),
   }
@@ -70,17 +73,19 @@ function fixedCells(lengthMs: number): Cells {
     name: `f${lengthMs}`,
     windowMs: lengthMs,
     lookback: 0,
+    window: { kind: 'fixed', seconds: lengthMs / 1000 },
     indexAt: (atMs) => Math.floor(atMs / lengthMs),
     endMs: (index) => (index + 1) * lengthMs,
   }
 }
 
-const dayCells: Cells = { ...fixedCells(86_400_000), name: 'day' }
+const dayCells: Cells = { ...fixedCells(86_400_000), name: 'day', window: { kind: 'day' } }
 
 const monthCells: Cells = {
   name: 'month',
   windowMs: 30 * 86_400_000,
   lookback: 0,
+  window: { kind: 'month' },
   indexAt: (atMs) => {
     const at = new Date(atMs)
     return at.getUTCFullYear() * 12 + at.getUTCMonth()

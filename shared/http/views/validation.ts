@@ -42,8 +42,10 @@ export function toValidationAnswer(
     limits.map((state) => ({ policy: policyName(state.limit), state })),
     now,
   )
-  if (code !== 'RATE_LIMITED' || exceeded === null) return { headers, body }
-  return { headers: { ...headers, 'retry-after': String(retryAfterSeconds(exceeded, now, random)) }, body }
+  const retryAfterMs = code === 'RATE_LIMITED' ? exceeded?.retryAfterMs : undefined
+  if (exceeded === null || retryAfterMs === undefined) return { headers, body }
+  const retryAfter = String(retryAfterSeconds({ ...exceeded, retryAfterMs }, now, random))
+  return { headers: { ...headers, 'retry-after': retryAfter }, body }
 }
 
 /** The body of validate. Limits have no remainder where an earlier check failed: they were not checked. */
@@ -100,9 +102,11 @@ function resetOf(standing: LimitStanding | undefined): string | null {
 }
 
 function exceededFields({ limit, resetAtMs, retryAfterMs }: NonNullable<Verdict['exceeded']>) {
+  const level = { level: limit.level, name: limit.name }
+  if (retryAfterMs === undefined) return { limited_by: level }
   if (limit.check === 'quota') return { quota_level: limit.level, resets_at: new Date(resetAtMs).toISOString() }
   return {
-    limited_by: { level: limit.level, name: limit.name },
+    limited_by: level,
     retry_after_ms: Math.max(1, Math.ceil(retryAfterMs)),
   }
 }

@@ -3,6 +3,7 @@ import { oneProvider } from '../../domain/access/provider-scope.ts'
 import { AppError, type FieldError } from '../../domain/errors.ts'
 import type { Environment, Key, KeyKind, KeyPolicy } from '../../domain/keys/key.ts'
 import { generateSecret, keyHint } from '../../domain/keys/key-format.ts'
+import type { LimitLineage } from '../../domain/keys/limit-lineage.ts'
 import type { KeyStore } from '../../ports/keys.ts'
 import type { Clock, Random } from '../../ports/runtime.ts'
 import type { KeyDigests } from '../key-digests.ts'
@@ -17,6 +18,8 @@ export interface GenerateKeyInput extends KeyPolicy {
   readonly enabled: boolean
   readonly createdBy: string
   readonly rotatedFrom: string | null
+  /** Of a rotation: how the limits go on being counted. */
+  readonly lineage?: LimitLineage
 }
 
 export interface NewKeyNeeds {
@@ -53,6 +56,7 @@ async function makeKey(needs: NewKeyNeeds, input: GenerateKeyInput, now: Date): 
   const secret = generateSecret(input.environment ?? 'mgmt', (size) => needs.random.bytes(size))
   const key: Key = {
     ...input,
+    lineage: input.lineage ?? null,
     ...needs.digests.make(secret),
     hint: keyHint(secret),
     createdAt: now,

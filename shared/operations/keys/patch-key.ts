@@ -2,6 +2,7 @@ import type { ProviderScope } from '../../domain/access/provider-scope.ts'
 import { AppError } from '../../domain/errors.ts'
 import type { Key, KeyPolicy } from '../../domain/keys/key.ts'
 import { countsTowardQuota } from '../../domain/keys/key-count.ts'
+import { editedLineage, type LimitLineage } from '../../domain/keys/limit-lineage.ts'
 import type { Clock } from '../../ports/runtime.ts'
 import { type ChangeKeyNeeds, changeKey, endKey } from './change-key.ts'
 import { faultsOfRules, faultsOfTimes, refuseFaults } from './generate-key.ts'
@@ -37,10 +38,15 @@ export async function patchKey(
 
   function decide(key: Key): Key {
     const now = needs.clock.now()
-    const changed: Key = { ...key, ...changes, updatedAt: now }
+    const changed: Key = { ...key, ...changes, lineage: lineageAfter(key, changes, now), updatedAt: now }
     authorize(key, changed)
     if (key.revocation !== null) throw new AppError('key_revoked', 'The key is revoked and can no longer be changed.')
     if (changes.expiresAt !== undefined) refuseFaults(faultsOfTimes(changed, now))
     return changed
   }
+}
+
+function lineageAfter(key: Key, { rateLimits, quota }: KeyChanges, now: Date): LimitLineage | null {
+  if (rateLimits === undefined && quota === undefined) return key.lineage
+  return { ...editedLineage(key, rateLimits ?? key.rateLimits, now), keyId: key.lineage?.keyId ?? key.keyId }
 }

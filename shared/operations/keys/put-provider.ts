@@ -1,11 +1,12 @@
 import type { OneProvider } from '../../domain/access/provider-scope.ts'
 import { AppError } from '../../domain/errors.ts'
+import { editedLineage, type LimitLineage } from '../../domain/keys/limit-lineage.ts'
 import type { Provider, ProviderQuotas } from '../../domain/keys/provider.ts'
 import type { ProviderStore } from '../../ports/keys.ts'
 import type { KeyLookup } from '../key-cache/key-lookup.ts'
 import { type PublishChangeNeeds, publishChange } from './publish-change.ts'
 
-export type ProviderSettings = Omit<Provider, 'providerId' | 'createdAt' | 'updatedAt' | 'updatedBy'>
+export type ProviderSettings = Omit<Provider, 'providerId' | 'lineage' | 'createdAt' | 'updatedAt' | 'updatedBy'>
 
 /** An absent field stays as it is, or takes its default in a new provider. */
 export type ProviderChanges = Partial<Omit<ProviderSettings, 'quotas'>> & { readonly quotas?: Partial<ProviderQuotas> }
@@ -40,10 +41,10 @@ export async function putProvider(
     const found = await providers.find(scope)
     const now = clock.now()
     const current = found?.value ?? defaults
+    const settings = { ...current, ...changes, quotas: { ...current.quotas, ...changes.quotas } }
     const provider: Provider = {
-      ...current,
-      ...changes,
-      quotas: { ...current.quotas, ...changes.quotas },
+      ...settings,
+      lineage: lineageAfter(found?.value, settings, now),
       providerId: scope.providerId,
       createdAt: found?.value.createdAt ?? now,
       updatedAt: now,
@@ -60,4 +61,11 @@ export async function putProvider(
     }
   }
   throw new AppError('conflict', 'Others keep changing this provider. Try again.', { retryAfterSeconds: 1 })
+}
+
+/** An edit of anything else voids no lease. */
+function lineageAfter(before: Provider | undefined, after: ProviderSettings, now: Date): LimitLineage | null {
+  if (before === undefined) return null
+  const limitsOf = ({ rateLimits, quotas }: ProviderSettings) => JSON.stringify([rateLimits, quotas])
+  return limitsOf(before) === limitsOf(after) ? before.lineage : editedLineage(before, after.rateLimits, now)
 }

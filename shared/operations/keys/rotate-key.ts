@@ -1,6 +1,7 @@
 import type { ProviderScope } from '../../domain/access/provider-scope.ts'
 import { AppError, isOutcomeOpen } from '../../domain/errors.ts'
 import { endsAt, type Key, keyStatus } from '../../domain/keys/key.ts'
+import { inheritedLineage } from '../../domain/keys/limit-lineage.ts'
 import { type ChangeKeyNeeds, changeKey, endKey, keyNotFound } from './change-key.ts'
 import { generateKey, type NewKey, type NewKeyNeeds } from './generate-key.ts'
 
@@ -39,6 +40,7 @@ export async function rotateKey(
     keyId: input.newKeyId,
     createdBy: input.by,
     rotatedFrom: input.keyId,
+    lineage: inheritedLineage(found.value),
   })
   const change = input.gracePeriodSeconds === 0 ? endKey : changeKey
   try {

@@ -2,7 +2,7 @@ import pLimit from 'p-limit'
 import { covers, type ProviderScope } from '../../domain/access/provider-scope.ts'
 import type { Environment, Key } from '../../domain/keys/key.ts'
 import { type KeyPrefix, readPrefix } from '../../domain/keys/key-format.ts'
-import { type KeyLimit, limitsOf } from '../../domain/keys/key-limits.ts'
+import { type KeyLimit, limitBelow, limitsOf } from '../../domain/keys/key-limits.ts'
 import { applyLimits } from '../../domain/keys/limit-checks.ts'
 import type { Provider } from '../../domain/keys/provider.ts'
 import { judge, type Requirements, type UsageOutcome, type Verdict } from '../../domain/keys/verdict.ts'
@@ -215,7 +215,9 @@ function takeLimits(
 ): Verdict | Promise<Verdict> {
   const { cost, requirements } = input
   if (verdict.code !== 'VALID' && !requirements.dryRun) return verdict
-  const taken = isUse(input) ? limiter.take(limits, cost) : limiter.look(limits, cost)
+  // A cost that no retry can pay takes nothing; the states are still shown.
+  const isTaking = isUse(input) && limitBelow(limits, cost) === undefined
+  const taken = isTaking ? limiter.take(limits, cost) : limiter.look(limits, cost)
   const decide = (taking: Taking) => applyLimits(verdict, { limits, cost, taking, dryRun: requirements.dryRun })
   return taken instanceof Promise ? taken.then(decide) : decide(taken)
 }

@@ -45,6 +45,7 @@ const SPENT_MAX = 10_000
 const window = { kind: 'sliding', seconds: 60 } as const
 /** Lookups per second of one exhausted budget on this instance. */
 const SLOWED_PER_SECOND = { caller: 50, client_ip: 10 }
+const counted = { window, inOutage: 'allowance' } as const
 
 export function failureLimits(
   { limiter, hashIp, clock, scheduler, log }: FailureLimitsNeeds,
@@ -58,7 +59,7 @@ export function failureLimits(
   const byAddress = (subject: string, clientIp: string | null): Limit[] =>
     clientIp === null
       ? []
-      : [{ subject: `${subject}:${hashIp(clientNetwork(clientIp))}`, name: 'client_ip', limit: perAddress, window }]
+      : [{ subject: `${subject}:${hashIp(clientNetwork(clientIp))}`, name: 'client_ip', limit: perAddress, ...counted }]
 
   function recordRefusal(taking: Taking): void {
     if (taking.kind === 'taken') return
@@ -89,7 +90,7 @@ export function failureLimits(
   return {
     // The caller claims the address: failures of one caller must not count against the clients of another.
     validation: (callerId, clientIp) => [
-      { subject: `failed:${callerId}`, name: 'caller', limit: perCaller, window },
+      { subject: `failed:${callerId}`, name: 'caller', limit: perCaller, ...counted },
       ...byAddress(`failed:${callerId}`, clientIp),
     ],
     authentication: (clientIp) => byAddress('unauthenticated', clientIp),

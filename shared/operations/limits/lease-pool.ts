@@ -1,13 +1,16 @@
 import { LRUCache } from 'lru-cache'
 import pLimit from 'p-limit'
-import { AppError, isOutage, isOutcomeOpen } from '../../domain/errors.ts'
+import { isOutcomeOpen } from '../../domain/errors.ts'
 import { heldAt } from '../../domain/limits/lease.ts'
-import type { Limit } from '../../domain/limits/limit.ts'
+import { type Limit, recordName } from '../../domain/limits/limit.ts'
 import type { TimeInterval } from '../../domain/limits/time-interval.ts'
+import type { LimitJournal } from '../../ports/limits.ts'
 import type { Log, Scheduler } from '../../ports/runtime.ts'
+import { allowanceLeft, restore, toJournal } from './allowance.ts'
 import type { Refills } from './lease-refill.ts'
-import { adoptLimit, allowanceLeft, emptyLeasedLimit, type LeasedLimit, runsLow, spareOf } from './leased-limit.ts'
+import { adoptLimit, emptyLeasedLimit, type LeasedLimit, runsLow, spareOf } from './leased-limit.ts'
 import type { StoreClock } from './store-clock.ts'
+import { type StoreConnection, storeConnection } from './store-connection.ts'
 
 /** Where a request's tokens come from. `exhausted`: there are none. `refill`: the store may have some. */
 export type Source = 'lease' | 'allowance' | 'exhausted' | 'refill'
@@ -15,6 +18,7 @@ export type Source = 'lease' | 'allowance' | 'exhausted' | 'refill'
 interface LeasePoolNeeds {
   readonly refills: Refills
   readonly storeTime: StoreClock
+  readonly journal: LimitJournal | undefined
   readonly scheduler: Scheduler
   readonly log: Log
   /** How many limits are cached (LRU). */
@@ -36,7 +40,7 @@ export interface LeasePool {
   all(): readonly LeasedLimit[]
   sourceOf(leased: LeasedLimit, demand: TokenDemand): Source
   /**
-   * Refills from the store. In an outage throws `store_unavailable` for a limit by day or month, else goes offline.
+   * Refills from the store. Waits while that is in doubt; in an outage throws `store_unavailable` without an allowance.
    * Throws `overloaded` for every limit.
    */
   refill(leased: LeasedLimit): Promise<void>
@@ -44,22 +48,29 @@ export interface LeasePool {
   look(leased: LeasedLimit): Promise<void>
   /** Refills ahead of demand; probes the store while it is down. Never delays a caller. */
   maintain(leased: LeasedLimit, interval: TimeInterval): void
-  /** Whether the store was down at the last attempt. */
-  isOffline(): boolean
+  /** Whether this instance enforces the limit alone for now. */
+  isWithoutStore(limit: Limit): boolean
+  /** The tokens that this instance may let through without the store. */
+  allowanceLeft(leased: LeasedLimit, interval: TimeInterval): number
   giveBackAll(): Promise<void>
 }
 
 /** A lease that ends sooner is renewed; longer than a round trip to the store. */
 const RENEW_AHEAD_MS = 300
-const PROBE_EVERY_MS = 1000
 /** Idle tokens return to the store where the window is at least this long; in a shorter one they soon expire anyway. */
 const RETURN_MS_MIN = 10 * 60_000
 const IDLE_MS = 60_000
 const RETURNS_AT_ONCE = 16
+const JOURNAL_EVERY_MS = 5000
+/** A batch blocks the process for some ms. */
+const JOURNAL_BATCH = 200
 
 export function leasePool(needs: LeasePoolNeeds): LeasePool {
   const { refills, storeTime } = needs
-  const connection = storeConnection(needs)
+  const connection = storeConnection({ ...needs, now: () => storeTime.now() })
+  const writeJournal = journalWriter(needs)
+  const allowance = (leased: LeasedLimit, interval: TimeInterval) =>
+    allowanceLeft(leased, interval, connection.failingSinceMs() ?? interval.earliestMs)
   const leasedLimits = new LRUCache<string, LeasedLimit>({
     max: needs.maxLimits,
     dispose: (leased, _key, reason) => {
@@ -73,112 +84,51 @@ export function leasePool(needs: LeasePoolNeeds): LeasePool {
       const key = keyOf(limit)
       const cached = leasedLimits.get(key)
       if (cached !== undefined) {
-        adoptLimit(cached, limit)
+        adoptLimit(cached, limit, storeTime.read())
         return cached
       }
       const created = emptyLeasedLimit(limit, storeTime.now())
+      const journaled = needs.journal?.find(limit)
+      if (journaled !== undefined) restore(created, journaled, storeTime.read())
       leasedLimits.set(key, created)
       return created
     },
     all: () => [...leasedLimits.values()],
-    sourceOf: (leased, demand) => sourceOf(connection, leased, demand),
+    sourceOf(leased, demand) {
+      const left = connection.isWithoutStore(leased.limit) ? allowance(leased, demand.interval) : undefined
+      return sourceOf(leased, demand, left)
+    },
     async refill(leased) {
-      await connection.use(leased, () => refills.refill(leased))
+      await connection.use(leased.limit, () => refills.refill(leased))
+      writeJournal(leased)
       if (isWorthReturning(leased)) planSweep()
     },
-    look: (leased) => connection.use(leased, () => refills.look(leased)),
+    look: (leased) => connection.use(leased.limit, () => refills.look(leased)),
     maintain(leased, interval) {
-      if (connection.isOffline()) connection.probe(leased)
+      if (connection.isOffline()) connection.probe(() => refills.look(leased))
       else if (isRenewable(leased, interval)) connection.inBackground(this.refill(leased))
     },
-    isOffline: connection.isOffline,
+    isWithoutStore: connection.isWithoutStore,
+    allowanceLeft: allowance,
     giveBackAll: () =>
       giveBack(
         refills,
-        [...leasedLimits.values()].filter(({ leases }) => leases.length > 0),
+        [...leasedLimits.values()].filter(({ leases, allowance: { owed } }) => leases.length > 0 || owed.size > 0),
       ),
   }
 }
 
+/** `allowance`: what may be let through alone; undefined while the store decides. */
 function sourceOf(
-  connection: StoreConnection,
   leased: LeasedLimit,
   { cost, isWaiting, interval, isTimeKnown }: TokenDemand,
+  allowance: number | undefined,
 ): Source {
-  const isCalendar = isByCalendar(leased.limit)
+  const isCalendar = !('seconds' in leased.limit.window)
   const spare = isWaiting ? heldAt(leased.leases, interval.latestMs) : spareOf(leased, interval)
   if (spare >= cost && (isCalendar || isTimeKnown)) return 'lease'
-  if (!isCalendar && connection.isOffline()) return allowanceLeft(leased, interval) >= cost ? 'allowance' : 'exhausted'
+  if (allowance !== undefined) return allowance >= cost ? 'allowance' : 'exhausted'
   return isExhausted(leased, spare, cost, interval) ? 'exhausted' : 'refill'
-}
-
-/** Tracks by use whether the store is up. */
-interface StoreConnection {
-  /** Runs work on the store. When the store is down, the instance goes offline and retries after a second. */
-  use(leased: LeasedLimit, work: () => Promise<void>): Promise<void>
-  isOffline(): boolean
-  /** Probes in the background whether the store is back, at most once a second. */
-  probe(leased: LeasedLimit): void
-  /** Runs work that no caller waits for. Ignores an outage or overload: the work is repeated when it is needed. */
-  inBackground(work: Promise<unknown>): void
-}
-
-function storeConnection({ refills, storeTime, log }: LeasePoolNeeds): StoreConnection {
-  let retryAtMs: number | undefined
-  let isProbing = false
-
-  const isBackingOff = () => retryAtMs !== undefined && storeTime.now() < retryAtMs
-
-  async function tracked(work: () => Promise<void>): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
-      if (isOutage(error)) retryAtMs = storeTime.now() + PROBE_EVERY_MS
-      throw error
-    }
-    retryAtMs = undefined
-  }
-
-  async function useForCalendar(work: () => Promise<void>): Promise<void> {
-    if (isBackingOff()) throw unavailable()
-    await tracked(work)
-  }
-
-  async function useForWindow(work: () => Promise<void>): Promise<void> {
-    if (isBackingOff()) return
-    try {
-      await tracked(work)
-    } catch (error) {
-      if (!isOutage(error)) throw error
-    }
-  }
-
-  const use = ({ limit }: LeasedLimit, work: () => Promise<void>) =>
-    isByCalendar(limit) ? useForCalendar(work) : useForWindow(work)
-
-  function inBackground(work: Promise<unknown>): void {
-    work.catch((error: unknown) => {
-      if (!isOutcomeOpen(error)) log('error', 'a limit could not be written', { error: nameOf(error) })
-    })
-  }
-
-  async function probe(leased: LeasedLimit): Promise<void> {
-    isProbing = true
-    try {
-      await use(leased, () => refills.look(leased))
-    } finally {
-      isProbing = false
-    }
-  }
-
-  return {
-    use,
-    inBackground,
-    isOffline: () => retryAtMs !== undefined,
-    probe(leased) {
-      if (!isProbing && !isBackingOff()) inBackground(probe(leased))
-    },
-  }
 }
 
 /** Gives idle tokens back. The returned function schedules the sweep, which repeats while any tokens are worth it. */
@@ -230,19 +180,26 @@ function isWorthReturning({ leases, cells }: LeasedLimit): boolean {
   return cells.windowMs >= RETURN_MS_MIN && leases.some(({ left }) => left > 0)
 }
 
-/** Limits by day and month are billed: no request passes without a lease. */
-function isByCalendar({ window }: Limit): boolean {
-  return window.kind === 'day' || window.kind === 'month'
+/** Keys of one lineage share a record, each with its own policy. */
+function keyOf(limit: Limit): string {
+  return `${limit.subject}|${recordName(limit)}|${limit.holder ?? ''}`
 }
 
-function keyOf({ subject, name, window }: Limit): string {
-  return `${subject}|${name}|${window.kind}`
-}
-
-function unavailable(): AppError {
-  return new AppError('store_unavailable', 'The store did not answer. Try again.', { retryAfterSeconds: 1 })
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : 'unknown'
+/** Writes what was read of limits to the journal, some seconds later and many at once. */
+function journalWriter({ journal, scheduler }: LeasePoolNeeds): (leased: LeasedLimit) => void {
+  if (journal === undefined) return () => undefined
+  const { save } = journal
+  const changed = new Set<LeasedLimit>()
+  function plan(): void {
+    scheduler.after(JOURNAL_EVERY_MS, () => {
+      const batch = [...changed].slice(0, JOURNAL_BATCH)
+      for (const leased of batch) changed.delete(leased)
+      save(batch.map(toJournal))
+      if (changed.size > 0) plan()
+    })
+  }
+  return (leased) => {
+    if (changed.size === 0) plan()
+    changed.add(leased)
+  }
 }

@@ -1,31 +1,10 @@
 import { decideGrant, type GrantRequest } from '../../domain/limits/grant.ts'
 import { heldAt, settle, sumCharges, withGrants } from '../../domain/limits/lease.ts'
-import {
-  afterWrite,
-  type Charges,
-  emptyRecord,
-  expiryOf,
-  inDivision,
-  nextFreedAt,
-} from '../../domain/limits/limit-record.ts'
+import { afterWrite, nextFreedAt } from '../../domain/limits/limit-record.ts'
 import type { TimeInterval } from '../../domain/limits/time-interval.ts'
-import { type Cells, intervalFor } from '../../domain/limits/window-cells.ts'
-import type { LimitStore, StoredLimit } from '../../ports/limits.ts'
-import type { Meter } from '../../ports/meter.ts'
-import type { Scheduler } from '../../ports/runtime.ts'
+import { intervalFor } from '../../domain/limits/window-cells.ts'
 import { ageRate, type LeasedLimit, rateOf } from './leased-limit.ts'
-import type { StoreClock } from './store-clock.ts'
-
-interface RefillNeeds {
-  readonly store: LimitStore
-  readonly storeTime: StoreClock
-  readonly scheduler: Scheduler
-  readonly meter: Meter
-  /** In [0, 1). */
-  readonly jitter: () => number
-  /** The unique name of this instance, for its lifetime. */
-  readonly writer: string
-}
+import { addTo, type RefillContext, type RefillNeeds, readRecord, recordOf, writeRecord } from './record-sync.ts'
 
 /** Takes tokens from the store, and gives them back. */
 export interface Refills {
@@ -52,13 +31,8 @@ export function limitRefills(needs: RefillNeeds): Refills {
       while (leased.refilling !== undefined) await leased.refilling.catch(() => undefined)
       await singleFlight(leased, () => giveBack(context, leased))
     },
-    look: (leased) => singleFlight(leased, () => read(context, leased)),
+    look: (leased) => singleFlight(leased, () => readRecord(context, leased)),
   }
-}
-
-interface RefillContext extends RefillNeeds {
-  /** Numbers the writes of this instance. */
-  writes: number
 }
 
 /** Runs one operation at a time per limit; a caller that comes meanwhile joins it. */
@@ -79,20 +53,27 @@ async function refill(context: RefillContext, leased: LeasedLimit): Promise<void
   leased.exhausted = { untilMs: context.storeTime.now() + BACKOFF_MS_MAX, left: 0 }
 }
 
-/** False when the write lost a race. */
+/** False when the write lost a race, or when the limit was edited meanwhile. */
 async function tryRefill(context: RefillContext, leased: LeasedLimit): Promise<boolean> {
   const startMs = context.storeTime.now()
-  if (!leased.isFresh || leased.isShared) await read(context, leased)
-  if (decide(context, leased).grants.length === 0 && leased.readAtMs < startMs) await read(context, leased)
-  const { cells } = leased
+  if (!leased.isFresh || leased.isShared) await readRecord(context, leased)
+  if (decide(context, leased).grants.length === 0 && leased.readAtMs < startMs) await readRecord(context, leased)
+  const { edition, cells } = leased
   const decision = decide(context, leased)
   const granted = new Map<number, number>()
   for (const { cell, tokens } of decision.grants) granted.set(cell, (granted.get(cell) ?? 0) + tokens)
-  if (granted.size > 0 && !(await writeRecord(context, leased, granted))) return false
-  // The limit was edited meanwhile and counts in other cells. The grants in the old cells stay charged, unspent.
-  if (leased.cells !== cells) return false
-  acceptGrants(leased, decision)
-  return true
+  if (isWorthWriting(leased, granted) && !(await writeRecord(context, leased, granted))) return false
+  if (leased.edition === edition) {
+    acceptGrants(leased, decision)
+    return true
+  }
+  // The grants are void, and return where the record still has their cells.
+  if (leased.cells === cells) addTo(leased.pendingCharges, granted, -1)
+  return false
+}
+
+function isWorthWriting({ isVoided, allowance: { owed } }: LeasedLimit, granted: ReadonlyMap<number, number>): boolean {
+  return granted.size > 0 || isVoided || owed.size > 0
 }
 
 function acceptGrants(leased: LeasedLimit, { grants, left, request, interval }: ReturnType<typeof decide>): void {
@@ -111,8 +92,9 @@ function decide({ storeTime, writer, writes }: RefillContext, leased: LeasedLimi
   const interval = intervalFor(leased.cells, storeTime.read())
   ageRate(leased, interval)
   leased.leases = settle(leased.leases, leased.pendingCharges, interval)
-  const { limit, cells, pendingCharges } = leased
-  const settled = afterWrite(recordOf(leased), cells, { charges: pendingCharges, writer, write: writes, interval })
+  const { limit, cells, pendingCharges, allowance } = leased
+  const charges = sumCharges(pendingCharges, allowance.owed)
+  const settled = afterWrite(recordOf(leased), cells, { charges, writer, write: writes, interval })
   const request = requestOf(leased, interval)
   return { ...decideGrant({ record: settled, limit, cells, interval, request }), request, interval }
 }
@@ -134,92 +116,22 @@ function exhaustion({ cells, stored }: LeasedLimit, left: number, interval: Time
 async function giveBack(context: RefillContext, leased: LeasedLimit): Promise<void> {
   for (const lease of leased.leases) lease.untilMs = Number.NEGATIVE_INFINITY
   leased.leases = settle(leased.leases, leased.pendingCharges, intervalFor(leased.cells, context.storeTime.read()))
-  for (let attempt = 0; attempt < ATTEMPTS_MAX && leased.pendingCharges.size > 0; attempt++) {
-    if (!leased.isFresh) await read(context, leased)
-    if (leased.pendingCharges.size === 0 || (await writeRecord(context, leased, new Map()))) return
+  for (
+    let attempt = 0;
+    attempt < ATTEMPTS_MAX && leased.pendingCharges.size + leased.allowance.owed.size > 0;
+    attempt++
+  ) {
+    if (!leased.isFresh) await readRecord(context, leased)
+    const isSettled = leased.pendingCharges.size === 0 && leased.allowance.owed.size === 0
+    if (isSettled || (await writeRecord(context, leased, new Map()))) return
     await backOff(context, attempt)
   }
 }
 
-async function read({ store, storeTime, writer }: RefillContext, leased: LeasedLimit): Promise<void> {
-  const requestedAtMs = storeTime.now()
-  const found = await store.read(leased.limit)
-  leased.isShared = leased.isShared && found?.version !== leased.stored?.version
-  adopt(leased, found, writer)
-  leased.readAtMs = requestedAtMs
-}
-
-/**
- * Takes over a record that another instance may have written. A record without this instance's last write was lost,
- * restored or pruned: the held leases are no longer charged, so they are dropped.
- */
-function adopt(leased: LeasedLimit, found: StoredLimit | undefined, writer: string): void {
-  if (lastWriteOf(found, writer) < leased.lastWrite) {
-    leased.leases = []
-    leased.pendingCharges.clear()
-  }
-  leased.lastWrite = lastWriteOf(found, writer)
-  leased.stored = found && { ...found, record: inDivision(found.record, leased.cells) }
-  leased.isFresh = true
-}
-
-const lastWriteOf = (found: StoredLimit | undefined, writer: string): number =>
-  found?.record.writers.get(writer)?.write ?? 0
-
-const recordOf = ({ stored, cells }: LeasedLimit) => stored?.record ?? emptyRecord(cells)
-
-/** Writes pending charges and grants. Returns false when the write lost a race; throws when its outcome is unknown. */
-async function writeRecord(context: RefillContext, leased: LeasedLimit, granted: Charges): Promise<boolean> {
-  const { store, storeTime, meter, writer } = context
-  const { limit, cells, stored } = leased
-  const interval = intervalFor(cells, storeTime.read())
-  const write = ++context.writes
-  // Charges that arise during the write are left to the next one.
-  const pendingCharges = new Map(leased.pendingCharges)
-  leased.pendingCharges.clear()
-  const record = afterWrite(recordOf(leased), cells, {
-    charges: sumCharges(pendingCharges, granted),
-    writer,
-    write,
-    interval,
-  })
-  try {
-    const result = await storeTime.learnFrom(
-      () => store.write(limit, record, stored?.version, new Date(expiryOf(record, cells, interval.earliestMs))),
-      (done) => (done.kind === 'written' ? done.at : undefined),
-    )
-    const isWritten = result.kind === 'written' || lastWriteOf(result.found, writer) === write
-    meter.count('auth_api_limit_writes_total', { outcome: isWritten ? 'written' : 'stale' })
-    if (isWritten) leased.readAtMs = interval.earliestMs
-    if (result.kind === 'written') adopt(leased, { record, version: result.version }, writer)
-    else adoptAfterConflict(leased, result.found, pendingCharges, { writer, write, cells })
-    return isWritten
-  } catch (error) {
-    meter.count('auth_api_limit_writes_total', { outcome: 'failed' })
-    // The write may have happened. Pending charges are not repeated: the record counts too much, not too little.
-    leased.isFresh = false
-    throw error
-  }
-}
-
-/** Restores the pending charges if the write did not happen. A later write number leaves that open: drops them. */
-function adoptAfterConflict(
-  leased: LeasedLimit,
-  found: StoredLimit | undefined,
-  pendingCharges: Charges,
-  { writer, write, cells }: { readonly writer: string; readonly write: number; readonly cells: Cells },
-): void {
-  leased.isShared = true
-  if (lastWriteOf(found, writer) < write && leased.cells === cells) {
-    const all = sumCharges(leased.pendingCharges, pendingCharges)
-    leased.pendingCharges.clear()
-    for (const [cell, tokens] of all) leased.pendingCharges.set(cell, tokens)
-  }
-  adopt(leased, found, writer)
-}
-
-function backOff({ scheduler, jitter }: RefillContext, attempt: number): Promise<void> {
-  return new Promise((resolve) => {
+/** The first retry begins at once, on the record that won. */
+async function backOff({ scheduler, jitter }: RefillContext, attempt: number): Promise<void> {
+  if (attempt === 0) return
+  await new Promise<void>((resolve) => {
     scheduler.after(jitter() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** attempt), resolve)
   })
 }

@@ -1,20 +1,26 @@
-import { ACTIVE_WRITER_MS_MAX } from '../../domain/limits/grant.ts'
 import { heldAt, type Lease, spend } from '../../domain/limits/lease.ts'
-import type { Limit, LimitState, LimitWindow } from '../../domain/limits/limit.ts'
-import { activeWriters, inDivision, nextFreedAt, usedOf } from '../../domain/limits/limit-record.ts'
+import { type Limit, type LimitState, type LimitWindow, versionOf } from '../../domain/limits/limit.ts'
+import { type LimitRecord, newestOf, nextFreedAt, underPolicy, usedOf } from '../../domain/limits/limit-record.ts'
 import type { TimeInterval } from '../../domain/limits/time-interval.ts'
-import { type Cells, cellsOf, chargeable, lowestCounted } from '../../domain/limits/window-cells.ts'
+import { type Cells, cellsOf, lowestCounted } from '../../domain/limits/window-cells.ts'
 import type { StoredLimit } from '../../ports/limits.ts'
+import { type Allowance, moveOwed, newAllowance } from './allowance.ts'
 
 /** What this instance knows of one limit, and its leases on it. */
 export interface LeasedLimit {
+  /** The limit as the newest request has it. */
+  own: Limit
+  /** The limit that applies: `own`, or what the record knows of a later edit. */
   limit: Limit
+  /** Counts the edits: a grant decided before one is void. */
+  edition: number
   cells: Cells
   leases: Lease[]
-  /** Corrections for the next write, by cell. */
+  /** Corrections for the next write, by cell. Without them the record counts too much. */
   readonly pendingCharges: Map<number, number>
-  /** Tokens spent without a lease while the store was down, by cell. */
-  readonly allowance: Map<number, number>
+  readonly allowance: Allowance
+  /** Whether an edit voided leases, whose tokens the next refill returns. */
+  isVoided: boolean
   /** The record as last read or written here; undefined when there was none, or before the first read. */
   stored: StoredLimit | undefined
   /** Whether `stored` may still be the state in the store. */
@@ -46,10 +52,13 @@ export interface LeasedLimit {
 /** The rate is averaged over at least 1 s and at most 30 s. */
 const RATE_MS_MIN = 1000
 const RATE_MS_MAX = 30_000
+/** What was read before an edit is too old for a look. */
+const EDITED_AGE_MS = 10_000
 
 export function emptyLeasedLimit(limit: Limit, nowMs: number): LeasedLimit {
   return {
-    ...{ limit, cells: cellsOf(limit.window), leases: [], pendingCharges: new Map(), allowance: new Map() },
+    ...{ own: limit, limit, edition: 0, cells: cellsOf(limit.window), leases: [], pendingCharges: new Map() },
+    ...{ allowance: newAllowance(), isVoided: false },
     ...{ stored: undefined, isFresh: false, isShared: false, readAtMs: Number.NEGATIVE_INFINITY, lastWrite: 0 },
     ...{
       exhausted: undefined,
@@ -63,19 +72,36 @@ export function emptyLeasedLimit(limit: Limit, nowMs: number): LeasedLimit {
   }
 }
 
-/** Takes over an edited limit. Leases in cells of another length are dropped; their tokens stay charged. */
-export function adoptLimit(leased: LeasedLimit, limit: Limit): void {
-  const { limit: previous } = leased
-  if (previous === limit || (previous.limit === limit.limit && isSameWindow(previous.window, limit.window))) return
+/** Takes over an edited limit. Ignores an older edit than the one known. */
+export function adoptLimit(leased: LeasedLimit, limit: Limit, interval: TimeInterval): void {
+  if (leased.own === limit || versionOf(limit) < versionOf(leased.own)) return
+  leased.own = limit
+  applyNewest(leased, leased.stored?.record, interval)
+}
+
+/**
+ * Applies the newest edit that the request or the record knows. Leases granted under another are void. Their tokens
+ * return with the next write, or stay charged where the edit changed the window.
+ */
+export function applyNewest(leased: LeasedLimit, record: LimitRecord | undefined, interval: TimeInterval): void {
+  const previous = leased.limit
+  const limit = newestOf(leased.own, record)
+  leased.limit = limit
+  if (previous.limit === limit.limit && isSameWindow(previous.window, limit.window)) return
   const cells = cellsOf(limit.window)
-  if (cells.name !== leased.cells.name) {
+  if (cells.name === leased.cells.name) {
+    for (const lease of leased.leases) lease.untilMs = Number.NEGATIVE_INFINITY
+    leased.isVoided ||= leased.leases.length > 0
+  } else {
     leased.leases = []
     leased.pendingCharges.clear()
-    leased.allowance.clear()
+    moveOwed(leased, leased.cells, cells)
     leased.cells = cells
-    leased.stored &&= { ...leased.stored, record: inDivision(leased.stored.record, cells) }
+    leased.stored &&= { ...leased.stored, record: underPolicy(leased.stored.record, leased.own, cells, interval) }
   }
-  leased.limit = limit
+  leased.edition++
+  leased.isFresh = false
+  leased.readAtMs = Math.min(leased.readAtMs, interval.earliestMs - EDITED_AGE_MS)
   leased.exhausted = undefined
   leased.view = { ...leased.view, lowest: Number.NaN }
 }
@@ -95,31 +121,7 @@ export function spendLease(leased: LeasedLimit, interval: TimeInterval, cost: nu
   recordUse(leased, interval, cost)
 }
 
-/** Tokens this instance may spend per window without the store: an equal share of the limit, rounded up. */
-function allowanceOf({ limit, stored }: LeasedLimit, { earliestMs }: TimeInterval): number {
-  return Math.ceil(limit.limit / activeWriters(stored?.record, earliestMs, ACTIVE_WRITER_MS_MAX))
-}
-
-/** The remaining allowance. Drops charges that left the window. */
-export function allowanceLeft(leased: LeasedLimit, interval: TimeInterval): number {
-  const lowest = lowestCounted(leased.cells, interval)
-  let used = 0
-  for (const [cell, tokens] of leased.allowance) {
-    if (cell < lowest) leased.allowance.delete(cell)
-    else used += tokens
-  }
-  return Math.max(0, allowanceOf(leased, interval) - used)
-}
-
-/** Lets a request through without the store. The next write charges it. */
-export function spendAllowance(leased: LeasedLimit, interval: TimeInterval, cost: number): void {
-  const cell = chargeable(leased.cells, interval)
-  leased.allowance.set(cell, (leased.allowance.get(cell) ?? 0) + cost)
-  leased.pendingCharges.set(cell, (leased.pendingCharges.get(cell) ?? 0) + cost)
-  recordUse(leased, interval, cost)
-}
-
-function recordUse(leased: LeasedLimit, { earliestMs }: TimeInterval, cost: number): void {
+export function recordUse(leased: LeasedLimit, { earliestMs }: TimeInterval, cost: number): void {
   leased.rate.isKnown ||= leased.rate.count > 0
   leased.rate.count += cost
   leased.lastUseMs = earliestMs

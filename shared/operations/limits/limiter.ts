@@ -3,16 +3,19 @@ import type { Limit, LimitState, Taking } from '../../domain/limits/limit.ts'
 import { freedTo } from '../../domain/limits/limit-record.ts'
 import type { TimeInterval } from '../../domain/limits/time-interval.ts'
 import { freedAt, intervalFor } from '../../domain/limits/window-cells.ts'
-import type { Limiter, LimitStore } from '../../ports/limits.ts'
+import type { Limiter, LimitJournal, LimitStore } from '../../ports/limits.ts'
 import type { Meter } from '../../ports/meter.ts'
 import type { Clock, Log, Scheduler } from '../../ports/runtime.ts'
+import { spendAllowance } from './allowance.ts'
 import { type LeasePool, leasePool, type Source } from './lease-pool.ts'
 import { limitRefills } from './lease-refill.ts'
-import { allowanceLeft, type LeasedLimit, spendAllowance, spendLease, stateOf } from './leased-limit.ts'
+import { type LeasedLimit, recordUse, spendLease, stateOf } from './leased-limit.ts'
 import { type StoreClock, storeClock } from './store-clock.ts'
 
 interface LimiterNeeds {
   readonly store: LimitStore
+  /** Absent: a restart forgets what was spent without the store. */
+  readonly journal?: LimitJournal
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly meter: Meter
@@ -34,11 +37,11 @@ const LOOK_MAX_AGE_MS = 2000
 
 /** Enforces limits by leased tokens; docs/decisions/0004-leased-rate-limits.md proves that they hold. */
 export function limiter(needs: LimiterNeeds): Limiter {
-  const { store, clock, scheduler, meter, log, maxLimits = LIMITS_MAX } = needs
+  const { store, journal, clock, scheduler, meter, log, maxLimits = LIMITS_MAX } = needs
   const storeTime = storeClock({ tellTime: store.tellTime, clock })
   const refills = limitRefills({ ...needs, storeTime })
-  const pool = leasePool({ refills, storeTime, scheduler, log, maxLimits })
-  const context: LimiterContext = { pool, storeTime, meter }
+  const pool = leasePool({ refills, storeTime, journal, scheduler, log, maxLimits })
+  const context: LimiterContext = { pool, storeTime, journal, meter }
 
   function leases(): number {
     const { latestMs } = storeTime.read()
@@ -57,6 +60,7 @@ export function limiter(needs: LimiterNeeds): Limiter {
 interface LimiterContext {
   readonly pool: LeasePool
   readonly storeTime: StoreClock
+  readonly journal: LimitJournal | undefined
   readonly meter: Meter
 }
 
@@ -105,8 +109,10 @@ function tryTake(context: LimiterContext, plan: TakePlan, source: 'lease' | 'sto
   for (const [index, interval] of intervals.entries()) {
     const [leased, isAllowance] = [leasedLimits[index], sources[index] === 'allowance']
     if (leased === undefined) continue
-    if (isAllowance) spendAllowance(leased, interval, cost)
-    else spendLease(leased, interval, cost)
+    if (isAllowance) {
+      spendAllowance(leased, interval, cost, context.journal)
+      recordUse(leased, interval, cost)
+    } else spendLease(leased, interval, cost)
     context.meter.count('auth_api_limit_decisions_total', {
       result: 'granted',
       source: isAllowance ? 'local' : source,
@@ -166,12 +172,21 @@ function refuse(
   cost: number,
 ): Refusal {
   const { pool, storeTime, meter } = context
-  meter.count('auth_api_limit_decisions_total', { result: 'refused', source: pool.isOffline() ? 'local' : 'lease' })
+  meter.count('auth_api_limit_decisions_total', {
+    result: 'refused',
+    source: pool.isWithoutStore(exhausted.limit) ? 'local' : 'lease',
+  })
   const { earliestMs } = intervalFor(exhausted.cells, storeTime.read())
   // The bounds of the time widen until then.
   const retryAfterMs = Math.max(1, Math.ceil((retryAt(context, exhausted, cost) - earliestMs) * 1.001))
   const states = leasedLimits.map((leased) => stateFrom(context, leased))
-  return { kind: 'refused', states, by: stateFrom(context, exhausted), retryAfterMs }
+  return {
+    kind: 'refused',
+    states,
+    by: stateFrom(context, exhausted),
+    at: leasedLimits.indexOf(exhausted),
+    retryAfterMs,
+  }
 }
 
 function retryAt({ pool, storeTime }: LimiterContext, leased: LeasedLimit, cost: number): number {
@@ -179,8 +194,10 @@ function retryAt({ pool, storeTime }: LimiterContext, leased: LeasedLimit, cost:
   const interval = intervalFor(cells, storeTime.read())
   if (cost > limit.limit) return interval.earliestMs + cells.windowMs
   if (cells.lookback === 0) return cells.endMs(cells.indexAt(interval.earliestMs))
-  if (pool.isOffline())
-    return freedAt(cells, allowance.size === 0 ? cells.indexAt(interval.earliestMs) : Math.min(...allowance.keys()))
+  if (pool.isWithoutStore(limit)) {
+    const { owed } = allowance
+    return freedAt(cells, owed.size === 0 ? cells.indexAt(interval.earliestMs) : Math.min(...owed.keys()))
+  }
   const enough = limit.limit - cost + heldAt(leases, interval.latestMs)
   const freedMs = stored === undefined ? interval.earliestMs : freedTo(stored.record, cells, interval, enough)
   return Math.max(freedMs, Math.min(exhausted?.untilMs ?? interval.earliestMs, interval.earliestMs + RETRY_MS))
@@ -192,7 +209,7 @@ function stateFrom(
   interval = intervalFor(leased.cells, storeTime.read()),
 ): LimitState {
   const state = stateOf(leased, interval)
-  if (!pool.isOffline()) return state
-  const remaining = allowanceLeft(leased, interval) + heldAt(leased.leases, interval.latestMs)
+  if (!pool.isWithoutStore(leased.limit)) return state
+  const remaining = pool.allowanceLeft(leased, interval) + heldAt(leased.leases, interval.latestMs)
   return { ...state, remaining: Math.min(state.remaining, remaining) }
 }

@@ -39,13 +39,17 @@ export function limitStoreContract(name: string, makeStore: () => LimitStore): v
       expect(await store.write(limit, sampleRecord(), version, tomorrow())).toEqual({ kind: 'stale', found: undefined })
     })
 
-    test('limits of another name, subject or kind are separate', async () => {
+    test('limits of another name or subject are separate; an edited or renamed limit keeps its record', async () => {
       const [store, limit] = [makeStore(), sampleLimit()]
       await store.write(limit, sampleRecord(), undefined, tomorrow())
       expect(await store.read({ ...limit, name: 'other' })).toBeUndefined()
       expect(await store.read({ ...limit, subject: `${limit.subject}x` })).toBeUndefined()
-      expect(await store.read({ ...limit, window: { kind: 'fixed', seconds: 60 } })).toBeUndefined()
-      expect(await store.read({ ...limit, limit: 7, window: { kind: 'sliding', seconds: 1 } })).toBeDefined()
+      expect(await store.read({ ...limit, record: 'other' })).toBeUndefined()
+      expect(await store.read({ ...limit, window: { kind: 'fixed', seconds: 60 } })).toBeDefined()
+      expect(
+        await store.read({ ...limit, limit: 7, version: 3, window: { kind: 'sliding', seconds: 1 } }),
+      ).toBeDefined()
+      expect(await store.read({ ...limit, name: 'renamed', record: limit.name, holder: 'k' })).toBeDefined()
     })
 
     test('a long subject, a full ring, 400 writers and large numbers can be stored', async () => {
@@ -53,6 +57,7 @@ export function limitStoreContract(name: string, makeStore: () => LimitStore): v
       const limit = { ...sampleLimit(), subject: `caller:${'a'.repeat(150)}`, name: 'n'.repeat(63) }
       const record: LimitRecord = {
         division: 's86400000/60',
+        policy: { version: 1.8e12, limit: 1_000_000_000 },
         cells: new Map(Array.from({ length: 120 }, (_, index) => [30_000_000_000 + index, 1_000_000_000_000])),
         writers: new Map(
           Array.from({ length: 400 }, (_, index) => [`writer-${index}`.padEnd(12, 'x'), { write: 1e6, atMs: 1.8e12 }]),
@@ -61,7 +66,12 @@ export function limitStoreContract(name: string, makeStore: () => LimitStore): v
       await store.write(limit, record, undefined, tomorrow())
       expect((await store.read(limit))?.record).toEqual(record)
     })
+  })
+  limitStoreTimes(name, makeStore)
+}
 
+function limitStoreTimes(name: string, makeStore: () => LimitStore): void {
+  describe(`${name} as a LimitStore`, () => {
     test('it returns its time with every write, and on request', async () => {
       const store = makeStore()
       const written = await store.write(sampleLimit(), sampleRecord(), undefined, tomorrow())
@@ -84,6 +94,7 @@ function sampleLimit(): Limit {
 function sampleRecord(writer: string = randomUUID()): LimitRecord {
   return {
     division: 's60000/60',
+    policy: { version: 0, limit: 100 },
     cells: new Map([
       [1_795_363_200, 3],
       [1_795_363_500, 12],

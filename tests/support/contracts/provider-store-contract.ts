@@ -70,6 +70,7 @@ function sampleProvider(change: Partial<Provider> = {}): Provider {
     createdAt: at,
     updatedAt: at,
     updatedBy: 'admin',
+    lineage: null,
     ...change,
   }
 }

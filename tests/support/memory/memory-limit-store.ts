@@ -1,4 +1,4 @@
-import type { Limit } from '../../../shared/domain/limits/limit.ts'
+import { type Limit, recordName } from '../../../shared/domain/limits/limit.ts'
 import type { LimitStore, StoredLimit } from '../../../shared/ports/limits.ts'
 import type { Clock } from '../../../shared/ports/runtime.ts'
 
@@ -20,6 +20,6 @@ export function memoryLimitStore(clock: Clock): LimitStore {
   }
 }
 
-function addressOf({ subject, name, window }: Limit): string {
-  return `${subject}|${name}|${window.kind}`
+function addressOf(limit: Limit): string {
+  return `${limit.subject}|${recordName(limit)}`
 }

@@ -32,6 +32,7 @@ export function sampleKey(change: Partial<Key> = {}): Key {
     rotatedFrom: null,
     replacedBy: null,
     graceUntil: null,
+    lineage: null,
     ...change,
   }
 }
@@ -83,6 +84,13 @@ export const anyKey: fc.Arbitrary<Key> = fc
       }),
     ),
     rotatedFrom: maybe(fc.constant('01KAAAAAAAAAAAAAAAAAAAAAAA')),
+    lineage: maybe(
+      fc.record({
+        keyId: maybe(fc.constant('01KAAAAAAAAAAAAAAAAAAAAAAA')),
+        version: fc.nat(),
+        records: fc.dictionary(fc.stringMatching(/^[a-z0-9][a-z0-9_-]{0,20}$/), fc.stringMatching(/^[a-z0-9~]{1,20}$/)),
+      }),
+    ),
     replacedBy: maybe(fc.constant('01KBBBBBBBBBBBBBBBBBBBBBBB')),
   })
   // As it comes from a request: plain objects, and a JSON text has no -0.

@@ -11,7 +11,15 @@ const nothing: ReplicaStep = {
   watermarkMs: undefined,
 }
 const provider: Provider = {
-  ...{ providerId: 'acme', name: '🏢', status: 'disabled', failMode: 'closed', rateLimits: [], updatedBy: 'admin' },
+  ...{
+    providerId: 'acme',
+    name: '🏢',
+    status: 'disabled',
+    failMode: 'closed',
+    rateLimits: [],
+    updatedBy: 'admin',
+    lineage: null,
+  },
   quotas: { requestsPerDay: 1, requestsPerMonth: null, maxKeys: 0, keysPerHour: null },
   ...{ createdAt: new Date('2026-11-22T16:00:00.123Z'), updatedAt: new Date('2026-11-22T16:00:00.456Z') },
 }

@@ -34,7 +34,7 @@ describe('the time of the server', () => {
   test('is the timestamp of the row itself', async () => {
     const store = tableLimitStore(tableAccess(connection()))
     const limit = { subject: 'key:time', name: 'l', limit: 1, window: { kind: 'sliding', seconds: 60 } } as const
-    const record = { division: 's60000/60', cells: new Map(), writers: new Map() }
+    const record = { division: 's60000/60', policy: { version: 0, limit: 1 }, cells: new Map(), writers: new Map() }
     const before = Date.now()
     const result = await store.write(limit, record, undefined, new Date('2026-11-23T16:00:00.000Z'))
     const at = result.kind === 'written' ? result.at : undefined
@@ -44,7 +44,7 @@ describe('the time of the server', () => {
       allowInsecureConnection: true,
     })
     const rows: string[] = []
-    for await (const row of client.listEntities({ queryOptions: { filter: "RowKey eq 'key:time|l|sliding'" } })) {
+    for await (const row of client.listEntities({ queryOptions: { filter: "RowKey eq 'key:time|l'" } })) {
       rows.push(row.timestamp ?? '')
     }
     expect(rows.map((timestamp) => Date.parse(timestamp))).toEqual([at?.fromMs])

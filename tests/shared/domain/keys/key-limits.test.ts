@@ -10,7 +10,7 @@ const rate = (name: string) => ({ name, limit: 5, windowSeconds: 60, strategy: '
 function providerWith(change: Partial<Provider>): Provider {
   return {
     ...{ providerId: 'acme', name: null, status: 'active', failMode: 'open', rateLimits: [], quotas },
-    ...{ createdAt: at, updatedAt: at, updatedBy: 'admin' },
+    ...{ createdAt: at, updatedAt: at, updatedBy: 'admin', lineage: null },
     ...change,
   }
 }

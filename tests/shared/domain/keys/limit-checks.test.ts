@@ -15,7 +15,7 @@ function takingOf(remaining: readonly [rate: number, quota: number], by?: KeyLim
   const states = limits.map((limit, index) => ({ limit, remaining: remaining[index] ?? 0, resetAtMs: 1000 + index }))
   const refusing = states[by === 'quota' ? 1 : 0]
   if (by === undefined || refusing === undefined) return { kind: 'taken', states }
-  return { kind: 'refused', states, by: { ...refusing }, retryAfterMs: 700 }
+  return { kind: 'refused', states, by: { ...refusing }, at: states.indexOf(refusing), retryAfterMs: 700 }
 }
 
 function verdictWith(taking: Taking, { dryRun = false, environment = 'live' as 'live' | 'test', cost = 1 } = {}) {

@@ -18,6 +18,7 @@ const provider: Provider = {
   createdAt: now,
   updatedAt: now,
   updatedBy: 'admin',
+  lineage: null,
 }
 
 const sound: Evidence = {

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { decideGrant } from '../../../../shared/domain/limits/grant.ts'
 import { heldAt, leaseOf, settle, spend } from '../../../../shared/domain/limits/lease.ts'
 import type { Limit, LimitWindow } from '../../../../shared/domain/limits/limit.ts'
-import { afterWrite, inDivision, type LimitRecord, usedOf } from '../../../../shared/domain/limits/limit-record.ts'
-import { cellsOf, chargeable, lowestCounted } from '../../../../shared/domain/limits/window-cells.ts'
+import { afterWrite, type LimitRecord, underPolicy, usedOf } from '../../../../shared/domain/limits/limit-record.ts'
+import { cellsNamed, cellsOf, chargeable, lowestCounted } from '../../../../shared/domain/limits/window-cells.ts'
 
 const NOW_MS = Date.parse('2026-11-22T16:00:00.000Z')
 const interval = { earliestMs: NOW_MS - 110, latestMs: NOW_MS + 110 }
@@ -24,6 +24,7 @@ function recordIn(window: LimitWindow, charges: readonly (readonly [number, numb
   const current = cells.indexAt(NOW_MS)
   return {
     division: cells.name,
+    policy: { version: 0, limit: 100 },
     cells: new Map(charges.map(([offset, tokens]) => [current + offset, tokens])),
     writers: new Map(Array.from({ length: writers }, (_, index) => [`i${index}`, { write: index + 1, atMs: NOW_MS }])),
   }
@@ -168,13 +169,36 @@ describe('charges', () => {
         (before, after, charged, laterMs) => {
           const record = recordIn(before, charged)
           const [old, cells] = [cellsOf(before), cellsOf(after)]
-          const moved = inDivision(record, cells)
+          const limit: Limit = { subject: 'key:1', name: 'l', limit: 100, window: after }
+          const moved = underPolicy(record, limit, cells, interval)
           const atMs = NOW_MS + laterMs
           const endingAfter = (which: LimitRecord, ends: (cell: number) => number) =>
             [...which.cells].reduce((sum, [cell, tokens]) => sum + (ends(cell) > atMs ? tokens : 0), 0)
           expect(endingAfter(moved, cells.endMs)).toBeGreaterThanOrEqual(endingAfter(record, old.endMs))
         },
       ),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('converted by an edit count until every instance knows of the edit and for a whole window then, no longer', () => {
+    fc.assert(
+      fc.property(anyWindow, sliding, charges, (before, after, charged) => {
+        const cells = cellsOf(after)
+        const record = recordIn(before, charged)
+        const limit: Limit = { subject: 'key:1', name: 'l', limit: 7, window: after, version: 1 }
+        const moved = underPolicy(record, limit, cells, interval)
+        expect(moved.policy).toEqual({ version: 1, limit: 7 })
+        if (cells.name === record.division) return
+        const sum = ({ cells: charges }: LimitRecord) => [...charges.values()].reduce((a, b) => a + b, 0)
+        expect(sum(moved)).toBe(sum(record))
+        for (const cell of moved.cells.keys())
+          expect(cell).toBeLessThanOrEqual(cells.indexAt(interval.latestMs + 15_000))
+        for (const [cell] of record.cells) {
+          const endMs = (cellsNamed(record.division)?.endMs(cell) ?? 0) - 1
+          expect(moved.cells.has(cells.indexAt(Math.min(endMs, interval.latestMs + 15_000)))).toBe(true)
+        }
+      }),
       { numRuns: 1000 },
     )
   })

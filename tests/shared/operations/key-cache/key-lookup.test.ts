@@ -178,7 +178,7 @@ test('a provider without a row is cached as absent, and found by a lookup that b
   const provider = {
     ...{ providerId: 'acme', name: null, status: 'disabled' as const, failMode: 'open' as const, rateLimits: [] },
     quotas: { requestsPerDay: null, requestsPerMonth: null, maxKeys: null, keysPerHour: null },
-    ...{ createdAt: services.clock.now(), updatedAt: services.clock.now(), updatedBy: 'admin' },
+    ...{ createdAt: services.clock.now(), updatedAt: services.clock.now(), updatedBy: 'admin', lineage: null },
   }
   await services.providers.put(oneProvider('acme'), provider, null)
   expect((await services.keyLookup.findProvider('acme', true)).value?.status).toBe('disabled')

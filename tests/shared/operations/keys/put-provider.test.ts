@@ -29,6 +29,7 @@ test('the first put creates a provider; the next replaces all its settings and k
       ...settings,
       name: null,
       providerId: 'acme',
+      lineage: null,
       createdAt,
       updatedAt: services.clock.now(),
       updatedBy: 'ops',

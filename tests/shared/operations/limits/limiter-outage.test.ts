@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Limit } from '../../../../shared/domain/limits/limit.ts'
-import type { Limiter } from '../../../../shared/ports/limits.ts'
+import type { Limiter, LimitStore } from '../../../../shared/ports/limits.ts'
+import { memoryLimitJournal } from '../../../support/memory/memory-limit-journal.ts'
 import { limiterWorld } from '../../../support/worlds/limiter-under-test.ts'
 
 const SECOND = 1000
@@ -16,28 +17,31 @@ async function takeTimes(limiter: Limiter, limit: Limit, times: number): Promise
 }
 
 describe('while the store is down', () => {
-  test('each instance spends its allowance per window, and the first write afterwards charges it', async () => {
-    const { time, store, instance } = limiterWorld()
+  test('each instance spends its share of what the record leaves, and the first write afterwards charges it', async () => {
+    const { time, store, instance, goOffline } = limiterWorld()
     const fleet = [instance(), instance(), instance()]
     for (const limiter of fleet) await limiter.take([perMinute], 1)
-    for (const limiter of fleet) await limiter.look([perMinute], 1)
     await time.advance(5 * MINUTE + 5 * SECOND)
-    for (const limiter of fleet) await limiter.take([perMinute], 1)
-    await time.advance(10 * SECOND)
-    store.isDown = true
+    for (const limiter of fleet) await takeTimes(limiter, perMinute, 10)
     const [first] = fleet
     if (first === undefined) return
+    await first.look([perMinute], 0)
+    await time.advance(3 * SECOND)
+    await first.look([perMinute], 0)
+    const { states } = await first.look([perMinute], 0)
+    const left = states[0]?.remaining ?? 0
+    expect(left).toBeGreaterThan(50)
+    await goOffline(first)
     const taken = await takeTimes(first, perMinute, 200)
-    expect(taken).toBeGreaterThanOrEqual(30)
-    expect(taken).toBeLessThanOrEqual(30 + 3)
+    expect(taken).toBeGreaterThanOrEqual(15)
+    expect(taken).toBeLessThanOrEqual(20 + 4)
     store.isDown = false
     await time.advance(2 * SECOND)
     await first.take([perMinute], 1)
     await time.advance(SECOND)
-    await first.take([perMinute], 1)
     const rest = await takeTimes(first, perMinute, 200)
-    expect(taken + rest).toBeLessThanOrEqual(90)
-    expect(taken + rest).toBeGreaterThanOrEqual(80)
+    expect(30 + taken + rest).toBeLessThanOrEqual(90)
+    expect(30 + taken + rest).toBeGreaterThanOrEqual(80)
   })
 
   test('a refusal of our own is no outage: no share is given out, and the next take asks again', async () => {
@@ -52,27 +56,28 @@ describe('while the store is down', () => {
     expect(await takeTimes(limiter, perMinute, 200)).toBe(90)
   })
 
-  test('an instance that never read the limit has the whole limit as its allowance', async () => {
-    const { store, instance } = limiterWorld()
-    store.isDown = true
-    expect(await takeTimes(instance(), perMinute, 200)).toBe(90)
+  test('an instance that never read the limit has a tenth of it as its allowance', async () => {
+    const { instance, goOffline } = limiterWorld()
+    const limiter = instance()
+    await goOffline(limiter)
+    expect(await takeTimes(limiter, perMinute, 200)).toBe(9)
   })
 
-  test('only the first request waits for it: later requests are answered at once', async () => {
-    const { time, store, instance } = limiterWorld()
+  test('only the first requests wait for it: later requests are answered at once', async () => {
+    const { time, store, instance, goOffline } = limiterWorld()
     const limiter = instance()
-    store.isDown = true
-    await limiter.take([perMinute], 1)
+    const wide = { ...perMinute, limit: 1000 }
+    await goOffline(limiter)
     const asked = store.reads + store.writes
     for (let second = 0; second < 30; second++) {
-      expect(limiter.take([perMinute], 1)).toMatchObject({ kind: 'taken' })
+      expect(limiter.take([wide], 1)).toMatchObject({ kind: 'taken' })
       await time.advance(SECOND)
     }
     expect(store.reads + store.writes - asked).toBeLessThanOrEqual(31)
   })
 
   test('a limit by the day spends its leases, and then throws store_unavailable', async () => {
-    const { time, store, instance } = limiterWorld()
+    const { time, store, instance, eventually } = limiterWorld()
     const limiter = instance()
     const quota = perDay(100_000)
     for (let request = 0; request < 50; request++) {
@@ -83,7 +88,7 @@ describe('while the store is down', () => {
     let taken = 0
     const exhaust = async () => {
       for (;;) {
-        await limiter.take([quota], 1)
+        await eventually(limiter.take([quota], 1))
         taken++
       }
     }
@@ -95,114 +100,119 @@ describe('while the store is down', () => {
     await time.advance(2 * SECOND)
     expect((await limiter.take([quota], 1)).kind).toBe('taken')
   })
-})
 
-describe('a limit by the day', () => {
-  test('gives its last credit to exactly one of 1,000 on three instances', async () => {
-    const { instance } = limiterWorld()
-    for (let round = 0; round < 20; round++) {
-      const quota = { ...perDay(1), name: `q${round}` }
-      const fleet = [instance(), instance(), instance()]
-      const takings = await Promise.all(
-        Array.from({ length: 1000 }, (_, request) => fleet[request % 3]?.take([quota], 1)),
-      )
-      expect(takings.filter((taking) => taking?.kind === 'taken').length).toBe(1)
-    }
+  test('a limit of a provider that fails closed has no allowance', async () => {
+    const { instance, goOffline } = limiterWorld()
+    const limiter = instance()
+    const closed: Limit = { ...perMinute, inOutage: 'refuse' }
+    await goOffline(limiter)
+    await expect(async () => limiter.take([closed], 1)).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect((await limiter.take([{ ...perMinute, name: 'open' }], 1)).kind).toBe('taken')
   })
 
-  test('gets idle tokens back, and all tokens at the end', async () => {
-    const { time, store, instance } = limiterWorld()
-    const [limiter, other] = [instance(), instance()]
-    const quota = perDay(10_000)
-    const hold = async () => {
-      for (let request = 0; request < 20; request++) {
-        await limiter.take([quota], 1)
-        await time.advance(50)
-      }
-    }
-    const left = async () => {
-      const found = await store.read(quota)
-      return 10_000 - [...(found?.record.cells.values() ?? [])].reduce((sum, tokens) => sum + tokens, 0)
-    }
-    await hold()
-    expect(await left()).toBeLessThan(9980)
-    expect(limiter.leases()).toBe(1)
-    await time.advance(3 * MINUTE)
-    expect(await left()).toBe(9980)
-    expect(limiter.leases()).toBe(0)
-    await hold()
-    expect(await left()).toBeLessThan(9960)
-    await limiter.release()
-    expect(await left()).toBe(9960)
-    expect((await other.take([quota], 1)).kind).toBe('taken')
-    expect(time.scheduled()).toBeLessThanOrEqual(2)
-  })
-
-  test('whose record was restored gets no tokens back that it never charged', async () => {
+  test('the limits of callers have their allowance at once, and it is never nothing', async () => {
     const { store, instance } = limiterWorld()
     const limiter = instance()
-    for (let request = 0; request < 20; request++) await limiter.take([perDay(10_000)], 1)
-    const found = await store.read(perDay(10_000))
-    const [day = 0] = found?.record.cells.keys() ?? []
-    const restored = { division: 'day', cells: new Map([[day, 25]]), writers: new Map() }
-    await store.write(perDay(10_000), restored, found?.version, new Date('2026-11-24T16:00:00.000Z'))
-    await limiter.release()
-    expect((await store.read(perDay(10_000)))?.record.cells).toEqual(new Map([[day, 25]]))
-    expect(limiter.leases()).toBe(0)
-  })
-
-  test('loses no tokens to lost replies', async () => {
-    const { store, instance } = limiterWorld()
-    store.losesReplies = true
-    const fleet = [instance(), instance()]
-    let taken = 0
-    for (let request = 0; request < 120; request++) {
-      const taking = await fleet[request % 2]?.take([perDay(99)], 1)
-      if (taking?.kind === 'taken') taken++
-    }
-    expect(taken).toBe(99)
-  })
-
-  test('is never exceeded by two instances that take turns, and loses no tokens', async () => {
-    const { time, instance } = limiterWorld()
-    const fleet = [instance(), instance()]
-    let taken = 0
-    for (let request = 0; request < 700; request++) {
-      const taking = await fleet[request % 2]?.take([perDay(500)], 1)
-      if (taking?.kind === 'taken') taken++
-      await time.advance(37)
-    }
-    expect(taken).toBeLessThanOrEqual(500)
-    expect(taken).toBeGreaterThanOrEqual(490)
+    store.isDown = true
+    const calls: Limit = { subject: 'caller:x', name: 'calls', limit: 3, window: { kind: 'sliding', seconds: 60 } }
+    expect(await takeTimes(limiter, { ...calls, inOutage: 'allowance' }, 5)).toBe(1)
   })
 })
 
-describe('the clock of a machine', () => {
-  test('may be minutes off: the instances still share one limit', async () => {
-    const { time, instance } = limiterWorld()
-    const fleet = [instance({ aheadMs: () => 5 * MINUTE }), instance({ aheadMs: () => -7 * MINUTE })]
+describe('a blip of the store', () => {
+  test.each([200, 1000, 3000, 5000])('of %i ms gives no allowance: requests wait for its end', async (blipMs) => {
+    const { time, store, instance } = limiterWorld()
+    const fleet = [instance(), instance()]
     let taken = 0
-    for (let request = 0; request < 300; request++) {
+    for (const limiter of fleet) taken += await takeTimes(limiter, perMinute, 30)
+    store.isDown = true
+    const waiting = Array.from({ length: 100 }, async (_, request) => {
       const taking = await fleet[request % 2]?.take([perMinute], 1)
       if (taking?.kind === 'taken') taken++
-      await time.advance(100)
-    }
+    })
+    await time.advance(blipMs)
+    expect(taken).toBeLessThanOrEqual(70)
+    store.isDown = false
+    await time.advance(SECOND)
+    await Promise.all(waiting)
     expect(taken).toBe(90)
-    expect(fleet[0]?.clockSkewSeconds()).toBeCloseTo(300, 1)
-    expect(fleet[1]?.clockSkewSeconds()).toBeCloseTo(-420, 1)
   })
 
-  test('may be set at any time: the instance asks the store for its time before it spends', async () => {
-    const { time, store, instance } = limiterWorld()
-    let aheadMs = 0
-    const limiter = instance({ aheadMs: () => aheadMs })
-    expect(await takeTimes(limiter, perMinute, 80)).toBe(80)
-    aheadMs = 10 * MINUTE
-    expect(limiter.clockSkewSeconds()).toBeUndefined()
-    const { writes } = store
-    expect(await takeTimes(limiter, perMinute, 80)).toBe(10)
-    expect(store.writes).toBeGreaterThan(writes)
-    await time.advance(SECOND)
-    expect(limiter.clockSkewSeconds()).toBeCloseTo(600, 1)
+  test('between longer ones with an answer in each is no outage either', async () => {
+    const { time, store, instance, eventually } = limiterWorld()
+    const limiter = instance()
+    let taken = await takeTimes(limiter, perMinute, 90)
+    for (let blip = 0; blip < 10; blip++) {
+      store.isDown = true
+      const takings = Array.from({ length: 10 }, () => limiter.take([perMinute], 1))
+      await time.advance(4 * SECOND)
+      store.isDown = false
+      for (const taking of takings) if ((await eventually(taking)).kind === 'taken') taken++
+      await time.advance(SECOND)
+    }
+    expect(taken).toBe(90)
+  })
+})
+
+describe('what was let through without the store', () => {
+  const used = async (store: LimitStore) =>
+    [...((await store.read(perMinute))?.record.cells.values() ?? [])].reduce((sum, tokens) => sum + tokens, 0)
+
+  test.each(['before', 'after'] as const)(
+    'is charged, also when the first write fails %s it was done',
+    async (when) => {
+      const { time, store, instance, goOffline, eventually } = limiterWorld()
+      const limiter = instance()
+      await limiter.take([perMinute], 1)
+      await goOffline(limiter)
+      let taken = 1 + (await takeTimes(limiter, perMinute, 40))
+      store.isDown = false
+      store.failsWrites = when
+      const tryFor = async (seconds: number) => {
+        for (let second = 0; second < seconds; second++) {
+          await time.advance(SECOND)
+          if ((await eventually(limiter.take([perMinute], 1))).kind === 'taken') taken++
+        }
+      }
+      await tryFor(3)
+      store.failsWrites = undefined
+      await tryFor(5)
+      await limiter.release()
+      expect(await used(store)).toBeGreaterThanOrEqual(taken)
+    },
+  )
+
+  test('is known to the next life of the instance on the same disk, and charged by it', async () => {
+    const { time, store, instance, goOffline } = limiterWorld()
+    const journal = memoryLimitJournal()
+    const first = instance({ journal })
+    await takeTimes(first, perMinute, 10)
+    await time.advance(6 * SECOND)
+    await goOffline(first)
+    let taken = 10 + (await takeTimes(first, perMinute, 20))
+    for (let life = 0; life < 5; life++) {
+      const next = instance({ journal })
+      await goOffline(next)
+      taken += await takeTimes(next, perMinute, 100)
+    }
+    expect(taken).toBeLessThanOrEqual(90)
+    store.isDown = false
+    const last = instance({ journal })
+    taken += await takeTimes(last, perMinute, 100)
+    expect(taken).toBeLessThanOrEqual(90)
+    expect(await used(store)).toBeGreaterThanOrEqual(taken)
+  })
+
+  test('and the number of instances seen bound an instance that forgot the rest', async () => {
+    const { time, instance, goOffline } = limiterWorld()
+    const journal = memoryLimitJournal()
+    const fleet = Array.from({ length: 30 }, () => instance())
+    for (const limiter of fleet) await limiter.take([perMinute], 1)
+    await instance({ journal }).take([perMinute], 1)
+    await time.advance(20 * MINUTE)
+    const next = instance({ journal })
+    await goOffline(next)
+    const taken = await takeTimes(next, perMinute, 100)
+    expect(taken).toBeLessThanOrEqual(Math.floor(90 / 30))
   })
 })
