@@ -26,11 +26,11 @@ const today = new Date()
 const yesterday = new Date(today.getTime() - 86_400_000)
 
 const azurite = await startAzurite()
-const { ledger, late, queue, poison, transactions } = countedStorage(azurite.connectionString)
+const { ledger, late, queue, poison, poisoned, transactions } = countedStorage(azurite.connectionString)
 const needs = { ledger, late, clock: systemClock, scheduler: systemScheduler, jitter: Math.random }
 const consumer = usageConsumer({
   aggregator: usageAggregator(needs),
-  ...{ queue, poison, clock: systemClock, codec: { parse: parseUsageMessage } },
+  ...{ queue, poison, poisoned, ledger, clock: systemClock, codec: { parse: parseUsageMessage } },
   pushLog: { partApplied: async () => undefined },
   log: (...line) => print(line.join(' ')),
   meter: openMetrics({ worker: 'bench' }).meter,

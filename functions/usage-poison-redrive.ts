@@ -6,6 +6,6 @@ export const usagePoisonRedrive = timerTrigger({
   name: 'usage-poison-redrive',
   cron: '0 */5 * * * *',
   async handle(services, log) {
-    await redrivePoison({ ...services, log })
+    await redrivePoison({ ...services, log, meter: services.metrics.meter })
   },
 })

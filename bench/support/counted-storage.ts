@@ -1,7 +1,9 @@
 import { storageMessageQueue } from '../../shared/adapters/message-queue.ts'
 import { tableLateUsage } from '../../shared/adapters/tables/late-usage.ts'
+import { tablePoisonStore } from '../../shared/adapters/tables/poison-store.ts'
 import { tableAccess } from '../../shared/adapters/tables/table-access.ts'
 import { tableUsageLedger } from '../../shared/adapters/tables/usage-ledger.ts'
+import type { PoisonStore } from '../../shared/ports/poison.ts'
 import type { MessageQueue } from '../../shared/ports/queue.ts'
 import type { LateUsage, UsageLedger } from '../../shared/ports/usage.ts'
 
@@ -10,6 +12,7 @@ export interface CountedStorage {
   readonly late: LateUsage
   readonly queue: MessageQueue
   readonly poison: MessageQueue
+  readonly poisoned: PoisonStore
   /** Requests sent since the start, including retries to tables. A transaction of many rows counts once. */
   transactions(): number
 }
@@ -45,6 +48,7 @@ export function countedStorage(connectionString: string): CountedStorage {
       depth: counted(queue.depth),
     },
     poison: storageMessageQueue({ connectionString, name: 'usage-events-poison' }),
+    poisoned: tablePoisonStore(tables),
     transactions: () => transactions,
   }
 }

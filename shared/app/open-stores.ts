@@ -15,6 +15,7 @@ import { tableKeyStore } from '../adapters/tables/key-store.ts'
 import { tableLateUsage } from '../adapters/tables/late-usage.ts'
 import { tableLimitStore } from '../adapters/tables/limit-store.ts'
 import { tablePepperStore } from '../adapters/tables/pepper-store.ts'
+import { tablePoisonStore } from '../adapters/tables/poison-store.ts'
 import { tableProviderStore } from '../adapters/tables/provider-store.ts'
 import { tablePushStore } from '../adapters/tables/push-store.ts'
 import { tableRollUpMarks } from '../adapters/tables/roll-up-marks.ts'
@@ -85,6 +86,14 @@ export function openStores(config: Config, meter: Meter) {
     keyEvents: queue('key-events', 'revocation', 'revocation'),
     keyEventsPoison: queue('key-events-poison', 'revocation', 'revocation'),
     sweepers: openSweepers(background, config.evidenceDays),
+    poisoned: tablePoisonStore(management),
+    sweepers: {
+      idempotency: expirySweeper(background, 'idempotency'),
+      limits: expirySweeper(background, 'limits'),
+      keyids: pointerSweeper(background, 'keyids'),
+      keysbyprovider: pointerSweeper(background, 'keysbyprovider'),
+      revocations: feedSweeper(background),
+    },
     rowsPerTransaction,
     guards: guards.all,
   }

@@ -23,6 +23,7 @@ import type {
 } from '../ports/keys.ts'
 import type { Limiter } from '../ports/limits.ts'
 import type { Breaker } from '../ports/meter.ts'
+import type { PoisonStore } from '../ports/poison.ts'
 import type { MessageQueue } from '../ports/queue.ts'
 import type { Background, Clock, Log, Random } from '../ports/runtime.ts'
 import type { Sweeper } from '../ports/store.ts'
@@ -68,6 +69,8 @@ export interface Services {
   readonly queue: MessageQueue
   /** `usage-events-poison`. */
   readonly poison: MessageQueue
+  /** The usage messages that are set aside. */
+  readonly poisoned: PoisonStore
   readonly codec: UsageCodec
   readonly ledger: UsageLedger
   readonly late: LateUsage

@@ -60,6 +60,14 @@ export class AppError extends Error {
   }
 }
 
+/**
+ * The store finds the request itself wrong, for what is in it: a retry would be refused again. Says nothing about the
+ * store's health. `message` names table and reason, never a value.
+ */
+export class RefusedByStore extends Error {
+  override readonly name = 'RefusedByStore'
+}
+
 /** Whether an operation failed because the store did not answer. A refusal of our own (`overloaded`) is no outage. */
 export function isOutage(error: unknown): boolean {
   return error instanceof AppError && error.code === 'store_unavailable'

@@ -27,6 +27,10 @@ export const counters = {
   auth_api_usage_events_total: { help: 'Uses: recorded, refused, dropped.', labels: ['result'] },
   auth_api_usage_messages_total: { help: 'Usage messages: sent, failed.', labels: ['result'] },
   auth_api_usage_aggregated_events_total: { help: 'Uses added to the counters by this instance.', labels: [] },
+  auth_api_usage_set_aside_total: {
+    help: 'Usage messages set aside: refused, unreadable, delivered_too_often.',
+    labels: ['reason'],
+  },
   auth_api_limit_decisions_total: {
     help: 'Limits asked: granted or refused, out of a lease, by the store, or out of the local share.',
     labels: ['result', 'source'],
@@ -72,6 +76,10 @@ export const gauges = {
     labels: [],
   },
   auth_api_queue_messages: { help: 'Messages in a queue, hidden ones included.', labels: ['queue'] },
+  auth_api_usage_set_aside_messages: {
+    help: 'Usage messages that are set aside until an operator replays them; at most 1,000 are counted.',
+    labels: [],
+  },
   auth_api_cached_keys: { help: 'Keys that this instance remembers.', labels: [] },
   auth_api_feed_age_seconds: { help: 'How long ago the last complete poll of the feed began.', labels: [] },
   auth_api_replica_age_seconds: { help: 'How old the replica on the local disk is.', labels: [] },

@@ -40,7 +40,7 @@ export interface LateBatch extends AppliedBatch {
 }
 
 export interface LateUsage {
-  /** Idempotent for the same batch and partition. */
+  /** Idempotent for the same batch and partition. Throws `RefusedByStore` as `commit` does. */
   put(batch: LateBatch): Promise<void>
   /** Every late batch of one day, `YYYYMMDD`. */
   scan(day: string): Promise<readonly LateBatch[]>
@@ -54,6 +54,8 @@ export interface AppliedBatch {
   readonly count: number
   /** ISO 8601 UTC, from the message. */
   readonly at: string
+  /** The row counts nothing itself: the halves of the batch have rows of their own, `<batch id>~0` and `<batch id>~1`. */
+  readonly split?: true
 }
 
 /** The fence row of a partition. Every commit moves `fence`: what was read with it is valid iff the fence still matches. */
@@ -94,10 +96,13 @@ export interface ScannedCounters extends DayCounters {
 export interface UsageLedger {
   readMeta(partition: UsagePartition): Promise<PartitionMeta>
   readCounters(partition: UsagePartition, keys: readonly KeyRef[]): Promise<readonly DayCounters[]>
-  /** All or nothing; at most 100 rows: the meta row, `applied` and `counters` together. */
+  /**
+   * All or nothing; at most 100 rows: the meta row, `applied` and `counters` together. Throws `RefusedByStore` where the
+   * store refuses the change for what is in it.
+   */
   commit(partition: UsagePartition, change: PartitionChange): Promise<CommitResult>
-  /** The ids of these batches that the partition has counted. */
-  findApplied(partition: UsagePartition, batchIds: readonly string[]): Promise<ReadonlySet<string>>
+  /** Those of these batches that the partition has counted, by id: as a whole, or `split` into halves. */
+  findApplied(partition: UsagePartition, batchIds: readonly string[]): Promise<ReadonlyMap<string, 'counted' | 'split'>>
   /** Moves the fence and refuses every later commit. Idempotent. */
   seal(partition: UsagePartition): Promise<void>
   /** Everything in the partition, for reconciliation. `meta` is read first, so the rest is no older. */

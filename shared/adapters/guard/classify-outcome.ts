@@ -1,5 +1,5 @@
 import { CallRejected } from './guard-errors.ts'
-import { statusOf } from './sdk-errors.ts'
+import { INVALID, statusOf } from './sdk-errors.ts'
 
 /**
  * The outcome class of one attempt. `ok`: the dependency answered; "not there" (404), "exists" (409) and "has moved on"
@@ -26,7 +26,6 @@ interface Headers {
 /** Of the 4xx only 408, 429 and 449 (Cosmos DB: "retry with") may succeed on a retry. */
 const TRANSIENT_4XX: ReadonlySet<number> = new Set([408, 429, 449])
 const ANSWERS: ReadonlySet<number> = new Set([404, 409, 412])
-const VALIDATION: ReadonlySet<number> = new Set([400, 411, 413, 414, 415])
 /** Not implemented, and HTTP version not supported: no retry succeeds. */
 const PERMANENT_5XX: ReadonlySet<number> = new Set([501, 505])
 
@@ -34,7 +33,7 @@ const PERMANENT_5XX: ReadonlySet<number> = new Set([501, 505])
 export function classifyStatus(status: number | undefined): OutcomeClass {
   if (status === undefined || TRANSIENT_4XX.has(status)) return 'transient'
   if (status < 400 || ANSWERS.has(status)) return 'ok'
-  if (VALIDATION.has(status)) return 'validation'
+  if (INVALID.has(status)) return 'validation'
   return status >= 500 && !PERMANENT_5XX.has(status) ? 'transient' : 'permanent'
 }
 

@@ -1,11 +1,14 @@
-import { AppError } from '../../domain/errors.ts'
+import { AppError, RefusedByStore } from '../../domain/errors.ts'
 import { CallRejected, OutcomeUnknown } from './guard-errors.ts'
+
+/** The statuses for a request that the service finds invalid: a retry would be refused again. */
+export const INVALID: ReadonlySet<number> = new Set([400, 411, 413, 414, 415])
 
 /**
  * Translates what a storage SDK threw into what a caller may be told. `store_unavailable`: the store is unavailable (no
  * reply, 5xx, throttled, access refused), or its circuit breaker is open. `overloaded`: a bound of ours refused the
- * request, which is no outage. A request that the store finds invalid is a bug of ours. The errors name `what`. The SDK's
- * own error goes no further: it holds the request, with its signature and the row.
+ * request, which is no outage. `RefusedByStore`: the store finds the request invalid. The errors name `what`. The SDK's own
+ * error goes no further: it holds the request, with its signature and the row.
  */
 export function fromSdk(what: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error
@@ -17,7 +20,7 @@ export function fromSdk(what: string, error: unknown): unknown {
   }
   const status = statusOf(error)
   const reason = status === undefined ? error.message : `${status} ${codeOf(error)}`
-  if (status === 400 || status === 413) return new Error(`${what} refused a request: ${reason}`)
+  if (status !== undefined && INVALID.has(status)) return new RefusedByStore(`${what} refused a request: ${reason}`)
   if (!(error instanceof OutcomeUnknown) && error.name !== 'RestError' && error.name !== 'AbortError') return error
   return unavailable(new Error(`${what} did not answer: ${reason}`))
 }

@@ -4,6 +4,7 @@ import type { TokenCredential } from '@azure/identity'
 import { type Guard, openGuard } from '../guard/guard.ts'
 import { guardPolicy } from '../guard/guard-policy.ts'
 import type { RequestUnits } from '../guard/request-units.ts'
+import { asciiBodies } from './ascii-bodies.ts'
 import { openTable, type Table } from './table.ts'
 
 export interface TableAccess {
@@ -48,7 +49,10 @@ export function tableAccess(options: TableAccessOptions): TableAccess {
 function openClient(account: TableAccount, name: string, policy: PipelinePolicy): TableClient {
   const options: TableServiceClientOptions = {
     retryOptions: { maxRetries: 0 },
-    additionalPolicies: [{ position: 'perRetry', policy }],
+    additionalPolicies: [
+      { position: 'perCall', policy: asciiBodies },
+      { position: 'perRetry', policy },
+    ],
   }
   if ('credential' in account) return new TableClient(account.endpoint, name, account.credential, options)
   const { connectionString } = account

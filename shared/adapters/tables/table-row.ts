@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { RefusedByStore } from '../../domain/errors.ts'
 
 /**
  * A value that both back ends store without loss. Excludes JavaScript numbers, which would be stored as Int32 or Double;
@@ -28,20 +29,22 @@ export function isStorableKey(key: string): boolean {
   return Buffer.byteLength(key) <= KEY_BYTES_MAX && key.isWellFormed() && !/[/\\#?\u0000-\u001f\u007f-\u009f]/.test(key)
 }
 
-/** Throws on a row that Azure would refuse, also where Azurite accepts it (Azurite does not enforce the size of a row). */
+/** Throws `RefusedByStore` on a row that Azure would refuse, also where Azurite accepts it (Azurite does not enforce the size of a row). */
 export function checkRow(table: string, row: Row): void {
   if (!isStorableKey(row.partitionKey) || !isStorableKey(row.rowKey)) {
-    throw new Error(`A row of table ${table} cannot be stored: its keys are too long or contain a forbidden character.`)
+    throw unstorable(table, 'its keys are too long or contain a forbidden character')
   }
   for (const [name, value] of Object.entries(row)) {
-    if (RESERVED.has(name)) throw new Error(`A row of table ${table} cannot be stored: "${name}" is a reserved name.`)
+    if (RESERVED.has(name)) throw unstorable(table, `"${name}" is a reserved name`)
     if (typeof value === 'string' && value.length > TEXT_CHARS_MAX) {
-      throw new Error(
-        `A row of table ${table} cannot be stored: "${name}" is longer than ${TEXT_CHARS_MAX} characters.`,
-      )
+      throw unstorable(table, `"${name}" is longer than ${TEXT_CHARS_MAX} characters`)
     }
   }
-  if (rowBytes(row) > ROW_BYTES_MAX) throw new Error(`A row of table ${table} cannot be stored: it exceeds 1 MiB.`)
+  if (rowBytes(row) > ROW_BYTES_MAX) throw unstorable(table, 'it exceeds 1 MiB')
+}
+
+function unstorable(table: string, reason: string): RefusedByStore {
+  return new RefusedByStore(`A row of table ${table} cannot be stored: ${reason}.`)
 }
 
 /** The size of a row by the formula of Azure Table Storage: UTF-16 names and texts, 8 bytes of overhead per property. */
@@ -62,11 +65,11 @@ export function decodeRow<S extends z.ZodType>(table: string, shape: S, row: Sto
   throw new Error(`A row of table ${table} cannot be read: ${describeIssues(result.error)}.`)
 }
 
-/** The properties of a row for a value, by its shape: the reverse of `decodeRow`. */
+/** The properties of a row for a value, by its shape: the reverse of `decodeRow`. Throws `RefusedByStore`. */
 export function encodeRow<S extends z.ZodType>(table: string, shape: S, value: z.output<S>): z.input<S> {
   const result = z.safeEncode(shape, value)
   if (result.success) return result.data
-  throw new Error(`A row of table ${table} cannot be written: ${describeIssues(result.error)}.`)
+  throw new RefusedByStore(`A row of table ${table} cannot be written: ${describeIssues(result.error)}.`)
 }
 
 function describeIssues(error: z.ZodError): string {

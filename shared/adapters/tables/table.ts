@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { TableClient, TableEntityResult, TransactionAction } from '@azure/data-tables'
+import { RefusedByStore } from '../../domain/errors.ts'
 import type { StoreInstant } from '../../domain/limits/time-interval.ts'
 import type { Page } from '../../ports/store.ts'
 import { fromSdk, statusOf, unavailable } from '../guard/sdk-errors.ts'
 import { serverInstant } from './server-time.ts'
-import { checkRow, isStorableKey, type Row, rowBytes, type StoredRow } from './table-row.ts'
+import { checkRow, isStorableKey, type Row, type StoredRow } from './table-row.ts'
+import { TRANSACTION_BYTES_MAX, transactionBytes } from './transaction-size.ts'
 
 type ListingOptions = NonNullable<Parameters<TableClient['listEntities']>[0]>
 
@@ -37,7 +39,8 @@ type PutResult =
 
 /**
  * One table of Azure Table Storage or Cosmos DB for Table, created by the first write to it; a missing table reads as empty.
- * Every method throws `store_unavailable` while the store is unavailable; whether a write happened is then unknown.
+ * Every method throws `store_unavailable` while the store is unavailable; whether a write happened is then unknown. Every
+ * write throws `RefusedByStore` where the store refuses it for what is in it; nothing was written.
  */
 export interface Table {
   readonly name: string
@@ -65,7 +68,6 @@ export interface Table {
 
 const SCAN_PAGE = 1000
 const TRANSACTION_ROWS_MAX = 100
-const TRANSACTION_BYTES_MAX = 2 * 1000 * 1000
 
 /** A table over the SDK's client for it. */
 export function openTable(client: TableClient, name: string): Table {
@@ -176,9 +178,9 @@ function asStored({ partitionKey = '', rowKey = '', etag, timestamp = '', ...pro
 
 async function transact(client: TableClient, name: string, actions: readonly RowAction[]): Promise<TransactResult> {
   for (const { row } of actions) checkRow(name, row)
-  const bytes = actions.reduce((sum, { row }) => sum + rowBytes(row), 0)
+  const bytes = transactionBytes(actions.map(({ row }) => row))
   if (actions.length > TRANSACTION_ROWS_MAX || bytes > TRANSACTION_BYTES_MAX) {
-    throw new Error(`A transaction on table ${name} is too large: ${actions.length} rows, ${bytes} bytes.`)
+    throw new RefusedByStore(`A transaction on table ${name} is too large: ${actions.length} rows, ${bytes} bytes.`)
   }
   try {
     const reply = await creatingTable(client, () => client.submitTransaction(actions.map(toSdkAction)))

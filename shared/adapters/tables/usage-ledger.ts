@@ -25,7 +25,7 @@ const COUNTERS_END = 'k}'
 const READS_AT_ONCE = 16
 
 const metaShape = z.object({ state: z.enum(['open', 'sealed']), batches: int64, total: int64 })
-const batchShape = z.object({ ackedBelow: int64, count: int64, at: z.string() })
+const batchShape = z.object({ ackedBelow: int64, count: int64, at: z.string(), split: z.literal(true).optional() })
 const countersShape = z.object({
   ownerId: nullableName,
   environment: z.enum(['test', 'live']),
@@ -60,7 +60,9 @@ export function tableUsageLedger(tables: TableAccess): UsageLedger {
     commit: (partition, change) => commit(tableOf(partition), partition, change),
     findApplied: async (partition, batchIds) => {
       const rows = await find(partition, batchIds.map(batchKey))
-      return new Set(rows.map(({ rowKey }) => rowKey.slice(BATCH.length)))
+      return new Map(
+        rows.map(({ rowKey, split }) => [rowKey.slice(BATCH.length), split === true ? 'split' : 'counted']),
+      )
     },
     seal: async (partition) => {
       const table = tableOf(partition)
@@ -132,11 +134,13 @@ function toMeta(table: Table, row: StoredRow | undefined): PartitionMeta {
 }
 
 function fromBatch(table: Table, partitionKey: string, { batchId, ...batch }: AppliedBatch): Row {
-  return { partitionKey, rowKey: batchKey(batchId), ...encodeRow(table.name, batchShape, batch) }
+  const { split, ...properties } = encodeRow(table.name, batchShape, batch)
+  return { partitionKey, rowKey: batchKey(batchId), ...properties, ...(split && { split }) }
 }
 
 function toBatch(table: Table, row: StoredRow): AppliedBatch {
-  return { batchId: row.rowKey.slice(BATCH.length), ...decodeRow(table.name, batchShape, row) }
+  const { split, ...batch } = decodeRow(table.name, batchShape, row)
+  return { batchId: row.rowKey.slice(BATCH.length), ...batch, ...(split && { split }) }
 }
 
 function fromCounters(table: Table, partitionKey: string, counters: ScannedCounters): Row {

@@ -1,5 +1,5 @@
 import { DAY_MS, HOUR_MS } from './range.ts'
-import { findGaps, type Gap, pushInstance, type SeenBatch } from './sequence-gaps.ts'
+import { findGaps, type Gap, pushInstance, type SeenBatch, wholeBatchId } from './sequence-gaps.ts'
 import type { DayCounters, UsagePartition } from './usage.ts'
 
 /** The longest that a message may wait in the queue before its gap counts as a loss. */
@@ -117,8 +117,9 @@ function countApplied(applied: readonly CountedBatch[], hourAt: (at: Date) => Re
     if (batch.batchId.startsWith(`${pushInstance}.`)) continue
     const hour = hourAt(new Date(batch.at))
     add(hour, 'appliedUses', batch.count)
-    if (!seen.has(batch.batchId)) add(hour, 'appliedBatches', 1)
-    seen.add(batch.batchId)
+    const whole = wholeBatchId(batch.batchId)
+    if (!seen.has(whole)) add(hour, 'appliedBatches', 1)
+    seen.add(whole)
   }
 }
 

@@ -50,8 +50,13 @@ function groupByBoot(batches: Iterable<SeenBatch>): ReadonlyMap<string, Boot> {
   return boots
 }
 
+/** The id of the whole batch that a half `<batch id>~…` is of. */
+export function wholeBatchId(batchId: string): string {
+  return batchId.split('~', 1)[0] ?? batchId
+}
+
 function parseBatchId(batchId: string): { readonly instance: string; readonly boot: string; readonly seq: number } {
-  const [instance = '', ...rest] = batchId.split('.')
+  const [instance = '', ...rest] = wholeBatchId(batchId).split('.')
   return { instance, boot: rest.slice(0, -1).join('.'), seq: Number(rest.at(-1)) }
 }
 

@@ -1,5 +1,6 @@
 import type { Limiter } from '../../ports/limits.ts'
 import type { Meter, ProcessUsage } from '../../ports/meter.ts'
+import type { PoisonStore } from '../../ports/poison.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
 import type { KeyLookup } from '../key-cache/key-lookup.ts'
 import type { PepperCheck } from '../keys/check-peppers.ts'
@@ -12,15 +13,18 @@ interface Watched {
   readonly poison: Pick<MessageQueue, 'depth'>
   readonly keyEvents: Pick<MessageQueue, 'depth'>
   readonly keyEventsPoison: Pick<MessageQueue, 'depth'>
+  readonly poisoned: Pick<PoisonStore, 'page'>
   readonly limiter: Pick<Limiter, 'leases' | 'clockSkewSeconds'>
   readonly localSpool: Pick<LocalSpool, 'state'>
   readonly keyLookup: Pick<KeyLookup, 'status'>
   readonly pepperCheck: Pick<PepperCheck, 'counted'>
 }
 
+const SET_ASIDE_COUNTED = 1000
+
 /** Registers the reader of each gauge. A gauge whose value is unknown has no sample. */
 export function watchGauges({ watch }: Pick<Meter, 'watch'>, version: string, watched: Watched): void {
-  const { process, limiter, localSpool, keyLookup, pepperCheck } = watched
+  const { process, poisoned, limiter, localSpool, keyLookup, pepperCheck } = watched
   watch('auth_api_build_info', () => [{ labels: { version }, value: 1 }])
   watch('auth_api_resident_memory_bytes', () => sample(process.memoryBytes()))
   watch('auth_api_event_loop_busy_ratio', () => sample(process.busyRatio()))
@@ -35,6 +39,9 @@ export function watchGauges({ watch }: Pick<Meter, 'watch'>, version: string, wa
       Object.entries(queues).map(async ([queue, { depth }]) => ({ labels: { queue }, value: await depth() })),
     )
   })
+  watch('auth_api_usage_set_aside_messages', async () =>
+    sample((await poisoned.page({ limit: SET_ASIDE_COUNTED, after: null })).items.length),
+  )
   watch('auth_api_spool_batches', () => sample(localSpool.state()?.batches))
   watch('auth_api_spool_bytes', () => sample(localSpool.state()?.bytes))
   watch('auth_api_spool_oldest_seconds', () => secondsSample(localSpool.state()?.oldestAgeMs))

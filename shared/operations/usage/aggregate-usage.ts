@@ -2,19 +2,20 @@ import pLimit, { type LimitFunction } from 'p-limit'
 import { countOf, keyName } from '../../domain/usage/counters.ts'
 import { partitionName, splitByPartition } from '../../domain/usage/partition.ts'
 import type { UsageBatch, UsagePartition } from '../../domain/usage/usage.ts'
-import { type BatchOutcome, type CommitOptions, commitBatches, type PartitionBatch } from './commit-batches.ts'
+import type { CommitOptions, PartitionBatch } from './commit-batches.ts'
+import { addTallies, type BatchTally, isolateRefused } from './isolate-refused.ts'
 
-/** How many uses of a batch were added, were duplicates, or came for a sealed day and were stored as late. */
-export interface SubmitResult {
-  readonly applied: number
-  readonly duplicate: number
-  readonly late: number
-}
+/**
+ * How many uses of a batch were added, were duplicates, came for a sealed day and were stored as late, or were refused
+ * by the store for what is in them.
+ */
+export type SubmitResult = BatchTally
 
 export interface UsageAggregator {
   /**
    * Counts a batch in every partition that it touches. Idempotent: each partition counts it once, however often and
-   * wherever it is submitted. Resolves when all partitions hold the batch. Throws when one did not: submit it again.
+   * wherever it is submitted. Resolves when all partitions hold the batch, but for its `refused` uses. Throws when one
+   * did not: submit it again.
    */
   submit(batch: UsageBatch): Promise<SubmitResult>
 }
@@ -41,15 +42,12 @@ export function usageAggregator(options: CommitOptions): UsageAggregator {
 
   return {
     submit: async ({ batchId, ackedBelow, at, deltas }) => {
-      const result = { applied: 0, duplicate: 0, late: 0 }
-      const parts = splitByPartition(deltas).map(async (part) => {
-        const count = countOf(part.deltas)
-        const batch = { batchId, ackedBelow, count, at }
-        result[await counterOf(part.partition).count({ batch, deltas: part.deltas })] += count
+      const parts = splitByPartition(deltas).map((part) => {
+        const batch = { batchId, ackedBelow, count: countOf(part.deltas), at }
+        return counterOf(part.partition).count({ batch, deltas: part.deltas })
       })
-      const failure = (await Promise.allSettled(parts)).find((part) => part.status === 'rejected')
-      if (failure !== undefined) throw failure.reason
-      return result
+      await Promise.allSettled(parts)
+      return (await Promise.all(parts)).reduce(addTallies)
     },
   }
 }
@@ -65,28 +63,28 @@ function evictOldest(counters: Map<string, PartitionCounter>): void {
 /** The one writer of a partition in this process. */
 interface PartitionCounter {
   /** Resolves when the store holds the result. Throws when the result is unknown: the batch may or may not count. */
-  count(given: PartitionBatch): Promise<BatchOutcome>
+  count(given: PartitionBatch): Promise<BatchTally>
   isIdle(): boolean
 }
 
 interface Entry extends PartitionBatch {
   readonly keys: ReadonlySet<string>
-  readonly outcome: PromiseWithResolvers<BatchOutcome>
+  readonly tally: PromiseWithResolvers<BatchTally>
 }
 
 /** Merges waiting batches into one transaction after another. Never counts a batch beside a copy that is in flight. */
 function partitionCounter(partition: UsagePartition, options: CommitOptions, slots: LimitFunction): PartitionCounter {
-  const commit = commitBatches(partition, options)
+  const commit = isolateRefused(partition, options)
   const waiting: Entry[] = []
-  const inFlight = new Map<string, Promise<BatchOutcome>>()
+  const inFlight = new Map<string, Promise<BatchTally>>()
   let running = false
 
   const commitGroup = async (group: readonly Entry[]): Promise<void> => {
     try {
-      const outcomes = await commit(group)
-      for (const { batch, outcome } of group) outcome.resolve(outcomes.get(batch.batchId) ?? 'duplicate')
+      const tallies = await commit(group)
+      for (const { batch, tally } of group) tally.resolve(tallies.get(batch.batchId) ?? asDuplicate(batch.count))
     } catch (error) {
-      for (const { outcome } of group) outcome.reject(error)
+      for (const { tally } of group) tally.reject(error)
     }
     for (const { batch } of group) inFlight.delete(batch.batchId)
   }
@@ -104,14 +102,23 @@ function partitionCounter(partition: UsagePartition, options: CommitOptions, slo
     isIdle: () => !running,
     count: ({ batch, deltas }) => {
       const same = inFlight.get(batch.batchId)
-      if (same !== undefined) return same.then((outcome) => (outcome === 'applied' ? 'duplicate' : outcome))
-      const outcome = Promise.withResolvers<BatchOutcome>()
-      waiting.push({ batch, deltas, keys: new Set(deltas.map(keyName)), outcome })
-      inFlight.set(batch.batchId, outcome.promise)
+      if (same !== undefined) return same.then(countedBefore)
+      const tally = Promise.withResolvers<BatchTally>()
+      waiting.push({ batch, deltas, keys: new Set(deltas.map(keyName)), tally })
+      inFlight.set(batch.batchId, tally.promise)
       if (!running) void run()
-      return outcome.promise
+      return tally.promise
     },
   }
+}
+
+/** The tally of a second delivery of a batch whose first had this one. */
+function countedBefore(tally: BatchTally): BatchTally {
+  return { ...tally, applied: 0, duplicate: tally.applied + tally.duplicate }
+}
+
+function asDuplicate(count: number): BatchTally {
+  return { applied: 0, duplicate: count, late: 0, refused: 0, refusal: null }
 }
 
 /** As many of the oldest batches as one transaction holds beside the fence, at least one: a batch is never split. */

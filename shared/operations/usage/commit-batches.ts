@@ -1,4 +1,4 @@
-import { AppError } from '../../domain/errors.ts'
+import { AppError, RefusedByStore } from '../../domain/errors.ts'
 import { isClosedDay } from '../../domain/usage/calendar.ts'
 import { addDeltas } from '../../domain/usage/counters.ts'
 import type { UsageDelta, UsagePartition } from '../../domain/usage/usage.ts'
@@ -8,13 +8,16 @@ import { type CachedState, partitionCache } from './partition-cache.ts'
 
 /**
  * The outcome of a batch in one partition. `duplicate`: counted before. `late`: sealed, so the batch is stored as late.
+ * `split`: its halves are counted, each under its own id.
  */
-export type BatchOutcome = 'applied' | 'duplicate' | 'late'
+export type BatchOutcome = 'applied' | 'duplicate' | 'late' | 'split'
 
 /** The part of a batch that one partition counts. */
 export interface PartitionBatch {
   readonly batch: AppliedBatch
   readonly deltas: readonly UsageDelta[]
+  /** Commits only the row that says that the halves of the batch are counted, each under its own id. */
+  readonly asSplit?: true
 }
 
 export interface CommitOptions {
@@ -37,8 +40,9 @@ const BACKOFF_STEP_MS = 30
 /**
  * Returns a function that counts batches with distinct ids in one atomic transaction: a dedupe row for each batch, the
  * counters as absolute values, and the fence under which the counters were read. Hence the counters are always the sum
- * of exactly the batches that have a row. The function throws when the result of a commit is unknown: a batch may or
- * may not count, so submit it again. Run one call at a time per partition.
+ * of exactly the batches that have a row. The function throws `RefusedByStore` when the store refuses the transaction
+ * for what is in it, and `store_unavailable` when the result of a commit is unknown: a batch may or may not count, so
+ * submit it again. Run one call at a time per partition.
  */
 export function commitBatches(partition: UsagePartition, options: CommitOptions) {
   const { ledger, late, clock, scheduler, jitter } = options
@@ -46,7 +50,9 @@ export function commitBatches(partition: UsagePartition, options: CommitOptions)
 
   const findDuplicates = async (batches: readonly PartitionBatch[], outcomes: Outcomes): Promise<void> => {
     const ids = batches.map(({ batch }) => batch.batchId)
-    for (const id of await ledger.findApplied(partition, ids)) outcomes.set(id, 'duplicate')
+    for (const [id, how] of await ledger.findApplied(partition, ids)) {
+      outcomes.set(id, how === 'split' ? how : 'duplicate')
+    }
   }
 
   /** A sealed partition refuses every commit, so a batch that has no row now never gets one. */
@@ -59,13 +65,12 @@ export function commitBatches(partition: UsagePartition, options: CommitOptions)
   }
 
   const commit = async (batches: readonly PartitionBatch[], state: CachedState, outcomes: Outcomes): Promise<void> => {
-    const deltas = batches.flatMap((batch) => batch.deltas)
-    const counters = addDeltas(state.counters, deltas)
-    const applied = batches.map(({ batch }) => batch)
+    const counters = addDeltas(state.counters, batches.flatMap(countedDeltas))
+    const applied = batches.map(toApplied)
     const result = await ledger.commit(partition, { meta: state.meta, applied, counters })
     if (result.kind === 'committed') {
       cache.advance(result.meta, counters)
-      for (const { batchId } of applied) outcomes.set(batchId, 'applied')
+      for (const batch of applied) outcomes.set(batch.batchId, outcomeOf(batch))
       return
     }
     cache.invalidate()
@@ -85,12 +90,27 @@ export function commitBatches(partition: UsagePartition, options: CommitOptions)
     const errors: unknown[] = []
     for (let tries = 1; tries <= TRIES_MAX && errors.length < ERRORS_MAX; tries++) {
       // After an error it is unknown whether the commit happened: the next try finds the rows, or writes them.
-      await tryOnce(withoutOutcome(batches, outcomes), outcomes).catch((error: unknown) => errors.push(error))
+      await tryOnce(withoutOutcome(batches, outcomes), outcomes).catch((error: unknown) => {
+        if (error instanceof RefusedByStore) throw error
+        errors.push(error)
+      })
       if (outcomes.size === batches.length) return outcomes
       await pause(scheduler, BACKOFF_STEP_MS * tries * jitter())
     }
     throw new AppError('store_unavailable', 'The usage could not be counted in time.', { cause: errors.at(-1) })
   }
+}
+
+function outcomeOf({ split }: AppliedBatch): BatchOutcome {
+  return split ? 'split' : 'applied'
+}
+
+function countedDeltas({ deltas, asSplit }: PartitionBatch): readonly UsageDelta[] {
+  return asSplit ? [] : deltas
+}
+
+function toApplied({ batch, asSplit }: PartitionBatch): AppliedBatch {
+  return asSplit ? { ...batch, count: 0, split: asSplit } : batch
 }
 
 function withoutOutcome(batches: readonly PartitionBatch[], outcomes: Outcomes): readonly PartitionBatch[] {

@@ -1,17 +1,23 @@
 import { AppError } from '../../domain/errors.ts'
+import { dayName } from '../../domain/usage/calendar.ts'
 import { fitsTransactions } from '../../domain/usage/message-packing.ts'
+import type { PoisonReason } from '../../domain/usage/poison.ts'
 import type { UsageBatch } from '../../domain/usage/usage.ts'
 import type { Meter } from '../../ports/meter.ts'
+import type { PoisonStore } from '../../ports/poison.ts'
 import type { MessageQueue, ReceivedMessage } from '../../ports/queue.ts'
 import type { Clock, Log } from '../../ports/runtime.ts'
-import type { PushLog, UsageCodec } from '../../ports/usage.ts'
+import type { PushLog, UsageCodec, UsageLedger } from '../../ports/usage.ts'
 import { throttledWarnings } from '../throttled-warnings.ts'
 import type { UsageAggregator } from './aggregate-usage.ts'
+import { setAside } from './set-aside.ts'
 
 interface UsageConsumerOptions {
   readonly aggregator: UsageAggregator
   readonly queue: MessageQueue
   readonly poison: Pick<MessageQueue, 'send'>
+  readonly poisoned: Pick<PoisonStore, 'put'>
+  readonly ledger: Pick<UsageLedger, 'readMeta'>
   readonly codec: Pick<UsageCodec, 'parse'>
   readonly pushLog: PushLog
   readonly clock: Clock
@@ -27,12 +33,12 @@ interface UsageConsumerOptions {
 /** The messages of one drain by outcome. `failed` messages stay in the queue and are delivered again. */
 export interface DrainReport {
   readonly counted: number
-  readonly poisoned: number
+  readonly setAside: number
   readonly failed: number
 }
 
 export interface UsageConsumer {
-  /** Counts the message that the trigger delivered, then drains. An invalid message goes to the poison queue. */
+  /** Counts the message that the trigger delivered, then drains. A message that cannot be counted is set aside. */
   wake(body: string): Promise<void>
   /** Receives and counts until the queue is empty, a message fails or 20 s have passed. Callers share one drain. */
   drain(): Promise<DrainReport>
@@ -46,18 +52,18 @@ const DRAIN_MS = 20_000
 const DELIVERIES_MAX = 20
 
 /**
- * Consumes usage messages at least once. A message is deleted only after every partition holds its batch and, for a
+ * Consumes usage messages at least once. Sets a message aside that is no usage message, that has uses which the store
+ * refuses for what is in them (its other uses count), or that was delivered too often while the tables answer. A message is deleted only after every partition holds its batch and, for a
  * part of a push, after the push log was told. A crash at any point leads to a redelivery and never to a loss.
  */
 export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
-  const { queue, poison, log, leaseSeconds = LEASE_SECONDS } = options
+  const { queue, log, leaseSeconds = LEASE_SECONDS } = options
   const warn = throttledWarnings(log, options.clock)
   let draining: Promise<DrainReport> | undefined
 
-  const moveToPoison = async (body: string, why: string): Promise<'poisoned'> => {
-    await poison.send(body)
-    log('error', 'A usage message was moved to the poison queue.', { why })
-    return 'poisoned'
+  const moveAside = async (body: string, reason: PoisonReason, why: string): Promise<'setAside'> => {
+    await setAside(options, body, reason, why)
+    return 'setAside'
   }
 
   const measure = ({ at }: UsageBatch, applied: number): void => {
@@ -67,14 +73,21 @@ export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
     options.meter.observe('auth_api_usage_lag_seconds', {}, Math.max(0, lagMs) / 1000)
   }
 
-  const count = async (body: string): Promise<'counted' | 'poisoned'> => {
+  const count = async (body: string): Promise<'counted' | 'setAside'> => {
     const read = readMessage(options.codec, body)
-    if (typeof read === 'string') return moveToPoison(body, read)
-    const { applied, duplicate, late } = await options.aggregator.submit(read)
+    if (typeof read === 'string') return moveAside(body, 'unreadable', read)
+    const { applied, duplicate, late, refused, refusal } = await options.aggregator.submit(read)
     measure(read, applied)
     if (late > 0) log('warn', 'Uses came for a sealed day and were kept aside.', { batchId: read.batchId, late })
+    if (refused > 0) return moveAside(body, 'refused', `${refused} uses: ${refusal}`)
     if (read.push !== null) await options.pushLog.partApplied(read.push, { applied: applied + duplicate, late })
     return 'counted'
+  }
+
+  /** Throws while the tables do not answer: a message waits as long as an outage lasts. */
+  const giveUp = async (body: string): Promise<'setAside'> => {
+    await options.ledger.readMeta({ day: dayName(options.clock.now()), shard: '00' })
+    return moveAside(body, 'delivered_too_often', `delivered more than ${DELIVERIES_MAX} times`)
   }
 
   const receive = async (): Promise<readonly ReceivedMessage[]> => {
@@ -89,7 +102,7 @@ export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
   const handle = async (message: ReceivedMessage): Promise<keyof DrainReport> => {
     try {
       const exhausted = message.dequeueCount > DELIVERIES_MAX
-      const outcome = exhausted ? await moveToPoison(message.body, 'delivered too often') : await count(message.body)
+      const outcome = exhausted ? await giveUp(message.body) : await count(message.body)
       await queue.remove(message)
       return outcome
     } catch (error) {
@@ -137,7 +150,7 @@ async function drainUntilEmpty(
   handle: (message: ReceivedMessage) => Promise<keyof DrainReport>,
   clock: Clock,
 ): Promise<DrainReport> {
-  const report = { counted: 0, poisoned: 0, failed: 0 }
+  const report = { counted: 0, setAside: 0, failed: 0 }
   const inFlight = new Set<Promise<void>>()
   const endsAtMs = clock.monotonicMs() + DRAIN_MS
   let calls = 1

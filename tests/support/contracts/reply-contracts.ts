@@ -9,6 +9,7 @@ import {
   RevokedKeyView,
   RevokePendingView,
 } from '../../../shared/contracts/keys.ts'
+import { PoisonPage, ReplayPoisonView } from '../../../shared/contracts/poison.ts'
 import { ProviderView } from '../../../shared/contracts/providers.ts'
 import {
   KeyUsageView,
@@ -44,6 +45,8 @@ export const replyContracts: Readonly<Record<string, z.ZodType>> = {
   'providers-get': ProviderView,
   'providers-put': ProviderView,
   'usage-list': ProviderUsageView,
+  'usage-poison': PoisonPage,
+  'usage-poison-replay': ReplayPoisonView,
   'usage-push': PushView,
   'usage-push-status': PushStatusView,
   'usage-reconciliation': ReconciliationView,

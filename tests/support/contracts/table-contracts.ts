@@ -5,6 +5,7 @@ import { tableKeyStore } from '../../../shared/adapters/tables/key-store.ts'
 import { tableLateUsage } from '../../../shared/adapters/tables/late-usage.ts'
 import { tableLimitStore } from '../../../shared/adapters/tables/limit-store.ts'
 import { tablePepperStore } from '../../../shared/adapters/tables/pepper-store.ts'
+import { tablePoisonStore } from '../../../shared/adapters/tables/poison-store.ts'
 import { tableProviderStore } from '../../../shared/adapters/tables/provider-store.ts'
 import { tablePushStore } from '../../../shared/adapters/tables/push-store.ts'
 import { tableRollUpMarks } from '../../../shared/adapters/tables/roll-up-marks.ts'
@@ -18,6 +19,7 @@ import { keyCountStoreContract } from './key-count-store-contract.ts'
 import { keyStoreContract } from './key-store-contract.ts'
 import { limitStoreContract } from './limit-store-contract.ts'
 import { pepperStoreContract } from './pepper-store-contract.ts'
+import { poisonStoreContract } from './poison-store-contract.ts'
 import { providerStoreContract } from './provider-store-contract.ts'
 import { pushStoreContract } from './push-store-contract.ts'
 import { lateUsageContract, usageLedgerContract } from './usage-ledger-contract.ts'
@@ -33,6 +35,7 @@ export function tableContracts(name: string, tables: () => TableAccess): void {
   usageReportsContract(name, () => tableUsageReports(tables()))
   rollUpMarksContract(name, () => tableRollUpMarks(tables()))
   pushStoreContract(name, () => tablePushStore(tables()))
+  poisonStoreContract(name, () => tablePoisonStore(tables()))
   limitStoreContract(name, () => tableLimitStore(tables()))
   keyCountStoreContract(name, () => tableKeyCountStore(tables()))
   pepperStoreContract(name, () => {

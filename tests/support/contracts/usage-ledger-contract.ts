@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { RefusedByStore } from '../../../shared/domain/errors.ts'
 import { addDeltas, keyName } from '../../../shared/domain/usage/counters.ts'
 import type { UsageDelta, UsagePartition } from '../../../shared/domain/usage/usage.ts'
 import type { AppliedBatch, LateUsage, PartitionMeta, UsageLedger } from '../../../shared/ports/usage.ts'
@@ -48,7 +49,7 @@ function keepingCounters(makeLedger: () => UsageLedger): void {
     expect(await ledger.scan(partition)).toEqual({ meta, applied: [], counters: [] })
     expect(await ledger.scanCounters(partition)).toEqual({ meta, counters: [] })
     expect(await ledger.readCounters(partition, [sampleDelta()])).toEqual([])
-    expect(await ledger.findApplied(partition, ['host.boot.1'])).toEqual(new Set())
+    expect(await ledger.findApplied(partition, ['host.boot.1'])).toEqual(new Map())
   })
 
   test('a commit stores batches, counters and the fence together', async () => {
@@ -66,7 +67,28 @@ function keepingCounters(makeLedger: () => UsageLedger): void {
     expect(new Set(scanned.applied)).toEqual(new Set([one, two]))
     expect(byKey(scanned.counters)).toEqual(counters.map((row) => ({ ...row, version: 2 })))
     expect(byKey(await ledger.readCounters(partition, [...counters, sampleDelta({ keyId: 'c' })]))).toEqual(counters)
-    expect(await ledger.findApplied(partition, [one.batchId, 'host.boot.9'])).toEqual(new Set([one.batchId]))
+    expect(await ledger.findApplied(partition, [one.batchId, 'host.boot.9'])).toEqual(
+      new Map([[one.batchId, 'counted']]),
+    )
+  })
+
+  test('a batch that is split is stored and found as split', async () => {
+    const ledger = makeLedger()
+    const partition = freshPartition()
+    const split = { ...sampleBatch(), count: 0, split: true as const }
+    await ledger.commit(partition, { meta: await ledger.readMeta(partition), applied: [split], counters: [] })
+    expect(await ledger.findApplied(partition, [split.batchId])).toEqual(new Map([[split.batchId, 'split']]))
+    expect((await ledger.scan(partition)).applied).toEqual([split])
+  })
+
+  test('a change that the store refuses for what is in it is refused, and nothing of it is stored', async () => {
+    const ledger = makeLedger()
+    const partition = freshPartition()
+    const meta = await ledger.readMeta(partition)
+    const counters = countersOf(partition, { keyId: 'a' }, { keyId: 'b', ownerId: '' })
+    const commit = ledger.commit(partition, { meta, applied: [sampleBatch()], counters })
+    await expect(commit).rejects.toBeInstanceOf(RefusedByStore)
+    expect(await ledger.scan(partition)).toEqual({ meta, applied: [], counters: [] })
   })
 
   test('any counters come back as they went in', async () => {
@@ -156,7 +178,7 @@ function bounding(makeLedger: () => UsageLedger): void {
     const [one, other] = [freshPartition(), freshPartition()]
     const batch = sampleBatch()
     await ledger.commit(one, { meta: await ledger.readMeta(one), applied: [batch], counters: [] })
-    expect(await ledger.findApplied(other, [batch.batchId])).toEqual(new Set())
+    expect(await ledger.findApplied(other, [batch.batchId])).toEqual(new Map())
     expect((await ledger.scan(other)).applied).toEqual([])
   })
 }

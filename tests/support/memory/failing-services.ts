@@ -10,6 +10,14 @@ export function failingServices(services: FakeServices, error: Error): FakeServi
     ...{ keys: broken(keys), providers: broken(providers), idempotency: broken(idempotency), pushes: broken(pushes) },
     keyEvents: broken(keyEvents),
   }))
-  const { reports, ledger, journal } = wrapped
-  return { ...wrapped, reports: broken(reports), ledger: broken(ledger), journal: broken(journal), time, queue }
+  const { reports, ledger, journal, poisoned } = wrapped
+  return {
+    ...wrapped,
+    poisoned: broken(poisoned),
+    reports: broken(reports),
+    ledger: broken(ledger),
+    journal: broken(journal),
+    time,
+    queue,
+  }
 }

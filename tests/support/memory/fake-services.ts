@@ -36,6 +36,7 @@ import { memoryKeyStore } from './memory-key-store.ts'
 import { memoryLimitStore } from './memory-limit-store.ts'
 import { type MemoryMessageQueue, memoryMessageQueue } from './memory-message-queue.ts'
 import { memoryPepperStore } from './memory-pepper-store.ts'
+import { type MemoryPoisonStore, memoryPoisonStore } from './memory-poison-store.ts'
 import { memoryProviderStore } from './memory-provider-store.ts'
 import { memoryPushStore } from './memory-push-store.ts'
 import { memorySpool } from './memory-spool.ts'
@@ -50,6 +51,7 @@ export interface FakeServices extends Services {
   readonly queue: MemoryMessageQueue
   readonly keyEvents: MemoryMessageQueue
   readonly keyEventsPoison: MemoryMessageQueue
+  readonly poisoned: MemoryPoisonStore
 }
 
 type Stores = Pick<FakeServices, 'keys' | 'providers' | 'feed' | 'idempotency' | 'pushes' | 'queue' | 'keyEvents'>
@@ -89,6 +91,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   }
   const stores = {
     ...{ ...plain, ...wrap(plain) },
+    poisoned: memoryPoisonStore(),
     ...{ ledger: memoryUsageLedger(), late: memoryLateUsage() },
     ...{ reports, copies: reports, marks: memoryRollUpMarks(), journal: pushes },
   }

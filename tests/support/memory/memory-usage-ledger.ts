@@ -1,3 +1,4 @@
+import { RefusedByStore } from '../../../shared/domain/errors.ts'
 import { keyName } from '../../../shared/domain/usage/counters.ts'
 import { partitionName } from '../../../shared/domain/usage/partition.ts'
 import type { UsagePartition } from '../../../shared/domain/usage/usage.ts'
@@ -57,12 +58,16 @@ export function memoryUsageLedger(): MemoryUsageLedger {
     },
     commit: async (partition, change) => {
       if (1 + change.applied.length + change.counters.length > 100) throw new RangeError('Too many rows.')
+      if (change.counters.some(({ ownerId }) => ownerId === '')) throw new RefusedByStore('An owner has no name.')
       const held = find(partition)
       if (change.applied.some((batch) => held.applied.has(batch.batchId))) return { kind: 'duplicate' }
       if (held.meta.fence !== change.meta.fence) return { kind: 'fenced' }
       return { kind: 'committed', meta: apply(held, change) }
     },
-    findApplied: async (partition, batchIds) => new Set(batchIds.filter((id) => find(partition).applied.has(id))),
+    findApplied: async (partition, batchIds) => {
+      const found = batchIds.flatMap((id) => find(partition).applied.get(id) ?? [])
+      return new Map(found.map(({ batchId, split }) => [batchId, split ? 'split' : 'counted']))
+    },
     seal: async (partition) => {
       const held = find(partition)
       if (held.meta.state === 'open') store(held, { ...held.meta, fence: moved(held), state: 'sealed' })

@@ -12,6 +12,7 @@ import type { PushLog, UsageCodec, UsageLedger } from '../../../shared/ports/usa
 import { openMetrics } from '../../../shared/runtime/metrics.ts'
 import { manualTime } from '../memory/manual-time.ts'
 import { memoryMessageQueue } from '../memory/memory-message-queue.ts'
+import { memoryPoisonStore } from '../memory/memory-poison-store.ts'
 import { memoryLateUsage, memoryUsageLedger } from '../memory/memory-usage-ledger.ts'
 
 export const codec: UsageCodec = {
@@ -45,6 +46,7 @@ export function consumerUnderTest(options: ConsumerOptions = {}) {
   const late = memoryLateUsage()
   const queue = memoryMessageQueue(clock)
   const poison = memoryMessageQueue(clock)
+  const poisoned = memoryPoisonStore()
   const lines: LogLine[] = []
   const requests: string[] = []
   const watched = watchCalls(wrapLedger(ledger), requests)
@@ -56,11 +58,13 @@ export function consumerUnderTest(options: ConsumerOptions = {}) {
   }
   const aggregator = usageAggregator({ ledger: watched, late, clock, scheduler, jitter: () => 1, rowsPerTransaction })
   const log: Log = (...line) => void lines.push(line)
-  const noPushLog: PushLog = { partApplied: async () => undefined }
+  const told: unknown[] = []
+  const noPushLog: PushLog = { partApplied: async (...args) => void told.push(args) }
   const metrics = openMetrics({ worker: 'tests' })
-  const ports = { aggregator, queue, poison, codec, pushLog: pushLog ?? noPushLog, clock, log, meter: metrics.meter }
+  const sinks = { poison, poisoned, pushLog: pushLog ?? noPushLog, log, meter: metrics.meter }
+  const ports = { aggregator, queue, codec, clock, ledger: wrapLedger(ledger), ...sinks }
   const consumer = usageConsumer(ports)
-  return { consumer, metrics, aggregator, ledger, late, queue, poison, lines, requests, clock }
+  return { consumer, metrics, aggregator, ledger, late, queue, poison, poisoned, told, lines, requests, clock }
 }
 
 function watchCalls(ledger: UsageLedger, calls: string[]): UsageLedger {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { addDeltas, countOf, keyName } from '../../../shared/domain/usage/counters.ts'
 import { partitionName, splitByPartition } from '../../../shared/domain/usage/partition.ts'
-import type { UsageBatch } from '../../../shared/domain/usage/usage.ts'
+import type { UsageBatch, UsageDelta } from '../../../shared/domain/usage/usage.ts'
 import type { HeldPartition } from '../memory/memory-usage-ledger.ts'
 import type { CountingState } from './counting-world.ts'
 
@@ -19,13 +19,16 @@ export function violationOf(state: CountingState): string | undefined {
   return undefined
 }
 
-/** Counters are the sum of exactly the batches that have a row. */
+/** Counters are the sum of exactly the batches, and halves of batches, that have a row. */
 function brokenPartition({ partition, meta, applied, counters }: HeldPartition, batches: readonly UsageBatch[]) {
-  const deltas = batches
-    .filter((batch) => applied.has(batch.batchId))
-    .flatMap((batch) => splitByPartition(batch.deltas))
-    .filter((part) => partitionName(part.partition) === partitionName(partition))
-    .flatMap((part) => part.deltas)
+  const parts = batches.map((batch) => {
+    const part = splitByPartition(batch.deltas).find((one) => partitionName(one.partition) === partitionName(partition))
+    return piecesOf(batch.batchId, part?.deltas ?? [])
+  })
+  const pieces = parts.flat()
+  const deltas = pieces.filter(({ id }) => isCounted(applied, id)).flatMap((piece) => piece.deltas)
+  const orphan = pieces.find(({ id, parent }) => applied.has(id) && parent !== undefined && !applied.get(parent)?.split)
+  if (orphan !== undefined) return `${orphan.id} has a row, and its whole is not split`
   const expected = new Map(addDeltas(() => undefined, deltas).map((row) => [keyName(row), row]))
   const actual = new Map([...counters].map(([name, { version: _, ...row }]) => [name, row]))
   if (!isDeepStrictEqual(actual, expected)) return 'the counters are not the sum of the counted batches'
@@ -34,14 +37,38 @@ function brokenPartition({ partition, meta, applied, counters }: HeldPartition, 
   return undefined
 }
 
+interface Piece {
+  readonly id: string
+  readonly parent: string | undefined
+  readonly deltas: readonly UsageDelta[]
+}
+
+/** A batch in one partition, its halves, their halves, and so on. */
+function piecesOf(id: string, deltas: readonly UsageDelta[], parent?: string): readonly Piece[] {
+  const piece = { id, parent, deltas }
+  if (deltas.length <= 1) return [piece]
+  const middle = Math.ceil(deltas.length / 2)
+  const name = id.includes('~') ? id : `${id}~`
+  return [
+    piece,
+    ...piecesOf(`${name}0`, deltas.slice(0, middle), id),
+    ...piecesOf(`${name}1`, deltas.slice(middle), id),
+  ]
+}
+
+function isCounted(applied: HeldPartition['applied'], id: string): boolean {
+  return applied.has(id) && applied.get(id)?.split !== true
+}
+
 /** A message is gone only when each of its parts has one outcome, and the push log was told. */
 function brokenBatch(state: CountingState, batch: UsageBatch): string | undefined {
   const parts = splitByPartition(batch.deltas).map(({ partition, deltas }) => {
-    return { outcome: outcomeOf(state, batch, partitionName(partition)), count: countOf(deltas) }
+    return { outcome: outcomeOf(state, batch, deltas, partitionName(partition)), count: countOf(deltas) }
   })
   if (parts.some(({ outcome }) => outcome === 'both')) return 'counted, and kept aside as late too'
   const isOpen = parts.some(({ outcome }) => outcome === 'open')
-  const isGone = !state.queue.held().some(({ body }) => body === state.bodies.get(batch.batchId))
+  const kept = [...state.queue.held(), ...state.poison.held(), ...state.poisoned.held()]
+  const isGone = !kept.some(({ body }) => body === state.bodies.get(batch.batchId))
   if (isGone && isOpen) return 'the message is gone, but not all of it was counted'
   if (batch.push === null) return undefined
   const told = state.pushed.get(`${batch.push.batchId}.${batch.push.part}`)
@@ -54,9 +81,17 @@ function brokenBatch(state: CountingState, batch: UsageBatch): string | undefine
 
 type PartOutcome = 'open' | 'applied' | 'late' | 'both'
 
-function outcomeOf(state: CountingState, { batchId }: UsageBatch, partition: string): PartOutcome {
-  const held = state.ledger.held().find((one) => partitionName(one.partition) === partition)
+function outcomeOf(
+  state: CountingState,
+  { batchId }: UsageBatch,
+  deltas: readonly UsageDelta[],
+  partition: string,
+): PartOutcome {
+  const applied = state.ledger.held().find((one) => partitionName(one.partition) === partition)?.applied ?? new Map()
   const late = state.late.held().some((one) => one.batchId === batchId && partitionName(one.partition) === partition)
-  if (held?.applied.has(batchId)) return late ? 'both' : 'applied'
-  return late ? 'late' : 'open'
+  const pieces = piecesOf(batchId, deltas)
+  const counted = pieces.filter(({ id }) => isCounted(applied, id)).flatMap((piece) => piece.deltas)
+  if (counted.length > 0 && late) return 'both'
+  if (late) return 'late'
+  return counted.length >= deltas.length ? 'applied' : 'open'
 }

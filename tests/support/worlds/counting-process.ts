@@ -4,6 +4,8 @@ import { partitionName } from '../../../shared/domain/usage/partition.ts'
 import type { UsagePartition } from '../../../shared/domain/usage/usage.ts'
 import { usageAggregator } from '../../../shared/operations/usage/aggregate-usage.ts'
 import { type UsageConsumer, usageConsumer } from '../../../shared/operations/usage/consume-usage.ts'
+import { replayPoison } from '../../../shared/operations/usage/replay-poison.ts'
+import type { PoisonStore } from '../../../shared/ports/poison.ts'
 import type { MessageQueue } from '../../../shared/ports/queue.ts'
 import type { LateUsage, PushLog, UsageLedger } from '../../../shared/ports/usage.ts'
 import { openMetrics } from '../../../shared/runtime/metrics.ts'
@@ -14,6 +16,7 @@ export interface CountingPorts {
   readonly late: LateUsage
   readonly queue: MessageQueue
   readonly poison: MessageQueue
+  readonly poisoned: PoisonStore
   readonly pushLog: PushLog
 }
 
@@ -41,9 +44,11 @@ export interface CountingProcess {
   isBusy(): boolean
   /** Starts a drain. */
   wake(): void
+  /** Starts a replay of everything that is set aside. */
+  replay(): void
 }
 
-const reads = new Set(['readMeta', 'readCounters', 'findApplied', 'receive', 'depth', 'scan'])
+const reads = new Set(['readMeta', 'readCounters', 'findApplied', 'receive', 'depth', 'scan', 'page', 'find'])
 
 /** The real consumer. Each of its requests waits until the test decides its outcome. Backoff takes no time. */
 export function countingProcess(ports: CountingPorts): CountingProcess {
@@ -60,34 +65,10 @@ export function countingProcess(ports: CountingPorts): CountingProcess {
     })
 
   const hold = (method: string, args: readonly unknown[], run: () => Promise<unknown>): Promise<unknown> => {
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
-    const settled = (what: unknown) => {
+    const { promise, request } = heldRequest(method, args, run, (text) => {
       requests.splice(requests.indexOf(request), 1)
-      const text = JSON.stringify(what, (_, value) => (value instanceof Set ? [...value] : value))
       replies.push({ partition: isPartition(args[0]) ? partitionName(args[0]) : '', text: `${request.name} ${text}` })
-    }
-    const lost = () => {
-      settled('lost')
-      reject(new AppError('store_unavailable', 'No reply.'))
-    }
-    const request: Request = {
-      method,
-      name: `${method} ${JSON.stringify(args[0])}`,
-      writes: !reads.has(method),
-      answer: async () => {
-        const result = await run()
-        settled(result)
-        resolve(result)
-      },
-      loseReply: async () => {
-        await run()
-        lost()
-      },
-      fail: lost,
-      land: async () => {
-        await run()
-      },
-    }
+    })
     requests.push(request)
     return promise
   }
@@ -102,6 +83,8 @@ export function countingProcess(ports: CountingPorts): CountingProcess {
     }),
     queue: gated(ports.queue),
     poison: gated(ports.poison),
+    poisoned: gated(ports.poisoned),
+    ledger: gated(ports.ledger),
     codec: { parse: parseUsageMessage },
     pushLog: gated(ports.pushLog),
     clock: frozen,
@@ -109,18 +92,62 @@ export function countingProcess(ports: CountingPorts): CountingProcess {
     meter: openMetrics({ worker: 'tests' }).meter,
   })
 
+  const start = (name: string, work: () => Promise<unknown>): void => {
+    busy = true
+    replies.push({ partition: '', text: name })
+    const done = () => {
+      busy = false
+    }
+    void work().then(done, done)
+  }
+
   return {
     requests,
     history: () => historyOf(replies),
     isBusy: () => busy,
-    wake: () => {
-      busy = true
-      replies.push({ partition: '', text: 'wake' })
-      void consumer.drain().finally(() => {
-        busy = false
-      })
-    },
+    wake: () => start('wake', consumer.drain),
+    replay: () =>
+      start('replay', () => replayPoison({ poisoned: gated(ports.poisoned), queue: gated(ports.queue) }, null)),
   }
+}
+
+/** `settled` is told the reply. */
+function heldRequest(
+  method: string,
+  args: readonly unknown[],
+  run: () => Promise<unknown>,
+  settled: (text: string) => void,
+): { readonly promise: Promise<unknown>; readonly request: Request } {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+  const lost = () => {
+    settled('lost')
+    reject(new AppError('store_unavailable', 'No reply.'))
+  }
+  const land = async () => {
+    await run().catch(() => undefined)
+  }
+  const request: Request = {
+    method,
+    name: `${method} ${JSON.stringify(args[0])}`,
+    writes: !reads.has(method),
+    answer: async () => {
+      try {
+        const result = await run()
+        settled(JSON.stringify(result, (_, value) => (value instanceof Map ? [...value] : value)))
+        resolve(result)
+      } catch (error) {
+        settled(String(error))
+        reject(error)
+      }
+    },
+    loseReply: async () => {
+      await land()
+      lost()
+    },
+    fail: lost,
+    land,
+  }
+  return { promise, request }
 }
 
 interface Reply {

@@ -1,7 +1,9 @@
 import { encodeUsageMessage } from '../../../shared/contracts/usage-message.ts'
+import { RefusedByStore } from '../../../shared/domain/errors.ts'
 import type { UsageBatch, UsagePartition } from '../../../shared/domain/usage/usage.ts'
 import { rest } from '../memory/manual-time.ts'
 import { memoryMessageQueue } from '../memory/memory-message-queue.ts'
+import { memoryPoisonStore } from '../memory/memory-poison-store.ts'
 import { memoryLateUsage, memoryUsageLedger } from '../memory/memory-usage-ledger.ts'
 import { violationOf } from './counting-invariant.ts'
 import { type CountingPorts, type CountingProcess, countingProcess, frozen, type Request } from './counting-process.ts'
@@ -17,6 +19,10 @@ export interface CountingScenario {
   readonly receiveLimit?: number
   /** Whether a process keeps its cache after a drain; by default it restarts cold. */
   readonly warm?: boolean
+  /** An endpoint for which the store refuses a commit, until it is mended at any one moment; none by default. */
+  readonly refusedEndpoint?: string
+  /** How often what is set aside may be replayed. */
+  readonly replays?: number
   /** Plants a mistake in the processes. */
   readonly plant?: (ports: CountingPorts) => CountingPorts
 }
@@ -30,6 +36,9 @@ function startState(scenario: CountingScenario) {
     late: memoryLateUsage(),
     queue: memoryMessageQueue(frozen),
     poison: memoryMessageQueue(frozen),
+    poisoned: memoryPoisonStore(),
+    refuses: scenario.refusedEndpoint,
+    replaysLeft: scenario.replays ?? 0,
     /** The messages, by batch id. */
     bodies: new Map(scenario.batches.map((batch) => [batch.batchId, encodeUsageMessage(batch)])),
     /** The counts in the push log, by `<batch>.<part>`. */
@@ -57,9 +66,18 @@ export function countingWorld(scenario: CountingScenario): World {
 }
 
 function spawn(state: CountingState): CountingProcess {
-  const { ledger, late, queue, poison, pushed, receivers, scenario } = state
+  const { ledger, late, queue, poison, poisoned, pushed, receivers, scenario } = state
   const ports: CountingPorts = {
-    ledger,
+    ledger: {
+      ...ledger,
+      commit: async (partition, change) => {
+        if (change.counters.some(({ endpoints }) => state.refuses !== undefined && state.refuses in endpoints)) {
+          throw new RefusedByStore('refused')
+        }
+        return ledger.commit(partition, change)
+      },
+    },
+    poisoned,
     late,
     poison,
     queue: {
@@ -121,7 +139,7 @@ function fault(state: CountingState, name: string, act: () => Promise<void> | vo
 }
 
 function processMoves(state: CountingState, process: CountingProcess, at: number): readonly Move[] {
-  if (!process.isBusy()) return hasVisible(state) ? [move(state, `${at}: wakes`, process.wake)] : []
+  if (!process.isBusy()) return idleMoves(state, process, at)
   const moves = process.requests.flatMap((request) => requestMoves(state, `${at}: ${request.name}`, request))
   if (state.faultsLeft === 0) return moves
   const crash = () => {
@@ -129,6 +147,17 @@ function processMoves(state: CountingState, process: CountingProcess, at: number
     state.processes[at] = spawn(state)
   }
   return [...moves, fault(state, `${at}: CRASHES`, crash)]
+}
+
+function idleMoves(state: CountingState, process: CountingProcess, at: number): readonly Move[] {
+  const replay = () => {
+    state.replaysLeft--
+    process.replay()
+  }
+  return [
+    ...(hasVisible(state) ? [move(state, `${at}: wakes`, process.wake)] : []),
+    ...(state.replaysLeft > 0 && state.poisoned.held().length > 0 ? [move(state, `${at}: replays`, replay)] : []),
+  ]
 }
 
 function requestMoves(state: CountingState, label: string, request: Request): readonly Move[] {
@@ -164,6 +193,10 @@ function worldMoves(state: CountingState): readonly Move[] {
     state.sealsLeft--
     await ledger.seal(partition)
   }
+  const mend = () => {
+    state.refuses = undefined
+  }
+  if (state.refuses !== undefined && state.replaysLeft > 0) moves.push(move(state, 'THE STORE IS MENDED', mend))
   if (seal !== undefined && state.sealsLeft > 0) moves.push(move(state, 'SEALED', () => sealNow(seal)))
   return moves
 }
@@ -183,6 +216,10 @@ function fingerprintOf(state: CountingState): string {
     [stored, late, [...state.pushed], processes].map((part) => part.map((item) => JSON.stringify(item)).sort()),
     state.queue.held(),
     namesOf(state.delayed).sort(),
+    state.poison.held(),
+    state.poisoned.held(),
+    state.refuses ?? null,
+    state.replaysLeft,
     state.faultsLeft,
     state.sealsLeft,
   ])

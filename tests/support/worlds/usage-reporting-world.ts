@@ -15,6 +15,7 @@ import { openMetrics } from '../../../shared/runtime/metrics.ts'
 import { manualTime } from '../memory/manual-time.ts'
 import { memoryKeyStore } from '../memory/memory-key-store.ts'
 import { memoryMessageQueue } from '../memory/memory-message-queue.ts'
+import { memoryPoisonStore } from '../memory/memory-poison-store.ts'
 import { memoryPushStore } from '../memory/memory-push-store.ts'
 import { memoryLateUsage, memoryUsageLedger } from '../memory/memory-usage-ledger.ts'
 import { memoryRollUpMarks, memoryUsageReports } from '../memory/memory-usage-reports.ts'
@@ -58,13 +59,14 @@ export function usageReportingWorld() {
   const needs = {
     ...{ time, clock, log, logged, queue, poison, ledger, late, pushes, journal: pushes, keys, codec, reports },
     copies: reports,
+    poisoned: memoryPoisonStore(),
     marks: memoryRollUpMarks(),
     random: { bytes: (size: number) => new Uint8Array(size), id: () => ulid() },
   }
   let batches = 0
   return {
     ...needs,
-    consumer: usageConsumer({ aggregator, queue, poison, codec, pushLog: pushes, clock, log, meter }),
+    consumer: usageConsumer({ ...needs, aggregator, pushLog: pushes, meter }),
     rollUp: () => rollUpUsage(needs),
     count: (...deltas: readonly UsageDelta[]) => countInto(ledger, deltas, { batchId: `host.boot.${++batches}` }),
     async addKey(change: Partial<Key> = {}): Promise<Key> {

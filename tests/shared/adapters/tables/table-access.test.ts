@@ -91,10 +91,13 @@ describe('an unavailable store', () => {
   })
 })
 
-test('a request that the store finds invalid is no outage: it is a bug of ours, and names the table', async () => {
+test('a request that the store finds invalid is no outage: it is refused, with the name of the table', async () => {
   const { table } = await sickTable(answer(400))
   const error = await table.upsert(row).catch((reason: unknown) => reason)
-  expect(error).toMatchObject({ name: 'Error', message: expect.stringMatching(/^Table things refused a request: 400/) })
+  expect(error).toMatchObject({
+    name: 'RefusedByStore',
+    message: expect.stringMatching(/^Table things refused a request: 400/),
+  })
 })
 
 test('a create that is refused although there is no such row has an unknown outcome', async () => {

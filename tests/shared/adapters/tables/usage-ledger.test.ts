@@ -34,7 +34,7 @@ describe('a ledger in tables', () => {
     const ledger = tableUsageLedger(tableAccess({ connectionString: azurite.connectionString, wrapClient }))
     const change = { meta: await ledger.readMeta(partition), applied: [batch], counters: [] }
     expect(await ledger.commit(partition, change)).toEqual({ kind: 'duplicate' })
-    expect(await ledger.findApplied(partition, [batch.batchId])).toEqual(new Set([batch.batchId]))
+    expect(await ledger.findApplied(partition, [batch.batchId])).toEqual(new Map([[batch.batchId, 'counted']]))
     expect(await ledger.readMeta(partition)).toMatchObject({ batches: 1, total: 3 })
   })
 

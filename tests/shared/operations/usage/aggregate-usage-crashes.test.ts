@@ -51,7 +51,10 @@ describe('the enumeration finds a planted mistake:', () => {
       }),
     'a conflict is taken for "counted" without a read': (ports) => ({
       ...ports,
-      ledger: { ...ports.ledger, findApplied: async (_partition, batchIds) => new Set(batchIds) },
+      ledger: {
+        ...ports.ledger,
+        findApplied: async (_partition, batchIds) => new Map(batchIds.map((id) => [id, 'counted'])),
+      },
     }),
     'the message is deleted before it is counted': (ports) => ({
       ...ports,

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { AppError } from '../../../../shared/domain/errors.ts'
 import { KEYS_PER_PARTITION_MAX } from '../../../../shared/domain/usage/message-packing.ts'
 import type { UsageDelta } from '../../../../shared/domain/usage/usage.ts'
+import type { MemoryMessageQueue } from '../../../support/memory/memory-message-queue.ts'
 import type { MemoryUsageLedger } from '../../../support/memory/memory-usage-ledger.ts'
 import { readMetric } from '../../../support/requests/read-metric.ts'
 import { keyInShard, sampleDelta } from '../../../support/samples/usage-samples.ts'
@@ -59,36 +60,68 @@ describe('the consumer', () => {
     expect([...(held?.counters.values() ?? [])].map(({ total }) => total)).toEqual([111])
   })
 
-  test('moves an invalid message to the poison queue, and logs an error that does not quote it', async () => {
-    const { consumer, queue, poison, lines, ledger } = consumerUnderTest()
+  test('sets an invalid message aside, and logs an error that does not quote it', async () => {
+    const { consumer, queue, poisoned, lines, ledger, metrics } = consumerUnderTest()
     await queue.send('{"v":1,"secret":"hunter2"}')
     await queue.send(body(sampleDelta()))
     await consumer.wake('no JSON')
-    expect(poison.held().map((message) => message.body)).toEqual(['no JSON', '{"v":1,"secret":"hunter2"}'])
+    expect(poisoned.held().map(({ body, reason }) => [body, reason])).toEqual([
+      ['no JSON', 'unreadable'],
+      ['{"v":1,"secret":"hunter2"}', 'unreadable'],
+    ])
+    expect(await readMetric(metrics, 'auth_api_usage_set_aside_total')).toEqual([2])
     expect(await queue.depth()).toBe(0)
     expect(totals(ledger)).toEqual([1])
     expect(lines.map(([level]) => level)).toEqual(['error', 'error'])
     expect(JSON.stringify(lines)).not.toContain('hunter2')
   })
 
-  test('moves a message that could never fit into a transaction to the poison queue', async () => {
-    const { consumer, poison, ledger } = consumerUnderTest()
+  test('sets a message aside that could never fit into a transaction', async () => {
+    const { consumer, poisoned, ledger } = consumerUnderTest()
     const keys = Array.from({ length: KEYS_PER_PARTITION_MAX + 1 }, (_, number) => keyInShard('00', number))
     await consumer.wake(body(...keys.map((keyId) => sampleDelta({ keyId }))))
-    expect(await poison.depth()).toBe(1)
+    expect(poisoned.held()).toMatchObject([{ reason: 'unreadable', detail: 'too many keys in one partition' }])
     expect(ledger.held()).toEqual([])
   })
 
-  test('moves a message that was delivered more than 20 times to the poison queue', async () => {
-    const { consumer, queue, poison, ledger } = consumerUnderTest()
+  async function deliver20Times(queue: MemoryMessageQueue): Promise<string> {
     await queue.send(body(sampleDelta()))
     const [{ id } = { id: '' }] = queue.held()
     for (let delivery = 0; delivery < 20; delivery++) {
       await queue.receive(1, 60)
       queue.show(id)
     }
-    expect(await consumer.drain()).toEqual({ counted: 0, poisoned: 1, failed: 0 })
-    expect([await queue.depth(), await poison.depth(), ledger.held().length]).toEqual([0, 1, 0])
+    return id
+  }
+
+  test('sets a message aside that was delivered more than 20 times', async () => {
+    const { consumer, queue, poisoned, ledger } = consumerUnderTest()
+    await deliver20Times(queue)
+    expect(await consumer.drain()).toEqual({ counted: 0, setAside: 1, failed: 0 })
+    expect(poisoned.held()).toMatchObject([{ reason: 'delivered_too_often' }])
+    expect([await queue.depth(), ledger.held().length]).toEqual([0, 0])
+  })
+
+  test('leaves a message in the queue, however often it was delivered, while the tables do not answer', async () => {
+    let isDown = true
+    const { consumer, queue, poisoned, poison } = consumerUnderTest({
+      wrapLedger: (real) => ({ ...real, readMeta: (partition) => (isDown ? down() : real.readMeta(partition)) }),
+    })
+    const id = await deliver20Times(queue)
+    for (let delivery = 0; delivery < 30; delivery++) {
+      expect(await consumer.drain()).toEqual({ counted: 0, setAside: 0, failed: 1 })
+      queue.show(id)
+    }
+    expect([await queue.depth(), await poison.depth(), poisoned.held()]).toEqual([1, 0, []])
+    isDown = false
+    expect(await consumer.drain()).toMatchObject({ setAside: 1 })
+  })
+
+  test('moves a message to the poison queue where the poison store does not take it', async () => {
+    const { consumer, poisoned, poison } = consumerUnderTest()
+    poisoned.put = down
+    await consumer.wake('no JSON')
+    expect(poison.held().map((message) => message.body)).toEqual(['no JSON'])
   })
 
   test('leaves messages in the queue while the store is down, fails the trigger, and stops receiving', async () => {
@@ -160,7 +193,7 @@ describe('a batch', () => {
     const { aggregator, ledger } = consumerUnderTest()
     const batch = sampleBatch([sampleDelta({ count: 3 }), sampleDelta({ keyId: keyInShard('01'), count: 4 })])
     const results = await Promise.all([aggregator.submit(batch), aggregator.submit(batch)])
-    expect(results).toEqual([
+    expect(results).toMatchObject([
       { applied: 7, duplicate: 0, late: 0 },
       { applied: 0, duplicate: 7, late: 0 },
     ])
@@ -183,14 +216,14 @@ describe('a batch', () => {
     await aggregator.submit(batch)
     await ledger.seal({ day: '20261122', shard: '00' })
     const other = consumerUnderTest({ wrapLedger: () => ledger })
-    expect(await other.aggregator.submit(batch)).toEqual({ applied: 0, duplicate: 5, late: 0 })
+    expect(await other.aggregator.submit(batch)).toMatchObject({ applied: 0, duplicate: 5, late: 0 })
     expect(other.late.held()).toEqual([])
   })
 
   test('that is more than 35 days old is late even before its day is sealed', async () => {
     const { aggregator, ledger, late } = consumerUnderTest()
     const batch = sampleBatch([sampleDelta({ hour: '2026101700', count: 2 }), sampleDelta({ hour: '2026101800' })])
-    expect(await aggregator.submit(batch)).toEqual({ applied: 1, duplicate: 0, late: 2 })
+    expect(await aggregator.submit(batch)).toMatchObject({ applied: 1, duplicate: 0, late: 2 })
     expect(await ledger.readMeta({ day: '20261017', shard: '00' })).toMatchObject({ state: 'sealed' })
     expect(late.held()).toHaveLength(1)
   })
@@ -206,7 +239,7 @@ describe('a batch', () => {
     const batch = sampleBatch([sampleDelta({ count: 3 }), sampleDelta({ keyId: keyInShard('01'), count: 4 })])
     await expect(aggregator.submit(batch)).rejects.toMatchObject({ code: 'store_unavailable' })
     isDown = false
-    expect(await aggregator.submit(batch)).toEqual({ applied: 4, duplicate: 3, late: 0 })
+    expect(await aggregator.submit(batch)).toMatchObject({ applied: 4, duplicate: 3, late: 0 })
     expect(totals(ledger)).toEqual([3, 4])
   })
 })

@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import { AppError } from '../../../../shared/domain/errors.ts'
 import type { UsageBatch } from '../../../../shared/domain/usage/usage.ts'
 import { redrivePoison } from '../../../../shared/operations/usage/redrive-poison.ts'
+import { openMetrics } from '../../../../shared/runtime/metrics.ts'
 import { manualTime } from '../../../support/memory/manual-time.ts'
 import { memoryMessageQueue } from '../../../support/memory/memory-message-queue.ts'
+import { memoryPoisonStore } from '../../../support/memory/memory-poison-store.ts'
+import { memoryUsageLedger } from '../../../support/memory/memory-usage-ledger.ts'
 import { sampleDelta } from '../../../support/samples/usage-samples.ts'
 import { codec, consumerUnderTest, type LogLine, sampleBatch } from '../../../support/worlds/consumer-under-test.ts'
 
@@ -10,9 +14,13 @@ function setUp() {
   const time = manualTime()
   const queue = memoryMessageQueue(time.clock)
   const poison = memoryMessageQueue(time.clock)
+  const poisoned = memoryPoisonStore()
+  const ledger = memoryUsageLedger()
   const lines: LogLine[] = []
-  const run = () => redrivePoison({ queue, poison, codec, log: (...line) => void lines.push(line) })
-  return { time, queue, poison, lines, run }
+  const { meter } = openMetrics({ worker: 'tests' })
+  const needs = { queue, poison, poisoned, codec, clock: time.clock, meter, ledger }
+  const run = () => redrivePoison({ ...needs, log: (...line) => void lines.push(line) })
+  return { time, queue, poison, poisoned, ledger, lines, run }
 }
 
 function redriven(batch: UsageBatch, times: number): string {
@@ -24,7 +32,7 @@ function redriven(batch: UsageBatch, times: number): string {
 describe('the re-drive of poisoned messages', () => {
   test('logs nothing when the poison queue is empty', async () => {
     const { run, lines } = setUp()
-    expect(await run()).toEqual({ redriven: 0, stuck: 0 })
+    expect(await run()).toEqual({ redriven: 0, stuck: 0, waiting: 0 })
     expect(lines).toEqual([])
   })
 
@@ -34,27 +42,48 @@ describe('the re-drive of poisoned messages', () => {
     const batch = sampleBatch([sampleDelta({ count: 3 })])
     await consumer.wake(codec.encode(batch))
     await poison.send(codec.encode(batch))
-    expect(await run()).toEqual({ redriven: 1, stuck: 0 })
+    expect(await run()).toEqual({ redriven: 1, stuck: 0, waiting: 0 })
     expect([await poison.depth(), await queue.depth()]).toEqual([0, 1])
     await consumer.wake(queue.held()[0]?.body ?? '')
     expect(ledger.held()[0]?.meta).toMatchObject({ batches: 1, total: 3 })
-    expect(lines).toEqual([['error', expect.any(String), { redriven: 1, stuck: 0 }]])
+    expect(lines).toEqual([['error', expect.any(String), { redriven: 1, stuck: 0, waiting: 0, setAside: false }]])
   })
 
-  test('keeps unreadable messages and those re-driven ten times, skips them, and keeps the alarm on', async () => {
-    const { run, queue, poison, lines, time } = setUp()
+  test('sets unreadable messages aside, and those re-driven ten times, and keeps the alarm on', async () => {
+    const { run, queue, poison, poisoned, lines, time } = setUp()
     await poison.send(redriven(sampleBatch([sampleDelta()]), 10))
     await poison.send('no JSON')
     await poison.send(redriven(sampleBatch([sampleDelta()]), 9))
-    expect(await run()).toEqual({ redriven: 1, stuck: 2 })
+    expect(await run()).toEqual({ redriven: 1, stuck: 2, waiting: 0 })
+    expect(poisoned.held().map(({ reason }) => reason)).toEqual(['delivered_too_often', 'unreadable'])
     await time.advance(5 * 60_000)
-    expect(await run()).toEqual({ redriven: 0, stuck: 2 })
-    expect([await poison.depth(), await queue.depth()]).toEqual([2, 1])
-    expect(lines).toHaveLength(2)
+    expect(await run()).toEqual({ redriven: 0, stuck: 0, waiting: 0 })
+    expect([await poison.depth(), await queue.depth()]).toEqual([0, 1])
+    expect(lines.filter(([, message]) => message === 'Usage messages are in poison.')).toHaveLength(2)
   })
 
-  test('removes the expiry that the host sets on a message', async () => {
-    const { run, poison } = setUp()
+  test('waits as long as an outage of the tables lasts: a month of it uses up no re-drive', async () => {
+    const { run, queue, poison, poisoned, ledger, time } = setUp()
+    const { readMeta } = ledger
+    const body = redriven(sampleBatch([sampleDelta()]), 9)
+    await poison.send(body)
+    ledger.readMeta = () => Promise.reject(new AppError('store_unavailable', 'down'))
+    for (let run5 = 0; run5 < 200; run5++) {
+      expect(await run()).toEqual({ redriven: 0, stuck: 0, waiting: 1 })
+      await time.advance(4 * 3_600_000)
+    }
+    expect([poison.held().map((message) => message.body), poisoned.held(), await queue.depth()]).toEqual([
+      [body],
+      [],
+      0,
+    ])
+    ledger.readMeta = readMeta
+    expect(await run()).toEqual({ redriven: 1, stuck: 0, waiting: 0 })
+  })
+
+  test('removes the expiry that the host sets on a message, during an outage of the tables too', async () => {
+    const { run, poison, ledger } = setUp()
+    ledger.readMeta = () => Promise.reject(new AppError('store_unavailable', 'down'))
     const receive = poison.receive
     let first = true
     poison.receive = async (limit, hiddenSeconds) => {
