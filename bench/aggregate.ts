@@ -32,6 +32,7 @@ const consumer = usageConsumer({
   aggregator: usageAggregator(needs),
   ...{ queue, poison, poisoned, ledger, clock: systemClock, codec: { parse: parseUsageMessage } },
   pushLog: { partApplied: async () => undefined },
+  marks: { request: async () => undefined },
   log: (...line) => print(line.join(' ')),
   meter: openMetrics({ worker: 'bench' }).meter,
 })

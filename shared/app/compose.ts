@@ -99,7 +99,7 @@ export function compose(config: Config): Services {
   watchGauges(metrics.meter, VERSION, { ...watched, process: processUsage() })
   return {
     ...stores,
-    ...{ codec, revocationCodec, clock, random, log, digests, aggregator, metrics },
+    ...{ codec, revocationCodec, clock, scheduler, random, log, digests, aggregator, metrics },
     keyLookup: lookup,
     limiter: limits,
     failures: failureLimits({ limiter: limits, hashIp: digests.ofAddress, clock, scheduler, log }),

@@ -4,6 +4,7 @@ import type { Lane, QueueLane } from '../adapters/guard/lanes.ts'
 import { appIdentity } from '../adapters/identity/app-identity.ts'
 import { storageMessageQueue } from '../adapters/message-queue.ts'
 import { tableChangeFeed } from '../adapters/tables/change-feed.ts'
+import { tableEventIds } from '../adapters/tables/event-ids.ts'
 import {
   copiedEvidenceSweeper,
   countedEvidenceSweeper,
@@ -77,6 +78,7 @@ export function openStores(config: Config, meter: Meter) {
     pushing: {
       keys: tableKeyStore(background),
       pushes: tablePushStore(background),
+      eventIds: tableEventIds(background, rowsPerTransaction),
       queue: queue('usage-events', 'background'),
     },
     pushLog: tablePushStore(background),
@@ -87,13 +89,6 @@ export function openStores(config: Config, meter: Meter) {
     keyEventsPoison: queue('key-events-poison', 'revocation', 'revocation'),
     sweepers: openSweepers(background, config.evidenceDays),
     poisoned: tablePoisonStore(management),
-    sweepers: {
-      idempotency: expirySweeper(background, 'idempotency'),
-      limits: expirySweeper(background, 'limits'),
-      keyids: pointerSweeper(background, 'keyids'),
-      keysbyprovider: pointerSweeper(background, 'keysbyprovider'),
-      revocations: feedSweeper(background),
-    },
     rowsPerTransaction,
     guards: guards.all,
   }

@@ -25,10 +25,17 @@ import type { Limiter } from '../ports/limits.ts'
 import type { Breaker } from '../ports/meter.ts'
 import type { PoisonStore } from '../ports/poison.ts'
 import type { MessageQueue } from '../ports/queue.ts'
-import type { Background, Clock, Log, Random } from '../ports/runtime.ts'
+import type { Background, Clock, Log, Random, Scheduler } from '../ports/runtime.ts'
 import type { Sweeper } from '../ports/store.ts'
 import type { LateUsage, UsageCodec, UsageLedger } from '../ports/usage.ts'
-import type { PushJournal, PushStore, RollUpMarks, UsageCopies, UsageReports } from '../ports/usage-reports.ts'
+import type {
+  EventIds,
+  PushJournal,
+  PushStore,
+  RollUpMarks,
+  UsageCopies,
+  UsageReports,
+} from '../ports/usage-reports.ts'
 import type { ClientIpSource } from '../runtime/config.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 
@@ -44,7 +51,12 @@ export interface Services {
   /** The stores for changes that end keys: no other calls can take their places. */
   readonly ending: { readonly keys: KeyStore; readonly providers: ProviderStore; readonly reports: UsageReports }
   /** The stores for usage pushes: they spend what other calls leave over. */
-  readonly pushing: { readonly keys: KeyStore; readonly pushes: PushStore; readonly queue: MessageQueue }
+  readonly pushing: {
+    readonly keys: KeyStore
+    readonly pushes: PushStore
+    readonly eventIds: EventIds
+    readonly queue: MessageQueue
+  }
   readonly keyLookup: KeyLookup
   readonly usage: BufferedRecorder
   /** The uses and revocations that wait on the local disk. */
@@ -99,6 +111,7 @@ export interface Services {
   /** Background work: started with the first call, stopped with the app. */
   readonly background: readonly Background[]
   readonly clock: Clock
+  readonly scheduler: Scheduler
   readonly random: Random
   /** The metrics of this instance. */
   readonly metrics: Metrics

@@ -129,7 +129,7 @@ const Rejected = z.array(
   z.strictObject({
     index: z.int(),
     pointer: z.string(),
-    code: z.enum(['malformed_json', 'invalid_event', 'key_not_found', 'too_old']),
+    code: z.enum(['malformed_json', 'invalid_event', 'key_not_found', 'too_old', 'in_the_future']),
     detail: z.string(),
   }),
 )

@@ -11,6 +11,18 @@ export interface RollUpMarks {
   /** Returns 0 for a partition that was never rolled up. */
   read(partition: UsagePartition): Promise<number>
   write(partition: UsagePartition, batches: number): Promise<void>
+  /** Asks for a day `YYYYMMDD` that no roll-up would look at soon. Call after the day's counters were changed. */
+  request(day: string): Promise<void>
+  /** The days that were asked for. */
+  requested(): Promise<readonly RequestedDay[]>
+  /** The day was copied; keeps a request that came since. */
+  fulfil(day: RequestedDay): Promise<void>
+}
+
+export interface RequestedDay {
+  readonly day: string
+  /** Changes with every request. */
+  readonly version: string
 }
 
 /** Stores the roll-up's copies. A stored copy is only ever replaced by a later count. */
@@ -34,16 +46,57 @@ export interface UsageReports {
 
 /** Pushed batches, from their acceptance to their last part. */
 export interface PushStore extends PushLog {
-  /** Returns undefined for a missing batch and for another provider's batch. */
+  /** Returns undefined for a batch that was not accepted, and for another provider's batch. */
   find(scope: OneProvider, batchId: string): Promise<PushRecord | undefined>
-  /** Stores the messages, then the record, which accepts the batch. `exists`: the id is taken; stores nothing. */
-  accept(scope: OneProvider, record: PushRecord, messages: readonly string[]): Promise<'accepted' | 'exists'>
+  /**
+   * Opens an attempt to accept a batch. An earlier attempt that is open can never be accepted from then on. `accepted`:
+   * the batch is accepted; stores nothing.
+   */
+  begin(scope: OneProvider, attempt: PushAttempt): Promise<'begun' | 'accepted'>
+  /** The newest attempt at a batch, undefined where there was none. */
+  newestAttempt(scope: OneProvider, batchId: string): Promise<NewestAttempt | undefined>
+  /** Bars an open attempt from ever being accepted. `stale`: it was accepted, or another attempt began, since. */
+  bar(scope: OneProvider, attempt: NewestAttempt): Promise<'barred' | 'stale'>
+  /**
+   * Stores the messages, then the record, which accepts the batch. `overtaken`: the attempt is not open, because
+   * another one began, was accepted, or barred it; the record is not stored.
+   */
+  accept(scope: OneProvider, record: PushRecord, messages: readonly string[]): Promise<'accepted' | 'overtaken'>
   /** The messages of an accepted batch that is not marked as sent. */
   unsent(scope: OneProvider, record: PushRecord): Promise<readonly string[]>
   /** Marks the batch and deletes its messages: the queue has acknowledged every one. */
   markSent(scope: OneProvider, record: PushRecord): Promise<void>
   /** The parts that were counted. */
   parts(scope: OneProvider, batchId: string): Promise<readonly PushedPart[]>
+}
+
+/** One try to accept a batch. At most one attempt at a batch is ever accepted. */
+export type PushAttempt = Pick<PushRecord, 'batchId' | 'attempt'> & { readonly startedAt: Date }
+
+export interface NewestAttempt extends PushAttempt {
+  readonly isAccepted: boolean
+  readonly version: string
+}
+
+/** The attempt that has claimed the id of an event, for as long as the id is known. */
+export interface IdOwner extends Pick<PushRecord, 'batchId' | 'attempt'> {
+  readonly expiresAt: Date
+}
+
+/** An id that another attempt has claimed. */
+export interface HeldId {
+  readonly id: string
+  readonly owner: IdOwner
+  readonly version: string
+}
+
+/** The ids of pushed events, each claimed by one attempt. An event counts if the attempt that has its id is accepted. */
+export interface EventIds {
+  /**
+   * Claims ids for an attempt: those that no attempt has, and those in `over`, which are still held as given. Returns the
+   * ids that another attempt holds. A crash leaves some claimed.
+   */
+  claim(scope: OneProvider, ids: readonly string[], owner: IdOwner, over: readonly HeldId[]): Promise<readonly HeldId[]>
 }
 
 /** The pushed batches of all providers, for reconciliation. */

@@ -1,3 +1,4 @@
+import type { PushedPart } from '../domain/usage/push.ts'
 import type {
   DayCounters,
   PushPart,
@@ -29,8 +30,11 @@ export interface UsageCodec {
 
 /** Records the outcome of the parts of pushed batches. */
 export interface PushLog {
-  /** Called at least once before the part's message is deleted, with the same counts every time. Idempotent. */
-  partApplied(part: PushPart, counts: { readonly applied: number; readonly late: number }): Promise<void>
+  /**
+   * Called at least once before the part's message is deleted, with the same counts every time. Idempotent: the first
+   * call stands. `partitions` are those that hold the part.
+   */
+  partApplied(part: PushPart, counted: Omit<PushedPart, 'part'>): Promise<void>
 }
 
 /** A batch that arrived after its partition was sealed: stored and reported, never added. */

@@ -148,6 +148,7 @@ describe('the main job, on the built app in two hosts over one store', () => {
     expect((await push()).as(PushView)).toEqual(accepted)
 
     const status = await poll(async () => {
+      await call('POST /admin/functions/usage-roll-up', { body: { input: '' } })
       const view = (await call(`GET /${accepted.status_url.slice(1)}`)).as(PushStatusView)
       return view.status === 'completed' && view
     }, COUNTED_WITHIN_MS)

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { keysUsage } from '../../functions/keys-usage.ts'
 import { usagePush } from '../../functions/usage-push.ts'
 import { usagePushStatus } from '../../functions/usage-push-status.ts'
+import { rollUpUsage } from '../../shared/operations/usage/roll-up-usage.ts'
 import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
 import { type CallOptions, call } from '../support/requests/call.ts'
 import { makeKey, makeManager } from '../support/requests/callers.ts'
@@ -69,6 +70,7 @@ describe('POST /auth/keys/batch/usage', () => {
         { key_id: keyId, at: '2026-01-01T00:00:00Z' },
         { key_id: '01KZZZZZZZZZZZZZZZZZZZZZZZ' },
         [],
+        { key_id: keyId, at: '2026-11-22T16:06:00Z' },
       ),
     )
     expect(reply.body.accepted).toBe(1)
@@ -86,6 +88,7 @@ describe('POST /auth/keys/batch/usage', () => {
       [5, '#/at', 'too_old'],
       [6, '#/key_id', 'key_not_found'],
       [7, '#', 'invalid_event'],
+      [8, '#/at', 'in_the_future'],
     ])
     expect(await usesCounted()).toBe(1)
   })
@@ -96,10 +99,19 @@ describe('POST /auth/keys/batch/usage', () => {
     const [first, second] = [await push(byId), await push(byId)]
     expect(first.body).toMatchObject({ accepted: 1, duplicate: 1 })
     expect(second.text).toBe(first.text)
-    const byKey = { json: [event], headers: { 'idempotency-key': 'k-1' } }
+    const byKey = { json: [{ ...event, id: 'e-2' }], headers: { 'idempotency-key': 'k-1' } }
     const [third, fourth] = [await push(byKey), await push(byKey)]
     expect(fourth.text).toBe(third.text)
     expect(await usesCounted()).toBe(2)
+  })
+
+  test('202 counts an event with an id once, also when another batch pushes it', async () => {
+    const event = { key_id: keyId, id: 'order-17', count: 2 }
+    const first = await push({ json: { batch_id: 'orders-1', events: [event] } })
+    const second = await push({ json: { batch_id: 'orders-2', events: [event, { ...event, id: 'order-18' }] } })
+    expect([first.body.accepted, first.body.duplicate]).toEqual([2, 0])
+    expect([second.body.accepted, second.body.duplicate]).toEqual([2, 2])
+    expect(await usesCounted()).toBe(4)
   })
 
   test('409 for other events under a used batch_id', async () => {
@@ -147,6 +159,8 @@ describe('GET /auth/keys/batch/usage/{batch_id}', () => {
     await push({ json: { batch_id: 'orders-1', events: [{ key_id: keyId, count: 3 }, { key_id: 'bad' }] } })
     expect((await statusOf('orders-1')).body).toMatchObject({ status: 'queued', accepted: 3, applied: 0 })
     await services.consumer.drain()
+    expect((await statusOf('orders-1')).body).toMatchObject({ status: 'processing', applied: 3 })
+    await rollUpUsage(services)
     expect((await statusOf('orders-1')).body).toMatchObject({
       batch_id: 'orders-1',
       status: 'completed',

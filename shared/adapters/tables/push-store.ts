@@ -3,8 +3,9 @@ import pLimit from 'p-limit'
 import { z } from 'zod'
 import type { OneProvider } from '../../domain/access/provider-scope.ts'
 import { hourIndex, hourName } from '../../domain/usage/calendar.ts'
-import type { PushRecord, Rejection } from '../../domain/usage/push.ts'
-import type { JournaledPush, PushJournal, PushStore } from '../../ports/usage-reports.ts'
+import type { PushedPart, PushRecord, Rejection } from '../../domain/usage/push.ts'
+import type { JournaledPush, NewestAttempt, PushAttempt, PushJournal, PushStore } from '../../ports/usage-reports.ts'
+import { unavailable } from '../guard/sdk-errors.ts'
 import type { Table } from './table.ts'
 import type { TableAccess } from './table-access.ts'
 import { date, decodeRow, encodeRow, int64, joinText, json, type StoredRow, splitText } from './table-row.ts'
@@ -12,6 +13,7 @@ import { date, decodeRow, encodeRow, int64, joinText, json, type StoredRow, spli
 const TABLE_NAME = 'usagebatches'
 const REQUESTS_AT_ONCE = 8
 const REJECTIONS_PER_ROW = 200
+const BEGIN_TRIES_MAX = 10
 
 const recordShape = z.object({
   batchId: z.string(),
@@ -28,12 +30,17 @@ const rejectionsShape = json(
     z.strictObject({
       index: z.int(),
       pointer: z.string(),
-      code: z.enum(['malformed_json', 'invalid_event', 'key_not_found', 'too_old']),
+      code: z.enum(['malformed_json', 'invalid_event', 'key_not_found', 'too_old', 'in_the_future']),
       detail: z.string(),
     }),
   ),
 )
-const partShape = z.object({ part: int64, applied: int64, late: int64 })
+/** An attempt that is not accepted has the row key of the record, in its place. */
+const attemptShape = z.object({ open: z.literal(true), attempt: z.string(), startedAt: date })
+const counted = z.tuple([z.string(), z.string(), z.int()])
+const partShape = z.object({ part: int64, applied: int64, late: int64, partitions: json(z.array(counted)).optional() })
+/** In the place of the attempt that is barred: no attempt has this name. */
+const BARRED = 'barred'
 const journalShape = z.object({ providerId: z.string(), batchId: z.string() })
 
 /**
@@ -45,6 +52,15 @@ export function tablePushStore(tables: TableAccess): PushStore & PushJournal {
   const table = tables.table(TABLE_NAME)
   return {
     find: (scope, batchId) => find(table, partitionOf(scope, batchId)),
+    begin: (scope, attempt) => begin(table, partitionOf(scope, attempt.batchId), attempt),
+    async newestAttempt(scope, batchId) {
+      const row = await table.get(partitionOf(scope, batchId), RECORD)
+      return row && toAttempt(batchId, row)
+    },
+    async bar(scope, { batchId, startedAt, version }) {
+      const row = toAttemptRow(partitionOf(scope, batchId), { attempt: BARRED, startedAt })
+      return (await table.replace(row, version)) === 'replaced' ? 'barred' : 'stale'
+    },
     accept: (scope, record, messages) => accept(table, scope, record, messages),
     async unsent(scope, record) {
       const rows = await rowsOf(table, partitionOf(scope, record.batchId), `message|${record.attempt}`)
@@ -59,12 +75,15 @@ export function tablePushStore(tables: TableAccess): PushStore & PushJournal {
     },
     async parts(scope, batchId) {
       const rows = await rowsOf(table, partitionOf(scope, batchId), 'part')
-      return rows.map((row) => decodeRow(TABLE_NAME, partShape, row))
+      return rows.map(toPart)
     },
-    async partApplied({ providerId, batchId, part }, counts) {
-      const properties = encodeRow(TABLE_NAME, partShape, { part, ...counts })
+    async partApplied({ providerId, batchId, part }, { partitions, ...counts }) {
+      const asTuples = partitions.map(({ day, shard, batches }): z.output<typeof counted> => [day, shard, batches])
+      const { partitions: text = '', ...properties } = encodeRow(TABLE_NAME, partShape, {
+        ...{ part, ...counts, partitions: asTuples },
+      })
       const rowKey = `part|${padNumber(part)}`
-      await table.create({ partitionKey: `${providerId}|${batchId}`, rowKey, ...properties })
+      await table.create({ partitionKey: `${providerId}|${batchId}`, rowKey, partitions: text, ...properties })
     },
     async acceptedBetween(from, to) {
       const hours = hoursBetween(from, to)
@@ -77,13 +96,43 @@ export function tablePushStore(tables: TableAccess): PushStore & PushJournal {
   }
 }
 
-/** Writes the record last: it is the commit point. An attempt that loses the race deletes its messages and rejections. */
+const RECORD = 'batch'
+
+/** Opens the attempt in the place of an earlier open one, whose `accept` then finds the row changed. */
+async function begin(table: Table, partitionKey: string, attempt: PushAttempt): Promise<'begun' | 'accepted'> {
+  const row = toAttemptRow(partitionKey, attempt)
+  for (let tries = 0; tries < BEGIN_TRIES_MAX; tries++) {
+    if (tries === 0 && (await table.create(row)) === 'created') return 'begun'
+    const found = await table.get(partitionKey, RECORD)
+    if (found !== undefined && found.open !== true) return 'accepted'
+    const result = await table.put(row, found?.etag)
+    if (result.kind === 'written') return 'begun'
+  }
+  throw unavailable(new Error(`Table ${TABLE_NAME}: other writers always came first.`))
+}
+
+function toAttemptRow(partitionKey: string, { attempt, startedAt }: Pick<PushAttempt, 'attempt' | 'startedAt'>) {
+  const properties = encodeRow(TABLE_NAME, attemptShape, { open: true, attempt, startedAt })
+  return { partitionKey, rowKey: RECORD, ...properties }
+}
+
+function toAttempt(batchId: string, row: StoredRow): NewestAttempt {
+  const version = row.etag
+  if (row.open === true) return { ...decodeRow(TABLE_NAME, attemptShape, row), batchId, isAccepted: false, version }
+  const { attempt, acceptedAt } = decodeRow(TABLE_NAME, recordShape, row)
+  return { batchId, attempt, startedAt: acceptedAt, isAccepted: true, version }
+}
+
+/**
+ * Writes the record last, in the place of the open attempt at the ETag that was read before: that is the commit point. An
+ * attempt that is not open any more deletes its messages and rejections.
+ */
 async function accept(
   table: Table,
   scope: OneProvider,
   record: PushRecord,
   messages: readonly string[],
-): Promise<'accepted' | 'exists'> {
+): Promise<'accepted' | 'overtaken'> {
   const partitionKey = partitionOf(scope, record.batchId)
   const rejections = chunksOf(record.rejected).map((rejected) => encodeRow(TABLE_NAME, rejectionsShape, [...rejected]))
   const rows = [
@@ -100,16 +149,26 @@ async function accept(
     providerId: scope.providerId,
     batchId: record.batchId,
   })
-  if ((await table.create(toRecordRow(partitionKey, record))) === 'created') return 'accepted'
+  if (await commitRecord(table, partitionKey, record)) return 'accepted'
   await pLimit(REQUESTS_AT_ONCE).map(rows, ({ kind, index }) =>
     table.remove(partitionKey, `${kind}|${record.attempt}|${padNumber(index + 1)}`, '*'),
   )
-  return 'exists'
+  return 'overtaken'
+}
+
+/** Whether this attempt is accepted. After a lost reply the record may be there, and may have been marked as sent. */
+async function commitRecord(table: Table, partitionKey: string, record: PushRecord): Promise<boolean> {
+  const open = await table.get(partitionKey, RECORD)
+  if (open?.attempt !== record.attempt) return false
+  if (open.open !== true) return true
+  if ((await table.replace(toRecordRow(partitionKey, record), open.etag)) === 'replaced') return true
+  const found = await table.get(partitionKey, RECORD)
+  return found?.attempt === record.attempt && found.open !== true
 }
 
 async function find(table: Table, partitionKey: string): Promise<PushRecord | undefined> {
-  const row = await table.get(partitionKey, 'batch')
-  if (row === undefined) return undefined
+  const row = await table.get(partitionKey, RECORD)
+  if (row === undefined || row.open === true) return undefined
   const record = decodeRow(TABLE_NAME, recordShape, row)
   return { ...record, rejected: await readRejections(table, partitionKey, record.attempt) }
 }
@@ -123,17 +182,23 @@ async function readRejections(table: Table, partitionKey: string, attempt: strin
 async function readJournaled(table: Table, journaled: StoredRow): Promise<readonly JournaledPush[]> {
   const { providerId, batchId } = decodeRow(TABLE_NAME, journalShape, journaled)
   const partitionKey = `${providerId}|${batchId}`
-  const row = await table.get(partitionKey, 'batch')
-  if (row === undefined) return []
+  const row = await table.get(partitionKey, RECORD)
+  if (row === undefined || row.open === true) return []
   const { acceptedAt, accepted, sent } = decodeRow(TABLE_NAME, recordShape, row)
   if (journalOf(acceptedAt) !== journaled.partitionKey) return []
-  const parts = (await rowsOf(table, partitionKey, 'part')).map((part) => decodeRow(TABLE_NAME, partShape, part))
+  const parts = (await rowsOf(table, partitionKey, 'part')).map(toPart)
   const counted = parts.reduce((sum, { applied, late }) => sum + applied + late, 0)
   return [{ providerId, batchId, acceptedAt, accepted, sent, counted }]
 }
 
+/** Without its partitions, a part is of a version that did not keep them. */
+function toPart(row: StoredRow): PushedPart {
+  const { partitions = [], ...part } = decodeRow(TABLE_NAME, partShape, row)
+  return { ...part, partitions: partitions.map(([day, shard, batches]) => ({ day, shard, batches })) }
+}
+
 function toRecordRow(partitionKey: string, record: PushRecord) {
-  return { partitionKey, rowKey: 'batch', ...encodeRow(TABLE_NAME, recordShape, record) }
+  return { partitionKey, rowKey: RECORD, ...encodeRow(TABLE_NAME, recordShape, record) }
 }
 
 /** The rows `<prefix>|…` of a partition, in the order of their numbers. */

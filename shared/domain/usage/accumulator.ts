@@ -66,11 +66,12 @@ export function usageAccumulator({ measure, deltasMax }: AccumulatorOptions): Us
       const atMs = countedAtMs(event.at.getTime(), nowMs)
       const hour = hourIndex(atMs)
       const alike = cellsByEndpoint.get(event.keyId)?.get(event.endpoint)
-      const cell = alike?.find((candidate) => isAlike(candidate, event, hour)) ?? open(event, hour, atMs)
+      const usedMs = Math.min(atMs, nowMs)
+      const cell = alike?.find((candidate) => isAlike(candidate, event, hour)) ?? open(event, hour, usedMs)
       if (cell === undefined) return undefined
       cell.count += event.count
-      if (atMs >= cell.lastMs) {
-        cell.lastMs = atMs
+      if (usedMs >= cell.lastMs) {
+        cell.lastMs = usedMs
         cell.lastIp = event.clientIp
       }
       return cell.draft

@@ -2,8 +2,8 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
-/** The tolerated clock skew: an event further in the future is counted as of `now` plus this. */
-const SKEW_MS_MAX = 5 * MINUTE_MS
+/** The tolerated clock skew: a use further in the future is counted as of `now` plus this, a pushed event is refused. */
+export const SKEW_MS_MAX = 5 * MINUTE_MS
 
 /** A UTC day is closed for counting once it is more than this many days old. */
 export const SEAL_AFTER_DAYS = 35

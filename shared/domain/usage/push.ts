@@ -1,8 +1,8 @@
 import type { Key } from '../keys/key.ts'
 import type { UsageOutcome } from '../keys/verdict.ts'
-import { dayName, isClosedDay, SEAL_AFTER_DAYS } from './calendar.ts'
+import { dayName, isClosedDay, SEAL_AFTER_DAYS, SKEW_MS_MAX } from './calendar.ts'
 import { countedEndpoint } from './endpoint-names.ts'
-import type { StatusClass, UsageEvent } from './usage.ts'
+import type { StatusClass, UsageEvent, UsagePartition } from './usage.ts'
 
 /** One use, or `count` identical uses, as a caller reports them. */
 export interface PushedEvent {
@@ -13,11 +13,11 @@ export interface PushedEvent {
   readonly endpoint: string
   readonly statusClass: StatusClass
   readonly count: number
-  /** The caller's id of the event: a second event with this id in the same batch is a duplicate. */
+  /** The caller's id of the event: a second event of its provider with this id is a duplicate, for 35 days. */
   readonly id: string | null
 }
 
-export type RejectionCode = 'malformed_json' | 'invalid_event' | 'key_not_found' | 'too_old'
+export type RejectionCode = 'malformed_json' | 'invalid_event' | 'key_not_found' | 'too_old' | 'in_the_future'
 
 /** Why one event of a batch is not counted. */
 export interface Rejection {
@@ -34,13 +34,28 @@ export type PushedItem =
   | { readonly kind: 'event'; readonly index: number; readonly event: PushedEvent }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
 
-/** `accepted` and `duplicate` are uses: an event with a `count` of 5 is five. */
+/** An event that counts unless an earlier push counted its id. */
+export interface Candidate {
+  readonly event: UsageEvent
+  readonly id: string | null
+}
+
+/** `duplicate` are uses whose id is in the batch twice. */
 export interface PushDecision {
-  readonly events: readonly UsageEvent[]
-  readonly accepted: number
+  readonly candidates: readonly Candidate[]
   readonly duplicate: number
   readonly rejected: readonly Rejection[]
 }
+
+/** `accepted` and `duplicate` are uses: an event with a `count` of 5 is five. */
+export interface AcceptedEvents {
+  readonly events: readonly UsageEvent[]
+  readonly accepted: number
+  readonly duplicate: number
+}
+
+/** How long the id of a counted event is known: from the oldest time that an event may have to the end of its day. */
+export const EVENT_ID_DAYS = SEAL_AFTER_DAYS + 2
 
 /** An accepted batch. Its numbers never change. */
 export interface PushRecord {
@@ -59,11 +74,18 @@ export interface PushRecord {
   readonly sent: boolean
 }
 
+/** A partition of the counters, and how many batches it had counted once a part was counted. */
+export interface CountedPartition extends UsagePartition {
+  readonly batches: number
+}
+
 /** A counted part: uses in the counters, and uses that came too late for the counters. */
 export interface PushedPart {
   readonly part: number
   readonly applied: number
   readonly late: number
+  /** Reports show the part once the roll-up has copied as many batches of each. */
+  readonly partitions: readonly CountedPartition[]
 }
 
 export interface PushProgress {
@@ -73,11 +95,11 @@ export interface PushProgress {
   readonly partsCounted: number
 }
 
-/** Decides which events count. `keys` holds the keys of the events that exist within the caller's scope. */
+/** Decides which events may count. `keys` holds the keys of the events that exist within the caller's scope. */
 export function decidePush(items: readonly PushedItem[], keys: ReadonlyMap<string, Key>, now: Date): PushDecision {
   const judged = items.map((item) => (item.kind === 'event' ? judgeEvent(item.index, item.event, keys, now) : item))
   const rejected = judged.flatMap((item) => (item.kind === 'rejected' ? [item.rejection] : []))
-  const events: UsageEvent[] = []
+  const candidates: Candidate[] = []
   const seen = new Set<string>()
   let duplicate = 0
   for (const item of judged) {
@@ -86,10 +108,19 @@ export function decidePush(items: readonly PushedItem[], keys: ReadonlyMap<strin
       duplicate += item.event.count
       continue
     }
-    events.push(item.event)
+    candidates.push({ event: item.event, id: item.id })
     if (item.id !== null) seen.add(item.id)
   }
-  return { events, accepted: events.reduce((sum, { count }) => sum + count, 0), duplicate, rejected }
+  return { candidates, duplicate, rejected }
+}
+
+/** What counts of a batch, given the ids that earlier pushes have counted. */
+export function acceptEvents({ candidates, duplicate }: PushDecision, countedIds: ReadonlySet<string>): AcceptedEvents {
+  const isNew = ({ id }: Candidate) => id === null || !countedIds.has(id)
+  const events = candidates.filter(isNew).map(({ event }) => event)
+  const accepted = events.reduce((sum, { count }) => sum + count, 0)
+  const all = candidates.reduce((sum, { event }) => sum + event.count, 0)
+  return { events, accepted, duplicate: duplicate + all - accepted }
 }
 
 /** The distinct key ids in the events of a batch. */
@@ -97,13 +128,13 @@ export function keyIdsOf(items: readonly PushedItem[]): readonly string[] {
   return [...new Set(items.flatMap((item) => (item.kind === 'event' ? [item.event.keyId] : [])))]
 }
 
-/** The progress of an accepted batch. */
-export function pushProgress(record: PushRecord, parts: readonly PushedPart[]): PushProgress {
+/** The progress of an accepted batch. `visible`: reports show every counted part. */
+export function pushProgress(record: PushRecord, parts: readonly PushedPart[], visible: boolean): PushProgress {
   const applied = parts.reduce((sum, part) => sum + part.applied, 0)
   const late = parts.reduce((sum, part) => sum + part.late, 0)
   const started = parts.length === 0 ? 'queued' : 'processing'
   return {
-    status: parts.length >= record.parts ? 'completed' : started,
+    status: parts.length >= record.parts && visible ? 'completed' : started,
     applied,
     late,
     partsCounted: parts.length,
@@ -123,6 +154,10 @@ function judgeEvent(index: number, event: PushedEvent, keys: ReadonlyMap<string,
   if (isClosedDay(dayName(at), now)) {
     const detail = `The event is more than ${SEAL_AFTER_DAYS} days old: its day is closed.`
     return reject({ index, pointer: '#/at', code: 'too_old', detail })
+  }
+  if (at.getTime() > now.getTime() + SKEW_MS_MAX) {
+    const detail = `The event is more than ${SKEW_MS_MAX / 60_000} minutes ahead of the service's clock.`
+    return reject({ index, pointer: '#/at', code: 'in_the_future', detail })
   }
   return {
     kind: 'counts',

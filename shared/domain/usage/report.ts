@@ -77,6 +77,12 @@ export function latest(instants: readonly string[]): string | null {
   return instants.reduce<string | null>((last, at) => (last === null || at > last ? at : last), null)
 }
 
+/** The instant, but never after `now`: the clock of the process that saw the use may have been ahead. */
+export function notAfter(instant: string, now: Date): string {
+  const latestInstant = now.toISOString()
+  return instant < latestInstant ? instant : latestInstant
+}
+
 /** Adds up counts by name. */
 export function addCounts(counts: readonly Counts[]): Counts {
   const added = new Map<string, number>()

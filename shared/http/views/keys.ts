@@ -4,6 +4,7 @@ import type { RateLimits } from '../../contracts/fields.ts'
 import type { KeyView, OwnKeyView, OwnRevokePendingView, RevokePendingView } from '../../contracts/keys.ts'
 import { oneProvider } from '../../domain/access/provider-scope.ts'
 import { type Key, keyStatus, type RateLimit } from '../../domain/keys/key.ts'
+import { notAfter } from '../../domain/usage/report.ts'
 import type { NewKey } from '../../operations/keys/generate-key.ts'
 import type { PendingKey } from '../../operations/keys/revoke-key.ts'
 import type { Answer } from '../endpoint-spec.ts'
@@ -28,7 +29,7 @@ export function toKeyView(key: Key, now: Date, lastUsedAt: string | undefined): 
     created_at: key.createdAt.toISOString(),
     created_by: key.createdBy,
     updated_at: key.updatedAt.toISOString(),
-    last_used_at: lastUsedAt ?? null,
+    last_used_at: lastUsedAt === undefined ? null : notAfter(lastUsedAt, now),
     revoked_at: revocation?.at.toISOString() ?? null,
     revoked_reason: revocation?.reason ?? null,
     revoked_text: revocation?.text ?? null,

@@ -1,13 +1,16 @@
+import pLimit from 'p-limit'
 import { AppError } from '../../domain/errors.ts'
 import { dayName } from '../../domain/usage/calendar.ts'
 import { fitsTransactions } from '../../domain/usage/message-packing.ts'
+import { splitByPartition } from '../../domain/usage/partition.ts'
 import type { PoisonReason } from '../../domain/usage/poison.ts'
-import type { UsageBatch } from '../../domain/usage/usage.ts'
+import type { PushPart, UsageBatch, UsageDelta } from '../../domain/usage/usage.ts'
 import type { Meter } from '../../ports/meter.ts'
 import type { PoisonStore } from '../../ports/poison.ts'
 import type { MessageQueue, ReceivedMessage } from '../../ports/queue.ts'
 import type { Clock, Log } from '../../ports/runtime.ts'
 import type { PushLog, UsageCodec, UsageLedger } from '../../ports/usage.ts'
+import type { RollUpMarks } from '../../ports/usage-reports.ts'
 import { throttledWarnings } from '../throttled-warnings.ts'
 import type { UsageAggregator } from './aggregate-usage.ts'
 import { setAside } from './set-aside.ts'
@@ -20,6 +23,7 @@ interface UsageConsumerOptions {
   readonly ledger: Pick<UsageLedger, 'readMeta'>
   readonly codec: Pick<UsageCodec, 'parse'>
   readonly pushLog: PushLog
+  readonly marks: Pick<RollUpMarks, 'request'>
   readonly clock: Clock
   readonly log: Log
   readonly meter: Pick<Meter, 'count' | 'observe'>
@@ -50,6 +54,7 @@ const LEASE_SECONDS = 60
 const IN_FLIGHT_MAX = 320
 const DRAIN_MS = 20_000
 const DELIVERIES_MAX = 20
+const READS_AT_ONCE = 16
 
 /**
  * Consumes usage messages at least once. Sets a message aside that is no usage message, that has uses which the store
@@ -80,7 +85,7 @@ export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
     measure(read, applied)
     if (late > 0) log('warn', 'Uses came for a sealed day and were kept aside.', { batchId: read.batchId, late })
     if (refused > 0) return moveAside(body, 'refused', `${refused} uses: ${refusal}`)
-    if (read.push !== null) await options.pushLog.partApplied(read.push, { applied: applied + duplicate, late })
+    if (read.push !== null) await tellPushLog(options, read.push, read.deltas, { applied: applied + duplicate, late })
     return 'counted'
   }
 
@@ -125,6 +130,26 @@ export function usageConsumer(options: UsageConsumerOptions): UsageConsumer {
       if (draining === undefined) await drain()
     },
   }
+}
+
+/**
+ * Tells the push log which partitions hold the part, so that it is `completed` only when reports show it. Asks the roll-up
+ * for the days that it would look at only in the next hour.
+ */
+async function tellPushLog(
+  { ledger, marks, pushLog, clock }: Pick<UsageConsumerOptions, 'ledger' | 'marks' | 'pushLog' | 'clock'>,
+  push: PushPart,
+  deltas: readonly UsageDelta[],
+  counts: { readonly applied: number; readonly late: number },
+): Promise<void> {
+  const held = splitByPartition(deltas).map(({ partition }) => partition)
+  const partitions = await pLimit(READS_AT_ONCE).map(held, async (partition) => {
+    const { batches } = await ledger.readMeta(partition)
+    return { ...partition, batches }
+  })
+  const days = new Set(held.map(({ day }) => day).filter((day) => day < dayName(clock.now(), 1)))
+  await pLimit(READS_AT_ONCE).map(days, (day) => marks.request(day))
+  await pushLog.partApplied(push, { ...counts, partitions })
 }
 
 function causeOf(error: unknown): string {

@@ -2,7 +2,7 @@ import { oneProvider, type ProviderScope } from '../../domain/access/provider-sc
 import { dayName } from '../../domain/usage/calendar.ts'
 import { shardOf } from '../../domain/usage/partition.ts'
 import { type RangeRequest, resolveRange, spanOf } from '../../domain/usage/range.ts'
-import { latest, summarize, type UsageSummary } from '../../domain/usage/report.ts'
+import { latest, notAfter, summarize, type UsageSummary } from '../../domain/usage/report.ts'
 import { sumRevokedUses, type UsesAfterRevocation } from '../../domain/usage/revoked-use.ts'
 import type { DayCounters } from '../../domain/usage/usage.ts'
 import type { KeyStore } from '../../ports/keys.ts'
@@ -51,9 +51,9 @@ export async function readKeyUsage(
     readLive(dayName(now, 1)),
   ])
   const rows = overlay(copies, live.flat())
-  const lastUses = [...lastUsed.values(), ...rows.map(({ lastUsedAt }) => lastUsedAt)]
+  const last = latest([...lastUsed.values(), ...rows.map(({ lastUsedAt }) => lastUsedAt)])
   const afterRevocation = sumRevokedUses(rows.filter(({ day }) => day >= span.first && day <= span.last))
-  return { ...summarize(range, rows), lastUsedAt: latest(lastUses), keyId, providerId, afterRevocation }
+  return { ...summarize(range, rows), lastUsedAt: last && notAfter(last, now), keyId, providerId, afterRevocation }
 }
 
 /** Live counters replace their copies, and are never older. */

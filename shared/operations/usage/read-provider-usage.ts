@@ -2,7 +2,7 @@ import type { OneProvider } from '../../domain/access/provider-scope.ts'
 import { endpointGroups, type GroupedUsage, groupSums, type UsageGrouping } from '../../domain/usage/groups.ts'
 import type { ProviderDay } from '../../domain/usage/provider-totals.ts'
 import { type RangeRequest, resolveRange, spanOf, type UsageRange } from '../../domain/usage/range.ts'
-import { addCounts, summarize, type UsageSummary } from '../../domain/usage/report.ts'
+import { addCounts, notAfter, summarize, type UsageSummary } from '../../domain/usage/report.ts'
 import type { Clock } from '../../ports/runtime.ts'
 import type { UsageReports } from '../../ports/usage-reports.ts'
 
@@ -28,13 +28,16 @@ export async function readProviderUsage(
   grouping: UsageGrouping | null,
   request: RangeRequest,
 ): Promise<ProviderUsage> {
-  const range = resolveRange(request, clock.now())
+  const now = clock.now()
+  const range = resolveRange(request, now)
   const [totals, byKeys] = await Promise.all([
     reports.totals(scope, spanOf(range)),
-    grouping === null || grouping === 'endpoint' ? null : groupKeys(reports, scope, grouping, range),
+    grouping === null || grouping === 'endpoint' ? null : groupKeys(reports, scope, grouping, range, now),
   ])
   const grouped = grouping === 'endpoint' ? groupEndpoints(totals) : byKeys
-  return { ...summarize(range, totals), providerId: scope.providerId, grouping, grouped }
+  const { lastUsedAt, ...summary } = summarize(range, totals)
+  const last = lastUsedAt && notAfter(lastUsedAt, now)
+  return { ...summary, lastUsedAt: last, providerId: scope.providerId, grouping, grouped }
 }
 
 async function groupKeys(
@@ -42,9 +45,12 @@ async function groupKeys(
   scope: OneProvider,
   grouping: Exclude<UsageGrouping, 'endpoint'>,
   range: UsageRange,
+  now: Date,
 ): Promise<GroupedUsage> {
   const sums = groupSums(grouping, range)
-  for await (const row of reports.allKeyDays(scope, spanOf(range))) sums.add(row)
+  for await (const row of reports.allKeyDays(scope, spanOf(range))) {
+    sums.add({ ...row, lastUsedAt: notAfter(row.lastUsedAt, now) })
+  }
   return sums.result()
 }
 

@@ -21,22 +21,30 @@ const TRIES_MAX = 8
 
 /**
  * Copies what the ledger has counted since the last run: each key's day, its last use, and each provider's totals.
- * Reads today and yesterday, and in the first minute of an hour every open day. Idempotent: a run may crash at any
+ * Reads today and yesterday, the days that were asked for, and in the first minute of an hour every open day. Idempotent: a run may crash at any
  * point, be repeated or overlap another run. The copies are absolute, the newer copy wins, and the marks that say
  * "copied" are written last.
  */
 export async function rollUpUsage(needs: RollUpNeeds): Promise<void> {
   const now = needs.clock.now()
   const daysBack = now.getUTCMinutes() === 0 ? SEAL_AFTER_DAYS : 1
-  for (let daysAgo = 0; daysAgo <= daysBack; daysAgo++) await rollUpDay(needs, dayName(now, daysAgo))
+  const requested = await needs.marks.requested()
+  const open = Array.from({ length: daysBack + 1 }, (_, daysAgo) => dayName(now, daysAgo))
+  for (const day of new Set([...open, ...requested.map((request) => request.day)])) {
+    const outcome = await rollUpDay(needs, day)
+    const request = requested.find((one) => one.day === day)
+    if (outcome === 'copied' && request !== undefined) await needs.marks.fulfil(request)
+  }
 }
 
-async function rollUpDay(needs: RollUpNeeds, day: string): Promise<void> {
-  if (!(await hasChanged(needs, day))) return
+/** Copies a day where it has changed. `overtaken`: others came first too often, so the next run copies the rest. */
+export async function rollUpDay(needs: RollUpNeeds, day: string): Promise<'copied' | 'overtaken'> {
+  if (!(await hasChanged(needs, day))) return 'copied'
   for (let tries = 0; tries < TRIES_MAX; tries++) {
-    if ((await copyDay(needs, day)) === 'copied') return
+    if ((await copyDay(needs, day)) === 'copied') return 'copied'
   }
   needs.log('warn', 'The roll-up was overtaken by others too often and leaves the rest to the next run.', { day })
+  return 'overtaken'
 }
 
 async function hasChanged({ ledger, marks }: RollUpNeeds, day: string): Promise<boolean> {

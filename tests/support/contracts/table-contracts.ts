@@ -1,4 +1,5 @@
 import { tableChangeFeed } from '../../../shared/adapters/tables/change-feed.ts'
+import { tableEventIds } from '../../../shared/adapters/tables/event-ids.ts'
 import { tableIdempotencyStore } from '../../../shared/adapters/tables/idempotency-store.ts'
 import { tableKeyCountStore } from '../../../shared/adapters/tables/key-count-store.ts'
 import { tableKeyStore } from '../../../shared/adapters/tables/key-store.ts'
@@ -14,6 +15,7 @@ import { tableUsageLedger } from '../../../shared/adapters/tables/usage-ledger.t
 import { tableUsageReports } from '../../../shared/adapters/tables/usage-reports.ts'
 import { atStoreTime } from '../worlds/store-clock.ts'
 import { changeFeedContract } from './change-feed-contract.ts'
+import { eventIdsContract } from './event-ids-contract.ts'
 import { idempotencyStoreContract } from './idempotency-store-contract.ts'
 import { keyCountStoreContract } from './key-count-store-contract.ts'
 import { keyStoreContract } from './key-store-contract.ts'
@@ -35,6 +37,7 @@ export function tableContracts(name: string, tables: () => TableAccess): void {
   usageReportsContract(name, () => tableUsageReports(tables()))
   rollUpMarksContract(name, () => tableRollUpMarks(tables()))
   pushStoreContract(name, () => tablePushStore(tables()))
+  eventIdsContract(name, () => tableEventIds(tables()))
   poisonStoreContract(name, () => tablePoisonStore(tables()))
   limitStoreContract(name, () => tableLimitStore(tables()))
   keyCountStoreContract(name, () => tableKeyCountStore(tables()))

@@ -156,5 +156,18 @@ export function rollUpMarksContract(name: string, makeMarks: () => RollUpMarks):
       await marks.write(here, 5)
       expect([await marks.read(here), await marks.read(there)]).toEqual([5, 0])
     })
+
+    test('a day that was asked for again since is still asked for after it was copied', async () => {
+      const marks = makeMarks()
+      for (const day of ['20261101', '20261102', '20261101']) await marks.request(day)
+      const requested = await marks.requested()
+      expect(requested.map(({ day }) => day).sort()).toEqual(['20261101', '20261102'])
+      await marks.request('20261102')
+      for (const request of requested) await marks.fulfil(request)
+      const left = await marks.requested()
+      expect(left.map(({ day }) => day)).toEqual(['20261102'])
+      for (const request of left) await marks.fulfil(request)
+      expect(await marks.requested()).toEqual([])
+    })
   })
 }

@@ -30,6 +30,7 @@ import { openMetrics } from '../../../shared/runtime/metrics.ts'
 import { processUsage } from '../../../shared/runtime/process-usage.ts'
 import { type ManualTime, manualTime } from './manual-time.ts'
 import { memoryChangeFeed } from './memory-change-feed.ts'
+import { memoryEventIds } from './memory-event-ids.ts'
 import { memoryIdempotencyStore } from './memory-idempotency-store.ts'
 import { memoryKeyCountStore } from './memory-key-count-store.ts'
 import { memoryKeyStore } from './memory-key-store.ts'
@@ -120,7 +121,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   watchGauges(metrics.meter, 'tests', { ...watched, process: processUsage() })
   return {
     ...{ ...stores, ...lanes, hotIdempotency: stores.idempotency },
-    ...{ time, codec, revocationCodec, clock, log, digests, aggregator, random: numberedIds() },
+    ...{ time, codec, revocationCodec, clock, scheduler, log, digests, aggregator, random: numberedIds() },
     ...{ keyLookup: lookup, pepperVersions, pepperCheck: peppers },
     limiter: limits,
     keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
@@ -158,7 +159,8 @@ function memoryQueues(clock: Clock) {
 
 /** All lanes lead to the same stores. */
 function lanesOf({ keys, providers, reports, pushes, queue }: Stores & Pick<Services, 'reports'>) {
-  return { ending: { keys, providers, reports }, pushing: { keys, pushes, queue } }
+  const pushing = { keys, pushes, queue, eventIds: memoryEventIds() }
+  return { ending: { keys, providers, reports }, pushing }
 }
 
 function numberedIds(): Random {

@@ -1,5 +1,5 @@
 import type { PushedPart, PushRecord } from '../../../shared/domain/usage/push.ts'
-import type { PushJournal, PushStore } from '../../../shared/ports/usage-reports.ts'
+import type { PushAttempt, PushJournal, PushStore } from '../../../shared/ports/usage-reports.ts'
 
 interface StoredPush {
   readonly providerId: string
@@ -10,14 +10,38 @@ interface StoredPush {
 /** A PushStore and PushJournal in memory. */
 export function memoryPushStore(): PushStore & PushJournal {
   const pushes = new Map<string, StoredPush>()
+  const attempts = new Map<string, PushAttempt & { readonly version: string }>()
+  let writes = 0
   const parts = new Map<string, Map<number, PushedPart>>()
   const partsOf = (name: string) => [...(parts.get(name)?.values() ?? [])]
 
   return {
+    begin: async ({ providerId }, attempt) => {
+      const name = `${providerId}|${attempt.batchId}`
+      if (pushes.has(name)) return 'accepted'
+      attempts.set(name, { ...attempt, version: `v${++writes}` })
+      return 'begun'
+    },
+    newestAttempt: async ({ providerId }, batchId) => {
+      const name = `${providerId}|${batchId}`
+      const accepted = pushes.get(name)?.record
+      const open = attempts.get(name)
+      if (accepted === undefined) return open && { ...open, isAccepted: false }
+      const { attempt, acceptedAt } = accepted
+      return { batchId, attempt, startedAt: acceptedAt, isAccepted: true, version: 'accepted' }
+    },
+    bar: async ({ providerId }, { batchId, version }) => {
+      const name = `${providerId}|${batchId}`
+      const open = attempts.get(name)
+      if (open === undefined || open.version !== version || pushes.has(name)) return 'stale'
+      attempts.set(name, { ...open, attempt: 'barred', version: `v${++writes}` })
+      return 'barred'
+    },
     find: async ({ providerId }, batchId) => pushes.get(`${providerId}|${batchId}`)?.record,
     accept: async ({ providerId }, record, messages) => {
       const name = `${providerId}|${record.batchId}`
-      if (pushes.has(name)) return 'exists'
+      if (pushes.has(name)) return pushes.get(name)?.record.attempt === record.attempt ? 'accepted' : 'overtaken'
+      if (attempts.get(name)?.attempt !== record.attempt) return 'overtaken'
       pushes.set(name, { providerId, record, messages })
       return 'accepted'
     },

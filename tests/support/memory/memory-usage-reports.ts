@@ -63,7 +63,16 @@ export interface MemoryRollUpMarks extends RollUpMarks {
 
 export function memoryRollUpMarks(): MemoryRollUpMarks {
   const marks = new Map<string, number>()
+  const requests = new Map<string, string>()
+  let made = 0
   return {
+    request: async (day) => {
+      requests.set(day, `v${++made}`)
+    },
+    requested: async () => [...requests].map(([day, version]) => ({ day, version })),
+    fulfil: async ({ day, version }) => {
+      if (requests.get(day) === version) requests.delete(day)
+    },
     held: (partition) => marks.get(partitionName(partition)) ?? 0,
     read: async (partition) => marks.get(partitionName(partition)) ?? 0,
     write: async (partition, batches) => {

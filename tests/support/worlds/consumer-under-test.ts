@@ -14,6 +14,7 @@ import { manualTime } from '../memory/manual-time.ts'
 import { memoryMessageQueue } from '../memory/memory-message-queue.ts'
 import { memoryPoisonStore } from '../memory/memory-poison-store.ts'
 import { memoryLateUsage, memoryUsageLedger } from '../memory/memory-usage-ledger.ts'
+import { memoryRollUpMarks } from '../memory/memory-usage-reports.ts'
 
 export const codec: UsageCodec = {
   encode: encodeUsageMessage,
@@ -61,7 +62,8 @@ export function consumerUnderTest(options: ConsumerOptions = {}) {
   const told: unknown[] = []
   const noPushLog: PushLog = { partApplied: async (...args) => void told.push(args) }
   const metrics = openMetrics({ worker: 'tests' })
-  const sinks = { poison, poisoned, pushLog: pushLog ?? noPushLog, log, meter: metrics.meter }
+  const marks = memoryRollUpMarks()
+  const sinks = { marks, poison, poisoned, pushLog: pushLog ?? noPushLog, log, meter: metrics.meter }
   const ports = { aggregator, queue, codec, clock, ledger: wrapLedger(ledger), ...sinks }
   const consumer = usageConsumer(ports)
   return { consumer, metrics, aggregator, ledger, late, queue, poison, poisoned, told, lines, requests, clock }

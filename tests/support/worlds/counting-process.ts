@@ -87,6 +87,7 @@ export function countingProcess(ports: CountingPorts): CountingProcess {
     ledger: gated(ports.ledger),
     codec: { parse: parseUsageMessage },
     pushLog: gated(ports.pushLog),
+    marks: { request: async () => undefined },
     clock: frozen,
     log: () => undefined,
     meter: openMetrics({ worker: 'tests' }).meter,

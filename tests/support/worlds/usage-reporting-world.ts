@@ -13,6 +13,7 @@ import { rollUpUsage } from '../../../shared/operations/usage/roll-up-usage.ts'
 import type { Log, Scheduler } from '../../../shared/ports/runtime.ts'
 import { openMetrics } from '../../../shared/runtime/metrics.ts'
 import { manualTime } from '../memory/manual-time.ts'
+import { memoryEventIds } from '../memory/memory-event-ids.ts'
 import { memoryKeyStore } from '../memory/memory-key-store.ts'
 import { memoryMessageQueue } from '../memory/memory-message-queue.ts'
 import { memoryPoisonStore } from '../memory/memory-poison-store.ts'
@@ -60,6 +61,8 @@ export function usageReportingWorld() {
     ...{ time, clock, log, logged, queue, poison, ledger, late, pushes, journal: pushes, keys, codec, reports },
     copies: reports,
     poisoned: memoryPoisonStore(),
+    eventIds: memoryEventIds(),
+    scheduler,
     marks: memoryRollUpMarks(),
     random: { bytes: (size: number) => new Uint8Array(size), id: () => ulid() },
   }

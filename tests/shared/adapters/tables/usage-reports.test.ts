@@ -51,7 +51,9 @@ describe('over a network that loses replies', () => {
 
   test('an accepted batch returns `accepted`', async () => {
     const scope = oneProvider(sampleProviderId())
-    expect(await tablePushStore(flaky()).accept(scope, samplePush(), ['one', 'two'])).toBe('accepted')
+    const [store, record] = [tablePushStore(flaky()), samplePush()]
+    expect(await store.begin(scope, { ...record, startedAt: record.acceptedAt })).toBe('begun')
+    expect(await store.accept(scope, record, ['one', 'two'])).toBe('accepted')
   })
 })
 

@@ -1,31 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { oneProvider } from '../../../../shared/domain/access/provider-scope.ts'
 import { AppError } from '../../../../shared/domain/errors.ts'
-import type { PushedEvent, PushedItem } from '../../../../shared/domain/usage/push.ts'
 import { pushUsage } from '../../../../shared/operations/usage/push-usage.ts'
 import { readKeyUsage } from '../../../../shared/operations/usage/read-key-usage.ts'
+import { readProviderUsage } from '../../../../shared/operations/usage/read-provider-usage.ts'
 import { readPush } from '../../../../shared/operations/usage/read-push.ts'
 import { sampleKey } from '../../../support/samples/sample-keys.ts'
-import { type UsageReportingWorld, usageReportingWorld } from '../../../support/worlds/usage-reporting-world.ts'
-
-const acme = oneProvider('acme')
-const batchId = 'orders-2026-11-22'
-
-function push(events: readonly Partial<PushedEvent>[], body = JSON.stringify(events)) {
-  const items = events.map((change, index): PushedItem => {
-    const event = {
-      keyId: '',
-      at: null,
-      outcome: 'VALID',
-      endpoint: '',
-      statusClass: '2xx',
-      count: 1,
-      id: null,
-    } as const
-    return { kind: 'event', index, event: { ...event, ...change } }
-  })
-  return { batchId, body, items }
-}
+import { acme, batchId, dyingAt, push, usesOf } from '../../../support/worlds/pushing-world.ts'
+import { usageReportingWorld } from '../../../support/worlds/usage-reporting-world.ts'
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
   const error = await work.then(
@@ -33,13 +15,6 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
     (reason: unknown) => reason,
   )
   return error instanceof AppError ? error.code : `no AppError: ${error}`
-}
-
-/** Drains the queue, and returns how many uses of the key were counted. */
-async function usesOf(world: UsageReportingWorld, keyId: string): Promise<number> {
-  await world.consumer.drain()
-  const request = { from: null, to: null, granularity: 'day' } as const
-  return (await readKeyUsage(world, acme, keyId, request)).totals.total
 }
 
 describe('a pushed batch', () => {
@@ -68,13 +43,20 @@ describe('a pushed batch', () => {
     const record = await pushUsage(
       world,
       acme,
-      push([{ keyId: theirs.keyId }, { keyId: sampleKey().keyId }, { keyId }, { keyId, at: new Date('2026-01-01') }]),
+      push([
+        { keyId: theirs.keyId },
+        { keyId: sampleKey().keyId },
+        { keyId },
+        { keyId, at: new Date('2026-01-01') },
+        { keyId, at: new Date('2026-11-22T16:25:00.001Z') },
+      ]),
     )
     expect(record.accepted).toBe(1)
     expect(record.rejected.map(({ index, code }) => [index, code])).toEqual([
       [0, 'key_not_found'],
       [1, 'key_not_found'],
       [3, 'too_old'],
+      [4, 'in_the_future'],
     ])
     const [ofAnother, missing] = record.rejected
     expect({ ...ofAnother, index: 1 }).toEqual(missing)
@@ -131,6 +113,7 @@ describe('a pushed batch', () => {
     expect(record.accepted).toBe(10_000)
     expect(record.parts).toBeGreaterThan(5)
     await world.consumer.drain()
+    await world.rollUp()
     const { progress } = await readPush(world, acme, batchId)
     expect(progress).toMatchObject({ status: 'completed', applied: 10_000, partsCounted: record.parts })
     const counted = world.ledger.held().flatMap(({ counters }) => [...counters.values()])
@@ -139,27 +122,39 @@ describe('a pushed batch', () => {
   })
 })
 
+describe('the days of a pushed batch', () => {
+  test('are in all reports once the batch is completed, and it is not completed before', async () => {
+    const world = usageReportingWorld()
+    const { keyId } = await world.addKey()
+    const days = [0, 1, 2, 20, 34].map((ago) => new Date(Date.parse('2026-11-22T16:20:00Z') - ago * 86_400_000))
+    await pushUsage(world, acme, push(days.map((at) => ({ keyId, at }))))
+    await world.consumer.drain()
+    expect((await readPush(world, acme, batchId)).progress.status).toBe('processing')
+    await world.time.advance(60_000)
+    await world.rollUp()
+    expect((await readPush(world, acme, batchId)).progress.status).toBe('completed')
+    const request = { from: { at: new Date('2026-10-01'), wholeDay: true }, to: null, granularity: 'day' } as const
+    expect((await readKeyUsage(world, acme, keyId, request)).totals.total).toBe(5)
+    expect((await readProviderUsage(world, acme, null, request)).totals.total).toBe(5)
+    expect((await readProviderUsage(world, acme, 'key', request)).grouped?.groups).toMatchObject([{ total: 5 }])
+    expect(await world.marks.requested()).toEqual([])
+  })
+
+  test('a use a few minutes ahead of the clock is counted, and is never the last use before its time', async () => {
+    const world = usageReportingWorld()
+    const { keyId } = await world.addKey()
+    await pushUsage(world, acme, push([{ keyId, at: new Date('2026-11-22T16:24:00Z') }]))
+    await world.consumer.drain()
+    await world.rollUp()
+    const request = { from: null, to: null, granularity: 'day' } as const
+    const now = world.clock.now().toISOString()
+    const usage = await readKeyUsage(world, acme, keyId, request)
+    expect([usage.totals.total, usage.lastUsedAt]).toEqual([1, now])
+    expect((await readProviderUsage(world, acme, 'key', request)).lastUsedAt).toBe(now)
+  })
+})
+
 describe('a push that is interrupted', () => {
-  type Needs = Parameters<typeof pushUsage>[0]
-
-  /** The world of a process that dies at its k-th call to the store or the queue: before the call, or after it. */
-  function dyingAt(world: UsageReportingWorld, fatalCall: number, carriedOut: boolean): Needs {
-    let calls = 0
-    const mortal = <Port extends object>(port: Port): Port =>
-      new Proxy(port, {
-        get: (target, name) => {
-          const method = Reflect.get(target, name) as (...args: readonly unknown[]) => Promise<unknown>
-          return (...args: readonly unknown[]) => die(++calls, () => method.apply(target, [...args]))
-        },
-      })
-    const die = async (call: number, work: () => Promise<unknown>): Promise<unknown> => {
-      if (call < fatalCall) return work()
-      if (call === fatalCall && carriedOut) await work()
-      throw new Error('the process is dead')
-    }
-    return { ...world, pushes: mortal(world.pushes), queue: mortal(world.queue), keys: mortal(world.keys) }
-  }
-
   test.for([true, false])(
     'at any call (carried out: %s) is completed by a retry: each use counts once',
     async (out) => {
