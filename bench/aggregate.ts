@@ -75,8 +75,9 @@ async function countSingly(): Promise<void> {
 
 /** The day's totals by its counters and by its fences. Both must equal the recorded uses. */
 async function totalsOf(day: string): Promise<readonly number[]> {
-  const scans = await Promise.all(partitionsOfDay(day).map(ledger.scan))
-  const counted = scans.flatMap(({ counters }) => counters).reduce((sum, { total }) => sum + total, 0)
+  const scans = await Promise.all(partitionsOfDay(day).map(ledger.scanCounters))
+  const rows = await Promise.all(scans.map(({ counters }) => Array.fromAsync(counters)))
+  const counted = rows.flat().reduce((sum, { total }) => sum + total, 0)
   return [counted, scans.reduce((sum, { meta }) => sum + meta.total, 0)]
 }
 

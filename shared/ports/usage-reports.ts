@@ -101,8 +101,8 @@ export interface EventIds {
 
 /** The pushed batches of all providers, for reconciliation. */
 export interface PushJournal {
-  /** The batches accepted from `from` up to, not including, `to`, with the uses counted so far. */
-  acceptedBetween(from: Date, to: Date): Promise<readonly JournaledPush[]>
+  /** The batches accepted from `from` up to, not including, `to`, with the uses counted so far, streamed. */
+  acceptedBetween(from: Date, to: Date): AsyncIterable<JournaledPush>
 }
 
 export interface JournaledPush {

@@ -46,8 +46,8 @@ export interface LateBatch extends AppliedBatch {
 export interface LateUsage {
   /** Idempotent for the same batch and partition. Throws `RefusedByStore` as `commit` does. */
   put(batch: LateBatch): Promise<void>
-  /** Every late batch of one day, `YYYYMMDD`. */
-  scan(day: string): Promise<readonly LateBatch[]>
+  /** Every late batch of one day, `YYYYMMDD`, streamed. */
+  scan(day: string): AsyncIterable<LateBatch>
 }
 
 /** A batch that a partition has counted: the row that makes a second delivery a duplicate. */
@@ -96,6 +96,10 @@ export interface ScannedCounters extends DayCounters {
   readonly version: number
 }
 
+export type LedgerRow =
+  | { readonly kind: 'batch'; readonly batch: AppliedBatch }
+  | { readonly kind: 'counters'; readonly counters: ScannedCounters }
+
 /** The counters and their fence, one transaction per change. */
 export interface UsageLedger {
   readMeta(partition: UsagePartition): Promise<PartitionMeta>
@@ -109,14 +113,10 @@ export interface UsageLedger {
   findApplied(partition: UsagePartition, batchIds: readonly string[]): Promise<ReadonlyMap<string, 'counted' | 'split'>>
   /** Moves the fence and refuses every later commit. Idempotent. */
   seal(partition: UsagePartition): Promise<void>
-  /** Everything in the partition, for reconciliation. `meta` is read first, so the rest is no older. */
-  scan(partition: UsagePartition): Promise<{
-    readonly meta: PartitionMeta
-    readonly applied: readonly AppliedBatch[]
-    readonly counters: readonly ScannedCounters[]
-  }>
+  /** Everything in the partition, streamed, for reconciliation. `meta` is read first, so the rows are no older. */
+  scan(partition: UsagePartition): Promise<{ readonly meta: PartitionMeta; readonly rows: AsyncIterable<LedgerRow> }>
   /** The same without the batches, which by far outnumber the counters: for the roll-up. */
   scanCounters(
     partition: UsagePartition,
-  ): Promise<{ readonly meta: PartitionMeta; readonly counters: readonly ScannedCounters[] }>
+  ): Promise<{ readonly meta: PartitionMeta; readonly counters: AsyncIterable<ScannedCounters> }>
 }

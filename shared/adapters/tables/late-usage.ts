@@ -26,6 +26,8 @@ export function tableLateUsage(tables: TableAccess): LateUsage {
         ...splitText('deltas', JSON.stringify(deltas)),
       })
     },
-    scan: async (day) => (await Array.fromAsync(table.scan(odata`PartitionKey eq ${day}`))).map(toLate),
+    async *scan(day) {
+      for await (const row of table.scan(odata`PartitionKey eq ${day}`)) yield toLate(row)
+    },
   }
 }

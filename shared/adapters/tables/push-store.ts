@@ -14,6 +14,7 @@ const TABLE_NAME = 'usagebatches'
 const REQUESTS_AT_ONCE = 8
 const REJECTIONS_PER_ROW = 200
 const BEGIN_TRIES_MAX = 10
+const JOURNAL_ROWS = 32
 
 const recordShape = z.object({
   batchId: z.string(),
@@ -85,15 +86,27 @@ export function tablePushStore(tables: TableAccess): PushStore & PushJournal {
       const rowKey = `part|${padNumber(part)}`
       await table.create({ partitionKey: `${providerId}|${batchId}`, rowKey, partitions: text, ...properties })
     },
-    async acceptedBetween(from, to) {
-      const hours = hoursBetween(from, to)
-      const rows = await pLimit(REQUESTS_AT_ONCE).map(hours, (hour) =>
-        Array.fromAsync(table.scan(inPartition(`*|${hour}`))),
-      )
-      const pushes = await pLimit(REQUESTS_AT_ONCE).map(rows.flat(), (row) => readJournaled(table, row))
-      return pushes.flat().filter(({ acceptedAt }) => acceptedAt >= from && acceptedAt < to)
+    async *acceptedBetween(from, to) {
+      for (const hour of hoursBetween(from, to)) {
+        for await (const push of pushesOfHour(table, hour)) {
+          if (push.acceptedAt >= from && push.acceptedAt < to) yield push
+        }
+      }
     },
   }
+}
+
+/** Reads a few batches at once. */
+async function* pushesOfHour(table: Table, hour: string): AsyncGenerator<JournaledPush> {
+  let rows: StoredRow[] = []
+  const read = async () => (await pLimit(REQUESTS_AT_ONCE).map(rows, (row) => readJournaled(table, row))).flat()
+  for await (const row of table.scan(inPartition(`*|${hour}`))) {
+    rows.push(row)
+    if (rows.length < JOURNAL_ROWS) continue
+    yield* await read()
+    rows = []
+  }
+  yield* await read()
 }
 
 const RECORD = 'batch'

@@ -7,6 +7,7 @@ import type { DayCounters, UsagePartition } from '../../domain/usage/usage.ts'
 import type {
   AppliedBatch,
   CommitResult,
+  LedgerRow,
   PartitionChange,
   PartitionMeta,
   ScannedCounters,
@@ -78,22 +79,26 @@ export function tableUsageLedger(tables: TableAccess): UsageLedger {
     scan: async (partition) => {
       const table = tableOf(partition)
       const meta = await readMeta(partition)
-      const applied: AppliedBatch[] = []
-      const counters: ScannedCounters[] = []
-      for await (const row of table.scan(odata`PartitionKey eq ${partitionName(partition)}`)) {
-        if (row.rowKey.startsWith(BATCH)) applied.push(toBatch(table, row))
-        if (row.rowKey.startsWith(COUNTERS)) counters.push(toCounters(table, row))
-      }
-      return { meta, applied, counters }
+      return { meta, rows: scanRows(table, odata`PartitionKey eq ${partitionName(partition)}`) }
     },
     scanCounters: async (partition) => {
       const table = tableOf(partition)
       const meta = await readMeta(partition)
       const filter = odata`PartitionKey eq ${partitionName(partition)} and RowKey ge ${COUNTERS} and RowKey lt ${COUNTERS_END}`
-      const rows = await Array.fromAsync(table.scan(filter))
-      return { meta, counters: rows.map((row) => toCounters(table, row)) }
+      return { meta, counters: scanCounters(table, filter) }
     },
   }
+}
+
+async function* scanRows(table: Table, filter: string): AsyncGenerator<LedgerRow> {
+  for await (const row of table.scan(filter)) {
+    if (row.rowKey.startsWith(BATCH)) yield { kind: 'batch', batch: toBatch(table, row) }
+    if (row.rowKey.startsWith(COUNTERS)) yield { kind: 'counters', counters: toCounters(table, row) }
+  }
+}
+
+async function* scanCounters(table: Table, filter: string): AsyncGenerator<ScannedCounters> {
+  for await (const row of table.scan(filter)) yield toCounters(table, row)
 }
 
 /** Puts the dedupe rows first, so that a batch counted before is reported as `duplicate` and not as `fenced`. */

@@ -23,14 +23,18 @@ export function countedEndpoint(name: string): string {
  * Keeps the busiest names and adds the rest to `other`, so the sum does not change. A name that was moved to `other`
  * starts at zero when it is seen again: below the bound the counts are exact, above it they are a ranking.
  */
-export function boundEndpoints(counts: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
-  if (counts.size <= ENDPOINT_NAMES_MAX && unitsOf(counts.keys()) <= ENDPOINT_UNITS_MAX) return counts
+export function boundEndpoints(
+  counts: ReadonlyMap<string, number>,
+  namesMax: number = ENDPOINT_NAMES_MAX,
+  unitsMax: number = ENDPOINT_UNITS_MAX,
+): ReadonlyMap<string, number> {
+  if (counts.size <= namesMax && unitsOf(counts.keys()) <= unitsMax) return counts
   const ranked = [...counts].filter(([name]) => name !== OTHER_ENDPOINTS).sort(byCountThenName)
   const kept = new Map<string, number>()
   let units = 0
   let rest = counts.get(OTHER_ENDPOINTS) ?? 0
   for (const [name, count] of ranked) {
-    if (kept.size < ENDPOINT_NAMES_MAX && units + unitsOf([name]) <= ENDPOINT_UNITS_MAX) {
+    if (kept.size < namesMax && units + unitsOf([name]) <= unitsMax) {
       kept.set(name, count)
       units += unitsOf([name])
     } else {

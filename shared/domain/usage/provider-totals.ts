@@ -1,4 +1,5 @@
-import { addCounts, boundCounts, type DaySums, latest } from './report.ts'
+import { boundEndpoints } from './endpoint-names.ts'
+import type { Counts, DaySums } from './report.ts'
 import type { DayCounters } from './usage.ts'
 
 /**
@@ -10,25 +11,48 @@ export interface ProviderDay extends DaySums {
   readonly versions: readonly number[]
 }
 
-/** Adds up the counters of one provider and one day. */
-export function totalOf(
-  providerId: string,
-  day: string,
-  versions: readonly number[],
-  rows: readonly DayCounters[],
-): ProviderDay {
+/** Adds up the counters of one provider and one day, row by row. Holds sums and no row. */
+export interface ProviderDaySum {
+  add(row: DayCounters): void
+  total(versions: readonly number[]): ProviderDay
+}
+
+/** More names than a total shows, so that the busiest of them hardly depend on the order of the rows. */
+const NAMES_HELD = { max: 250, kept: 200, units: 20_000 }
+
+export function sumProviderDay(providerId: string, day: string): ProviderDaySum {
+  const hours = new Array<number>(24).fill(0)
+  const deniedHours = new Array<number>(24).fill(0)
+  const [outcomes, statusClasses] = [new Map<string, number>(), new Map<string, number>()]
+  let endpoints: Map<string, number> = new Map()
+  let total = 0
+  let lastUsedAt = ''
   return {
-    providerId,
-    day,
-    versions,
-    total: rows.reduce((total, row) => total + row.total, 0),
-    hours: addHours(rows.map(({ hours }) => hours)),
-    deniedHours: addHours(rows.map(({ deniedHours }) => deniedHours)),
-    outcomes: addCounts(rows.map(({ outcomes }) => outcomes)),
-    statusClasses: addCounts(rows.map(({ statusClasses }) => statusClasses)),
-    endpoints: boundCounts(addCounts(rows.map(({ endpoints }) => endpoints))),
-    lastUsedAt: latest(rows.map(({ lastUsedAt }) => lastUsedAt)) ?? '',
+    add: (row) => {
+      total += row.total
+      for (let hour = 0; hour < 24; hour++) {
+        hours[hour] = (hours[hour] ?? 0) + (row.hours[hour] ?? 0)
+        deniedHours[hour] = (deniedHours[hour] ?? 0) + (row.deniedHours[hour] ?? 0)
+      }
+      addInto(outcomes, row.outcomes)
+      addInto(statusClasses, row.statusClasses)
+      addInto(endpoints, row.endpoints)
+      if (endpoints.size > NAMES_HELD.max) {
+        endpoints = new Map(boundEndpoints(endpoints, NAMES_HELD.kept, NAMES_HELD.units))
+      }
+      if (row.lastUsedAt > lastUsedAt) lastUsedAt = row.lastUsedAt
+    },
+    total: (versions) => ({
+      ...{ providerId, day, versions, total, hours: [...hours], deniedHours: [...deniedHours], lastUsedAt },
+      outcomes: Object.fromEntries(outcomes),
+      statusClasses: Object.fromEntries(statusClasses),
+      endpoints: Object.fromEntries(boundEndpoints(endpoints)),
+    }),
   }
+}
+
+function addInto(sums: Map<string, number>, counts: Counts): void {
+  for (const [name, count] of Object.entries(counts)) sums.set(name, (sums.get(name) ?? 0) + count)
 }
 
 /**
@@ -43,8 +67,4 @@ export function decideTotals(mine: ProviderDay, stored: ProviderDay | undefined)
 
 function dominates(versions: readonly number[], others: readonly number[]): boolean {
   return others.every((other, shard) => (versions[shard] ?? 0) >= other)
-}
-
-function addHours(rows: readonly (readonly number[])[]): readonly number[] {
-  return Array.from({ length: 24 }, (_, hour) => rows.reduce((sum, hours) => sum + (hours[hour] ?? 0), 0))
 }

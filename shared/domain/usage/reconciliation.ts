@@ -1,5 +1,5 @@
 import { DAY_MS, HOUR_MS } from './range.ts'
-import { findGaps, type Gap, pushInstance, type SeenBatch, wholeBatchId } from './sequence-gaps.ts'
+import { type Gap, pushInstance, type SeenBatch, sequenceLog } from './sequence-gaps.ts'
 import type { DayCounters, UsagePartition } from './usage.ts'
 
 /** The longest that a message may wait in the queue before its gap counts as a loss. */
@@ -19,13 +19,6 @@ interface PushedUses {
   readonly counted: number
 }
 
-/** The contents of one partition. */
-export interface PartitionContents {
-  readonly meta: { readonly batches: number; readonly total: number }
-  readonly applied: readonly CountedBatch[]
-  readonly counters: readonly Pick<DayCounters, 'total'>[]
-}
-
 /** One sum computed in three ways, one count of batches in two: equal in every committed state of a partition. */
 export interface PartitionBalance extends UsagePartition {
   readonly metaTotal: number
@@ -35,15 +28,12 @@ export interface PartitionBalance extends UsagePartition {
   readonly batches: number
 }
 
-export interface ReconciliationInput {
+/** The hours that are reconciled. */
+export interface ReconciledWindow {
   /** Whole hours; `to` is exclusive. */
   readonly from: Date
   readonly to: Date
   readonly now: Date
-  /** From one day before the window to one day after it, so that no boot is cut off. */
-  readonly applied: readonly CountedBatch[]
-  readonly late: readonly CountedBatch[]
-  readonly pushes: readonly PushedUses[]
 }
 
 /** Uses, or batches by name, of one hour: the hour when the message was made or acknowledged, or the push accepted. */
@@ -70,35 +60,69 @@ export function readingOf(window: { readonly from: Date; readonly to: Date }): {
   return { from: new Date(window.from.getTime() - DAY_MS), to: new Date(window.to.getTime() + DAY_MS) }
 }
 
-/**
- * Reports where the uses of every hour are. A batch that the queue acknowledged and no consumer has counted is in
- * flight for 30 minutes, and missing from then on.
- */
-export function reconcile(input: ReconciliationInput): Reconciliation {
-  const hours = emptyHours(input)
-  const hourAt = (at: Date) => hours[Math.floor((at.getTime() - input.from.getTime()) / HOUR_MS)]
-  countApplied(input.applied, hourAt)
-  for (const batch of input.late) add(hourAt(new Date(batch.at)), 'lateUses', batch.count)
-  for (const push of input.pushes) countPush(push, input.now, hourAt(push.acceptedAt))
-  const readFrom = readingOf(input).from
-  const gaps = findGaps([...input.applied, ...input.late], readFrom)
-    .filter(({ ackedAt }) => hourAt(ackedAt) !== undefined)
-    .map((gap) => ({ ...gap, missing: isOverdue(gap.ackedAt, input.now) }))
-  for (const gap of gaps) {
-    add(hourAt(gap.ackedAt), gap.missing ? 'missingBatches' : 'inFlightBatches', gap.last - gap.first + 1)
-  }
-  return { hours, gaps }
+/** One reading of a partition. What it adds up counts only once it is kept. */
+export interface PartitionReading {
+  batch(batch: CountedBatch): void
+  counters(counters: Pick<DayCounters, 'total'>): void
+  /** Every sum in each of its ways. */
+  balance(partition: UsagePartition, meta: { readonly batches: number; readonly total: number }): PartitionBalance
+  keep(): void
 }
 
-/** Adds up a partition in every way. */
-export function balanceOf(partition: UsagePartition, contents: PartitionContents): PartitionBalance {
+/** Adds up the uses of every hour. Holds hours, not batches, so it may read any number of them. */
+export interface Reconciler {
+  /** Read the batches from one day before the window to one day after it, so that no boot is cut off. */
+  reading(): PartitionReading
+  /** Call after the readings. */
+  late(batch: CountedBatch): void
+  push(push: PushedUses): void
+  /** A batch that the queue acknowledged and no consumer has counted is in flight for 30 minutes, and missing then. */
+  result(): Reconciliation
+}
+
+/** Reports where the uses of every hour are. */
+export function reconciler(window: ReconciledWindow): Reconciler {
+  const hours = emptyHours(window)
+  const log = sequenceLog()
+  const hourIndexOf = (at: Date) => Math.floor((at.getTime() - window.from.getTime()) / HOUR_MS)
+  const hourAt = (at: Date) => hours[hourIndexOf(at)]
   return {
-    ...partition,
-    metaTotal: contents.meta.total,
-    batchesTotal: contents.applied.reduce((sum, { count }) => sum + count, 0),
-    countersTotal: contents.counters.reduce((sum, { total }) => sum + total, 0),
-    metaBatches: contents.meta.batches,
-    batches: contents.applied.length,
+    reading: () => {
+      const uses = new Array<number>(hours.length).fill(0)
+      const sums = { batches: 0, batchesTotal: 0, countersTotal: 0 }
+      return {
+        batch: (batch) => {
+          sums.batches++
+          sums.batchesTotal += batch.count
+          if (batch.batchId.startsWith(`${pushInstance}.`)) return
+          const at = new Date(batch.at)
+          uses[hourIndexOf(at)] = (uses[hourIndexOf(at)] ?? 0) + batch.count
+          if (log.add(batch)) add(hourAt(at), 'appliedBatches', 1)
+        },
+        counters: ({ total }) => {
+          sums.countersTotal += total
+        },
+        balance: (partition, meta) => ({ ...partition, ...sums, metaTotal: meta.total, metaBatches: meta.batches }),
+        keep: () => {
+          for (const [index, hour] of hours.entries()) hour.appliedUses += uses[index] ?? 0
+        },
+      }
+    },
+    late: (batch) => {
+      log.add(batch)
+      add(hourAt(new Date(batch.at)), 'lateUses', batch.count)
+    },
+    push: (push) => countPush(push, window.now, hourAt(push.acceptedAt)),
+    result: () => {
+      const gaps = log
+        .gaps(readingOf(window).from)
+        .filter(({ ackedAt }) => hourAt(ackedAt) !== undefined)
+        .map((gap) => ({ ...gap, missing: isOverdue(gap.ackedAt, window.now) }))
+      for (const gap of gaps) {
+        add(hourAt(gap.ackedAt), gap.missing ? 'missingBatches' : 'inFlightBatches', gap.last - gap.first + 1)
+      }
+      return { hours, gaps }
+    },
   }
 }
 
@@ -109,19 +133,6 @@ export function isBalanced(balance: PartitionBalance): boolean {
 }
 
 type HourCount = Exclude<keyof ReconciledHour, 'start'>
-
-/** A batch has a row in every partition that it touches, and counts as one batch. */
-function countApplied(applied: readonly CountedBatch[], hourAt: (at: Date) => ReconciledHour | undefined): void {
-  const seen = new Set<string>()
-  for (const batch of applied) {
-    if (batch.batchId.startsWith(`${pushInstance}.`)) continue
-    const hour = hourAt(new Date(batch.at))
-    add(hour, 'appliedUses', batch.count)
-    const whole = wholeBatchId(batch.batchId)
-    if (!seen.has(whole)) add(hour, 'appliedBatches', 1)
-    seen.add(whole)
-  }
-}
 
 function countPush(push: PushedUses, now: Date, hour: ReconciledHour | undefined): void {
   const promised = push.sent ? push.accepted : push.counted
@@ -138,7 +149,7 @@ function isOverdue(since: Date, now: Date): boolean {
   return now.getTime() - since.getTime() > QUEUE_DELAY_MS_MAX
 }
 
-function emptyHours({ from, to }: ReconciliationInput): readonly ReconciledHour[] {
+function emptyHours({ from, to }: ReconciledWindow): readonly ReconciledHour[] {
   const count = (to.getTime() - from.getTime()) / HOUR_MS
   return Array.from({ length: count }, (_, index) => ({
     start: new Date(from.getTime() + index * HOUR_MS),

@@ -1,4 +1,5 @@
 import { decodeTime } from 'ulid'
+import { type NumberSet, numberSet } from './number-set.ts'
 
 /** A batch that was counted, or stored as late: the queue delivered it. */
 export interface SeenBatch {
@@ -15,43 +16,69 @@ export interface Gap {
   readonly boot: string
   readonly first: number
   readonly last: number
-  /** When all of them were acknowledged, at the latest. */
+  /** When all of them were acknowledged, to a minute, at the latest. */
   readonly ackedAt: Date
 }
 
 /** The instance name of pushed parts. Their numbers are stored with the push, so they need no search for gaps. */
 export const pushInstance = 'push'
 
+/** The batches that were seen, in memory that hardly grows with their number: a bit each, and a watermark a minute. */
+export interface SequenceLog {
+  /** Takes batches in any order, again and again. Returns whether the batch is new; the halves of a batch are one. */
+  add(batch: SeenBatch): boolean
+  /**
+   * The batches that the queue acknowledged and no consumer has counted. A number at or above the boot's watermark (the
+   * highest `ackedBelow`) is no gap: its message was perhaps never acknowledged, so its uses were never promised.
+   * `readFrom` is where the reading of batches began: for an older boot, numbers below the lowest seen are not judged.
+   */
+  gaps(readFrom: Date): readonly Gap[]
+}
+
 interface Boot {
   readonly instance: string
   readonly boot: string
-  readonly seen: Map<number, SeenBatch>
+  readonly seen: NumberSet
+  /** By minute: the highest watermark that its batches reported, and when. */
+  readonly watermarks: Map<number, { at: string; ackedBelow: number }>
 }
 
-/**
- * Finds the batches that the queue acknowledged and no consumer has counted. A number at or above the boot's watermark
- * (the highest `ackedBelow`) is no gap: its message was perhaps never acknowledged, so its uses were never promised.
- * `readFrom` is where the reading of batches began: for an older boot, numbers below the lowest seen are not judged.
- */
-export function findGaps(batches: Iterable<SeenBatch>, readFrom: Date): readonly Gap[] {
-  return [...groupByBoot(batches).values()].flatMap((boot) => gapsOf(boot, readFrom))
-}
+const MINUTE_MS = 60_000
 
-function groupByBoot(batches: Iterable<SeenBatch>): ReadonlyMap<string, Boot> {
+/** Has seen nothing. Ignores parts of pushes. */
+export function sequenceLog(): SequenceLog {
   const boots = new Map<string, Boot>()
-  for (const batch of batches) {
-    const { instance, boot, seq } = parseBatchId(batch.batchId)
-    if (instance === pushInstance) continue
-    const name = `${instance}.${boot}`
-    const known = boots.get(name) ?? { instance, boot, seen: new Map<number, SeenBatch>() }
-    known.seen.set(seq, batch)
-    boots.set(name, known)
+  /** Ids of another form. */
+  const others = new Set<string>()
+  return {
+    add: (batch) => {
+      const { instance, boot, seq } = parseBatchId(batch.batchId)
+      if (instance === pushInstance) return false
+      if (!Number.isSafeInteger(seq) || seq < 1) return isNew(others, wholeBatchId(batch.batchId))
+      const name = `${instance}.${boot}`
+      const known = boots.get(name) ?? { instance, boot, seen: numberSet(), watermarks: new Map() }
+      boots.set(name, known)
+      raiseWatermark(known.watermarks, batch)
+      return known.seen.add(seq)
+    },
+    gaps: (readFrom) => [...boots.values()].flatMap((boot) => gapsOf(boot, readFrom)),
   }
-  return boots
+}
+
+function isNew(set: Set<string>, name: string): boolean {
+  const before = set.size
+  return set.add(name).size > before
+}
+
+function raiseWatermark(watermarks: Boot['watermarks'], { at, ackedBelow }: SeenBatch): void {
+  const minute = Math.floor(Date.parse(at) / MINUTE_MS)
+  const known = watermarks.get(minute)
+  const isHigher = known === undefined || ackedBelow > known.ackedBelow
+  if (isHigher || (ackedBelow === known.ackedBelow && at < known.at)) watermarks.set(minute, { at, ackedBelow })
 }
 
 /** The id of the whole batch that a half `<batch id>~…` is of. */
-export function wholeBatchId(batchId: string): string {
+function wholeBatchId(batchId: string): string {
   return batchId.split('~', 1)[0] ?? batchId
 }
 
@@ -60,32 +87,33 @@ function parseBatchId(batchId: string): { readonly instance: string; readonly bo
   return { instance, boot: rest.slice(0, -1).join('.'), seq: Number(rest.at(-1)) }
 }
 
-function gapsOf({ instance, boot, seen }: Boot, readFrom: Date): readonly Gap[] {
-  const numbers = [...seen.keys()].sort((a, b) => a - b)
-  const acknowledged = acknowledgements([...seen.values()])
+function gapsOf({ instance, boot, seen, watermarks }: Boot, readFrom: Date): readonly Gap[] {
+  const first = startedSince(boot, readFrom) ? 1 : (seen.lowest() ?? 1)
+  const acknowledged = acknowledgements([...watermarks.values()])
   const gaps: Gap[] = []
-  let expected = startedSince(boot, readFrom) ? 1 : (numbers[0] ?? 1)
-  for (const number of numbers) {
-    gaps.push(...acknowledgedRuns(expected, number - 1, acknowledged).map((run) => ({ instance, boot, ...run })))
-    expected = number + 1
+  for (const missing of seen.missingFrom(first)) {
+    const runs = acknowledgedRuns(missing.first, missing.last, acknowledged)
+    gaps.push(...runs.map((run) => ({ instance, boot, ...run })))
   }
   return gaps
 }
 
-/** The rising watermarks, each with the time when a batch first reported it, in order of time. */
-function acknowledgements(batches: readonly SeenBatch[]): readonly SeenBatch[] {
-  let watermark = 0
-  return batches
+type Watermark = Pick<SeenBatch, 'at' | 'ackedBelow'>
+
+/** The rising watermarks, each with the time when it was reported, in order of time. */
+function acknowledgements(watermarks: readonly Watermark[]): readonly Watermark[] {
+  let highest = 0
+  return watermarks
     .toSorted((a, b) => (a.at < b.at ? -1 : 1))
     .filter(({ ackedBelow }) => {
-      if (ackedBelow <= watermark) return false
-      watermark = ackedBelow
+      if (ackedBelow <= highest) return false
+      highest = ackedBelow
       return true
     })
 }
 
 /** The acknowledged numbers from `first` to `last`, as runs that were acknowledged by the same time. */
-function acknowledgedRuns(first: number, last: number, acknowledged: readonly SeenBatch[]) {
+function acknowledgedRuns(first: number, last: number, acknowledged: readonly Watermark[]) {
   const runs: { first: number; last: number; ackedAt: Date }[] = []
   let next = first
   for (const { ackedBelow, at } of acknowledged) {

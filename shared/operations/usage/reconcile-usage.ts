@@ -2,15 +2,15 @@ import pLimit from 'p-limit'
 import { partitionsOfDay } from '../../domain/usage/partition.ts'
 import { daysOf, type RangeRequest, resolveWindow, spanOf, type UsageRange } from '../../domain/usage/range.ts'
 import {
-  balanceOf,
-  type CountedBatch,
   isBalanced,
   type PartitionBalance,
+  type Reconciler,
   type Reconciliation,
   readingOf,
-  reconcile,
+  reconciler,
 } from '../../domain/usage/reconciliation.ts'
 import type { UsagePartition } from '../../domain/usage/usage.ts'
+import type { PoisonStore } from '../../ports/poison.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
 import type { Clock, Log } from '../../ports/runtime.ts'
 import type { LateUsage, UsageLedger } from '../../ports/usage.ts'
@@ -22,6 +22,7 @@ interface ReconcileUsageNeeds {
   readonly journal: PushJournal
   readonly queue: Pick<MessageQueue, 'depth'>
   readonly poison: Pick<MessageQueue, 'depth'>
+  readonly poisoned: Pick<PoisonStore, 'page'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -40,12 +41,13 @@ export interface UsageReconciliation extends Reconciliation {
   }
 }
 
-const PARTITIONS_AT_ONCE = 8
+const PARTITIONS_AT_ONCE = 4
 const READINGS_MAX = 3
+const SET_ASIDE_COUNTED = 1000
 
 /**
- * Reports where the uses of every hour are, from the store alone. Logs an error with every `alarm`. Throws
- * `invalid_request` for a window that cannot be reconciled.
+ * Reports where the uses of every hour are, from the store alone. Streams what it reads: its memory does not grow with the
+ * rows. Logs an error with every `alarm`. Throws `invalid_request` for a window that cannot be reconciled.
  */
 export async function reconcileUsage(
   needs: ReconcileUsageNeeds,
@@ -53,32 +55,20 @@ export async function reconcileUsage(
 ): Promise<UsageReconciliation> {
   const now = needs.clock.now()
   const window = resolveWindow(request, now)
+  const sums = reconciler({ ...window, now })
   const days = daysOf(spanOf(readingOf(window)))
-  const [readings, late, pushes, queueDepth, poisonDepth] = await Promise.all([
-    pLimit(PARTITIONS_AT_ONCE).map(days.flatMap(partitionsOfDay), (partition) =>
-      readPartition(needs.ledger, partition),
-    ),
-    pLimit(PARTITIONS_AT_ONCE).map(days, (day) => needs.late.scan(day)),
-    needs.journal.acceptedBetween(window.from, window.to),
-    needs.queue.depth(),
-    needs.poison.depth(),
-  ])
-  const applied = readings.flatMap((reading) => reading.applied)
-  const reconciled = reconcile({ ...window, now, applied, late: late.flat(), pushes })
+  const readings = await pLimit(PARTITIONS_AT_ONCE).map(days.flatMap(partitionsOfDay), (partition) =>
+    readPartition(needs.ledger, sums, partition),
+  )
+  for (const day of days) for await (const batch of needs.late.scan(day)) sums.late(batch)
+  for await (const push of needs.journal.acceptedBetween(window.from, window.to)) sums.push(push)
+  const reconciled = sums.result()
   const settled = readings.filter((reading) => reading.settled).map(({ balance }) => balance)
   const unbalanced = settled.filter((balance) => !isBalanced(balance))
-  const missingBatches = reconciled.hours.reduce((sum, hour) => sum + hour.missingBatches, 0)
-  const missingPushed = reconciled.hours.reduce((sum, hour) => sum + hour.pushMissing, 0)
-  const alarm = missingBatches > 0 || missingPushed > 0 || unbalanced.length > 0
-  if (alarm) {
-    needs.log('error', 'Usage does not reconcile.', { missingBatches, missingPushed, unbalanced: unbalanced.length })
-  }
+  const verdict = verdictOf(needs.log, reconciled, unbalanced.length)
   return {
     ...reconciled,
-    window,
-    verdict: alarm ? 'alarm' : 'ok',
-    queueDepth,
-    poisonDepth,
+    ...{ window, verdict, queueDepth: await needs.queue.depth(), poisonDepth: await depthOfPoison(needs) },
     partitions: {
       balanced: settled.length - unbalanced.length,
       unsettled: readings.length - settled.length,
@@ -87,8 +77,21 @@ export async function reconcileUsage(
   }
 }
 
+function verdictOf(log: Log, { hours }: Reconciliation, unbalanced: number): UsageReconciliation['verdict'] {
+  const missingBatches = hours.reduce((sum, hour) => sum + hour.missingBatches, 0)
+  const missingPushed = hours.reduce((sum, hour) => sum + hour.pushMissing, 0)
+  if (missingBatches === 0 && missingPushed === 0 && unbalanced === 0) return 'ok'
+  log('error', 'Usage does not reconcile.', { missingBatches, missingPushed, unbalanced })
+  return 'alarm'
+}
+
+/** The messages in the poison queue, and up to 1,000 that are set aside. */
+async function depthOfPoison({ poison, poisoned }: ReconcileUsageNeeds): Promise<number> {
+  const setAside = await poisoned.page({ limit: SET_ASIDE_COUNTED, after: null })
+  return (await poison.depth()) + setAside.items.length
+}
+
 interface Reading {
-  readonly applied: readonly CountedBatch[]
   readonly balance: PartitionBalance
   /** No commit came during the reading, so the balance is meaningful. */
   readonly settled: boolean
@@ -96,11 +99,18 @@ interface Reading {
 
 async function readPartition(
   ledger: Pick<UsageLedger, 'readMeta' | 'scan'>,
+  sums: Reconciler,
   partition: UsagePartition,
   readings = 1,
 ): Promise<Reading> {
-  const contents = await ledger.scan(partition)
-  const settled = (await ledger.readMeta(partition)).fence === contents.meta.fence
-  if (!settled && readings < READINGS_MAX) return readPartition(ledger, partition, readings + 1)
-  return { applied: contents.applied, balance: balanceOf(partition, contents), settled }
+  const reading = sums.reading()
+  const { meta, rows } = await ledger.scan(partition)
+  for await (const row of rows) {
+    if (row.kind === 'batch') reading.batch(row.batch)
+    else reading.counters(row.counters)
+  }
+  const settled = (await ledger.readMeta(partition)).fence === meta.fence
+  if (!settled && readings < READINGS_MAX) return readPartition(ledger, sums, partition, readings + 1)
+  reading.keep()
+  return { balance: reading.balance(partition, meta), settled }
 }

@@ -2,9 +2,14 @@ import pLimit from 'p-limit'
 import { oneProvider } from '../../domain/access/provider-scope.ts'
 import { dayName, SEAL_AFTER_DAYS } from '../../domain/usage/calendar.ts'
 import { partitionsOfDay } from '../../domain/usage/partition.ts'
-import { decideTotals, type ProviderDay, totalOf } from '../../domain/usage/provider-totals.ts'
+import {
+  decideTotals,
+  type ProviderDay,
+  type ProviderDaySum,
+  sumProviderDay,
+} from '../../domain/usage/provider-totals.ts'
 import type { Clock, Log } from '../../ports/runtime.ts'
-import type { UsageLedger } from '../../ports/usage.ts'
+import type { ScannedCounters, UsageLedger } from '../../ports/usage.ts'
 import type { RollUpMarks, UsageCopies } from '../../ports/usage-reports.ts'
 
 interface RollUpNeeds {
@@ -15,9 +20,10 @@ interface RollUpNeeds {
   readonly log: Log
 }
 
-const PARTITIONS_AT_ONCE = 8
+const PARTITIONS_AT_ONCE = 4
 const PROVIDERS_AT_ONCE = 8
 const TRIES_MAX = 8
+const ROWS_GATHERED = 240
 
 /**
  * Copies what the ledger has counted since the last run: each key's day, its last use, and each provider's totals.
@@ -55,30 +61,60 @@ async function hasChanged({ ledger, marks }: RollUpNeeds, day: string): Promise<
   return changes.includes(true)
 }
 
-/** `overtaken`: another run has counted a shard further. The copies of this run are right; its totals are outdated. */
-async function copyDay({ ledger, marks, copies }: RollUpNeeds, day: string): Promise<'copied' | 'overtaken'> {
+/**
+ * `overtaken`: another run has counted a shard further. The copies of this run are right; its totals are outdated. Holds a
+ * few pages of rows and the sums of each provider, however many keys the day has.
+ */
+async function copyDay(needs: RollUpNeeds, day: string): Promise<'copied' | 'overtaken'> {
+  const sums = new Map<string, ProviderDaySum>()
+  const changed = new Set<string>()
   const shards = await pLimit(PARTITIONS_AT_ONCE).map(partitionsOfDay(day), async (partition) => {
-    const rolledUp = await marks.read(partition)
-    const { meta, counters } = await ledger.scanCounters(partition)
-    return { partition, rolledUp, batches: meta.batches, counters }
+    const rolledUp = await needs.marks.read(partition)
+    const { meta, counters } = await needs.ledger.scanCounters(partition)
+    const copies = copyBuffer(needs.copies)
+    for await (const row of counters) {
+      const sum = sums.get(row.providerId) ?? sumProviderDay(row.providerId, day)
+      sums.set(row.providerId, sum)
+      sum.add(row)
+      if (row.version <= rolledUp) continue
+      changed.add(row.providerId)
+      await copies.add(row)
+    }
+    await copies.flush()
+    return { partition, rolledUp, batches: meta.batches }
   })
-  const changed = shards.flatMap(({ counters, rolledUp }) => counters.filter(({ version }) => version > rolledUp))
-  const changedByProvider = Map.groupBy(changed, ({ providerId }) => providerId)
-  const rowsByProvider = Map.groupBy(
-    shards.flatMap(({ counters }) => counters),
-    ({ providerId }) => providerId,
-  )
   const versions = shards.map(({ batches }) => batches)
-  const outcomes = await pLimit(PROVIDERS_AT_ONCE).map(changedByProvider, async ([providerId, rows]) => {
-    await copies.putKeyDays(oneProvider(providerId), rows)
-    return putTotals(copies, totalOf(providerId, day, versions, rowsByProvider.get(providerId) ?? []))
+  const outcomes = await pLimit(PROVIDERS_AT_ONCE).map(changed, async (providerId) => {
+    const sum = sums.get(providerId)
+    return sum === undefined ? 'stored' : putTotals(needs.copies, sum.total(versions))
   })
   if (outcomes.includes('overtaken')) return 'overtaken'
   await pLimit(PARTITIONS_AT_ONCE).map(
     shards.filter(({ batches, rolledUp }) => batches > rolledUp),
-    ({ partition, batches }) => marks.write(partition, batches),
+    ({ partition, batches }) => needs.marks.write(partition, batches),
   )
   return 'copied'
+}
+
+/** Gathers the changed rows of a shard by provider, so that they share transactions. */
+function copyBuffer(copies: UsageCopies) {
+  const rows = new Map<string, ScannedCounters[]>()
+  let size = 0
+  const flush = async (): Promise<void> => {
+    for (const [providerId, gathered] of rows) await copies.putKeyDays(oneProvider(providerId), gathered)
+    rows.clear()
+    size = 0
+  }
+  return {
+    flush,
+    add: async (row: ScannedCounters): Promise<void> => {
+      const gathered = rows.get(row.providerId) ?? []
+      gathered.push(row)
+      rows.set(row.providerId, gathered)
+      size++
+      if (size >= ROWS_GATHERED) await flush()
+    },
+  }
 }
 
 async function putTotals(copies: UsageCopies, totals: ProviderDay): Promise<'stored' | 'overtaken'> {

@@ -176,7 +176,8 @@ function following(makeStore: () => Store): void {
     await pushWith(store, scope, samplePush({ batchId: 'batch-1', acceptedAt: new Date('2026-11-22T17:30:00Z') }), [
       'again',
     ])
-    const found = await store.acceptedBetween(new Date('2026-11-22T16:00:00Z'), new Date('2026-11-22T18:00:00Z'))
+    const [from, to] = [new Date('2026-11-22T16:00:00Z'), new Date('2026-11-22T18:00:00Z')]
+    const found = await Array.fromAsync(store.acceptedBetween(from, to))
     const mine = found.filter((push) => push.providerId === providerId)
     expect(mine.sort((a, b) => (a.batchId < b.batchId ? -1 : 1))).toEqual([
       {

@@ -31,6 +31,18 @@ function byKey<Row extends UsageDelta | { providerId: string; keyId: string }>(r
   return rows.toSorted((a, b) => (keyName(a) < keyName(b) ? -1 : 1))
 }
 
+async function contentsOf(ledger: UsageLedger, partition: UsagePartition) {
+  const { meta, rows } = await ledger.scan(partition)
+  const read = await Array.fromAsync(rows)
+  const applied = read.flatMap((row) => (row.kind === 'batch' ? [row.batch] : []))
+  return { meta, applied, counters: read.flatMap((row) => (row.kind === 'counters' ? [row.counters] : [])) }
+}
+
+async function countersIn(ledger: UsageLedger, partition: UsagePartition) {
+  const { meta, counters } = await ledger.scanCounters(partition)
+  return { meta, counters: await Array.fromAsync(counters) }
+}
+
 /** The contract of every UsageLedger. */
 export function usageLedgerContract(name: string, makeLedger: () => UsageLedger): void {
   describe(`${name} as a usage ledger`, () => {
@@ -46,8 +58,8 @@ function keepingCounters(makeLedger: () => UsageLedger): void {
     const partition = freshPartition()
     const meta: PartitionMeta = { fence: null, state: 'open', batches: 0, total: 0 }
     expect(await ledger.readMeta(partition)).toEqual(meta)
-    expect(await ledger.scan(partition)).toEqual({ meta, applied: [], counters: [] })
-    expect(await ledger.scanCounters(partition)).toEqual({ meta, counters: [] })
+    expect(await contentsOf(ledger, partition)).toEqual({ meta, applied: [], counters: [] })
+    expect(await countersIn(ledger, partition)).toEqual({ meta, counters: [] })
     expect(await ledger.readCounters(partition, [sampleDelta()])).toEqual([])
     expect(await ledger.findApplied(partition, ['host.boot.1'])).toEqual(new Map())
   })
@@ -62,7 +74,7 @@ function keepingCounters(makeLedger: () => UsageLedger): void {
     const meta = await ledger.readMeta(partition)
     expect(result).toEqual({ kind: 'committed', meta })
     expect(meta).toMatchObject({ state: 'open', batches: 2, total: 6 })
-    const scanned = await ledger.scan(partition)
+    const scanned = await contentsOf(ledger, partition)
     expect(scanned.meta).toEqual(meta)
     expect(new Set(scanned.applied)).toEqual(new Set([one, two]))
     expect(byKey(scanned.counters)).toEqual(counters.map((row) => ({ ...row, version: 2 })))
@@ -78,7 +90,7 @@ function keepingCounters(makeLedger: () => UsageLedger): void {
     const split = { ...sampleBatch(), count: 0, split: true as const }
     await ledger.commit(partition, { meta: await ledger.readMeta(partition), applied: [split], counters: [] })
     expect(await ledger.findApplied(partition, [split.batchId])).toEqual(new Map([[split.batchId, 'split']]))
-    expect((await ledger.scan(partition)).applied).toEqual([split])
+    expect((await contentsOf(ledger, partition)).applied).toEqual([split])
   })
 
   test('a change that the store refuses for what is in it is refused, and nothing of it is stored', async () => {
@@ -88,7 +100,7 @@ function keepingCounters(makeLedger: () => UsageLedger): void {
     const counters = countersOf(partition, { keyId: 'a' }, { keyId: 'b', ownerId: '' })
     const commit = ledger.commit(partition, { meta, applied: [sampleBatch()], counters })
     await expect(commit).rejects.toBeInstanceOf(RefusedByStore)
-    expect(await ledger.scan(partition)).toEqual({ meta, applied: [], counters: [] })
+    expect(await contentsOf(ledger, partition)).toEqual({ meta, applied: [], counters: [] })
   })
 
   test('any counters come back as they went in', async () => {
@@ -101,7 +113,7 @@ function keepingCounters(makeLedger: () => UsageLedger): void {
         const result = await ledger.commit(partition, { meta, applied: [sampleBatch()], counters })
         expect(result.kind).toBe('committed')
         expect(byKey(await ledger.readCounters(partition, counters))).toEqual(byKey(counters))
-        const scanned = await ledger.scanCounters(partition)
+        const scanned = await countersIn(ledger, partition)
         const changed = scanned.counters.filter(({ version }) => version === scanned.meta.batches)
         expect(byKey(changed.map(({ version: _, ...row }) => row))).toEqual(byKey(counters))
       }),
@@ -131,11 +143,11 @@ function fencing(makeLedger: () => UsageLedger): void {
     const partition = freshPartition()
     const [one, two] = [sampleBatch(), sampleBatch()]
     await ledger.commit(partition, { meta: await ledger.readMeta(partition), applied: [one], counters: [] })
-    const before = await ledger.scan(partition)
+    const before = await contentsOf(ledger, partition)
     const counters = countersOf(partition, { keyId: 'a' })
     const again = await ledger.commit(partition, { meta: before.meta, applied: [two, one], counters })
     expect(again).toEqual({ kind: 'duplicate' })
-    expect(await ledger.scan(partition)).toEqual(before)
+    expect(await contentsOf(ledger, partition)).toEqual(before)
   })
 
   test('two writers that both saw an empty partition: one commits, the other is refused', async () => {
@@ -179,7 +191,7 @@ function bounding(makeLedger: () => UsageLedger): void {
     const batch = sampleBatch()
     await ledger.commit(one, { meta: await ledger.readMeta(one), applied: [batch], counters: [] })
     expect(await ledger.findApplied(other, [batch.batchId])).toEqual(new Map())
-    expect((await ledger.scan(other)).applied).toEqual([])
+    expect((await contentsOf(ledger, other)).applied).toEqual([])
   })
 }
 
@@ -195,7 +207,7 @@ export function lateUsageContract(name: string, makeLate: () => LateUsage): void
     await late.put(batch)
     await late.put({ ...batch, partition: other })
     await late.put({ ...batch, partition: freshPartition(), batchId: 'elsewhere.boot.1' })
-    const found = await late.scan(partition.day)
+    const found = await Array.fromAsync(late.scan(partition.day))
     const ofThese = found.filter(({ batchId }) => batchId === batch.batchId)
     expect(ofThese.toSorted((a, b) => (a.partition.shard < b.partition.shard ? -1 : 1))).toEqual([
       batch,

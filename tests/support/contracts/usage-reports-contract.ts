@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type OneProvider, oneProvider } from '../../../shared/domain/access/provider-scope.ts'
-import { totalOf } from '../../../shared/domain/usage/provider-totals.ts'
+import { sumProviderDay } from '../../../shared/domain/usage/provider-totals.ts'
 import type { ScannedCounters } from '../../../shared/ports/usage.ts'
 import type { RollUpMarks, UsageCopies, UsageReports } from '../../../shared/ports/usage-reports.ts'
 import { sampleProviderId } from '../samples/sample-keys.ts'
@@ -98,8 +98,11 @@ function keepingKeyDays(makeReports: () => Reports): void {
 }
 
 function keepingTotals(makeReports: () => Reports): void {
-  const totalsOf = (providerId: string, day: string, count: number) =>
-    totalOf(providerId, day, [count, 0, 7], [sampleCounters([sampleDelta({ providerId, hour: `${day}10`, count })], 1)])
+  const totalsOf = (providerId: string, day: string, count: number) => {
+    const sum = sumProviderDay(providerId, day)
+    sum.add(sampleCounters([sampleDelta({ providerId, hour: `${day}10`, count })], 1))
+    return sum.total([count, 0, 7])
+  }
 
   test('come back as they went in, and are not listed as key days', async () => {
     const { reports, providerId, scope } = fresh(makeReports)

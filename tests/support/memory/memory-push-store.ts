@@ -1,5 +1,6 @@
 import type { PushedPart, PushRecord } from '../../../shared/domain/usage/push.ts'
 import type { PushAttempt, PushJournal, PushStore } from '../../../shared/ports/usage-reports.ts'
+import { streamed } from './memory-usage-ledger.ts'
 
 interface StoredPush {
   readonly providerId: string
@@ -59,13 +60,15 @@ export function memoryPushStore(): PushStore & PushJournal {
       if (!counted.has(part)) counted.set(part, { part, ...counts })
       parts.set(name, counted)
     },
-    acceptedBetween: async (from, to) =>
-      [...pushes]
-        .filter(([, { record }]) => record.acceptedAt >= from && record.acceptedAt < to)
-        .map(([name, { providerId, record }]) => {
-          const { batchId, acceptedAt, accepted, sent } = record
-          const counted = partsOf(name).reduce((sum, { applied, late }) => sum + applied + late, 0)
-          return { providerId, batchId, acceptedAt, accepted, sent, counted }
-        }),
+    acceptedBetween: (from, to) =>
+      streamed(
+        [...pushes]
+          .filter(([, { record }]) => record.acceptedAt >= from && record.acceptedAt < to)
+          .map(([name, { providerId, record }]) => {
+            const { batchId, acceptedAt, accepted, sent } = record
+            const counted = partsOf(name).reduce((sum, { applied, late }) => sum + applied + late, 0)
+            return { providerId, batchId, acceptedAt, accepted, sent, counted }
+          }),
+      ),
   }
 }

@@ -6,6 +6,7 @@ import type {
   AppliedBatch,
   LateBatch,
   LateUsage,
+  LedgerRow,
   PartitionChange,
   PartitionMeta,
   ScannedCounters,
@@ -74,14 +75,21 @@ export function memoryUsageLedger(): MemoryUsageLedger {
     },
     scan: async (partition) => {
       const { meta, applied, counters } = find(partition)
-      return { meta, applied: [...applied.values()], counters: [...counters.values()] }
+      const batches = [...applied.values()].map((batch) => ({ kind: 'batch' as const, batch }))
+      const rows = [...counters.values()].map((row) => ({ kind: 'counters' as const, counters: row }))
+      return { meta, rows: streamed<LedgerRow>([...batches, ...rows]) }
     },
     scanCounters: async (partition) => {
       const { meta, counters } = find(partition)
-      return { meta, counters: [...counters.values()] }
+      return { meta, counters: streamed([...counters.values()]) }
     },
     held: () => [...partitions.values()],
   }
+}
+
+/** The items as they were when it was called. */
+export async function* streamed<Item>(items: readonly Item[]): AsyncGenerator<Item> {
+  yield* items
 }
 
 export interface MemoryLateUsage extends LateUsage {
@@ -94,7 +102,7 @@ export function memoryLateUsage(): MemoryLateUsage {
     put: async (batch) => {
       late.set(`${partitionName(batch.partition)}|${batch.batchId}`, batch)
     },
-    scan: async (day) => [...late.values()].filter((batch) => batch.partition.day === day),
+    scan: (day) => streamed([...late.values()].filter((batch) => batch.partition.day === day)),
     held: () => [...late.values()],
   }
 }

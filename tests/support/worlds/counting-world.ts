@@ -89,8 +89,8 @@ function spawn(state: CountingState): CountingProcess {
       },
     },
     pushLog: {
-      partApplied: async ({ batchId, part }, counts) => {
-        pushed.set(`${batchId}.${part}`, counts)
+      partApplied: async ({ batchId, part }, { applied, late: tooLate }) => {
+        pushed.set(`${batchId}.${part}`, { applied, late: tooLate })
       },
     },
   }

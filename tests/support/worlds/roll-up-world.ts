@@ -2,7 +2,7 @@ import { rollUpUsage } from '../../../shared/operations/usage/roll-up-usage.ts'
 import type { UsageLedger } from '../../../shared/ports/usage.ts'
 import type { RollUpMarks, UsageCopies } from '../../../shared/ports/usage-reports.ts'
 import { rest } from '../memory/manual-time.ts'
-import { type HeldPartition, memoryUsageLedger } from '../memory/memory-usage-ledger.ts'
+import { type HeldPartition, memoryUsageLedger, streamed } from '../memory/memory-usage-ledger.ts'
 import { memoryRollUpMarks, memoryUsageReports } from '../memory/memory-usage-reports.ts'
 import { countInto, keyInShard, sampleDelta } from '../samples/usage-samples.ts'
 import type { Move, World } from './explore.ts'
@@ -127,7 +127,10 @@ function gate({ ledger, marks, reports }: State, hold: Hold): RollUpPorts {
       scanCounters: async (partition) => {
         if (partition.day !== day || partition.shard > '01') return ledger.scanCounters(partition)
         const { meta } = await hold(`scanMeta ${partition.shard}`, () => ledger.scanCounters(partition))
-        return { ...(await hold(`scanRows ${partition.shard}`, () => ledger.scanCounters(partition))), meta }
+        const rows = await hold(`scanRows ${partition.shard}`, async () => {
+          return Array.fromAsync((await ledger.scanCounters(partition)).counters)
+        })
+        return { meta, counters: streamed(rows) }
       },
     },
   }

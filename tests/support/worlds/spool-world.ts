@@ -1,7 +1,7 @@
 import { encodeUsageMessage, measureUsageDelta, parseUsageMessage } from '../../../shared/contracts/usage-message.ts'
 import { AppError } from '../../../shared/domain/errors.ts'
 import type { Key } from '../../../shared/domain/keys/key.ts'
-import { findGaps } from '../../../shared/domain/usage/sequence-gaps.ts'
+import { sequenceLog } from '../../../shared/domain/usage/sequence-gaps.ts'
 import type { UsageBatch } from '../../../shared/domain/usage/usage.ts'
 import type { ChangeKeyNeeds } from '../../../shared/operations/keys/change-key.ts'
 import { type LocalSpool, type LocalSpoolNeeds, localSpool } from '../../../shared/operations/spool/local-spool.ts'
@@ -95,8 +95,14 @@ export function spoolWorld({ spool = memorySpool(), orphaned = [], needs = NO_KE
     counted: (): Readonly<Record<string, number>> => countUses(uniqueBatches(sent)),
     batches: (): readonly UsageBatch[] => uniqueBatches(sent),
     /** The gaps that reconciliation would report if no spooled batch ever arrived. */
-    gaps: () => findGaps(uniqueBatches(sent), new Date(0)),
+    gaps: () => gapsOf(uniqueBatches(sent)),
   }
+}
+
+function gapsOf(batches: readonly UsageBatch[]) {
+  const log = sequenceLog()
+  for (const batch of batches) log.add(batch)
+  return log.gaps(new Date(0))
 }
 
 /** Processes, one after another. Only the last process may be alive. */

@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { addDeltas, countOf, keyName } from '../../../../shared/domain/usage/counters.ts'
 import { endpointGroups, groupSums } from '../../../../shared/domain/usage/groups.ts'
-import { decideTotals, totalOf } from '../../../../shared/domain/usage/provider-totals.ts'
+import { decideTotals, sumProviderDay } from '../../../../shared/domain/usage/provider-totals.ts'
 import type { UsageRange } from '../../../../shared/domain/usage/range.ts'
 import { summarize } from '../../../../shared/domain/usage/report.ts'
-import type { UsageDelta } from '../../../../shared/domain/usage/usage.ts'
+import type { DayCounters, UsageDelta } from '../../../../shared/domain/usage/usage.ts'
 import { usageDeltas } from '../../../support/samples/usage-arbitraries.ts'
 import { sampleCounters, sampleDelta } from '../../../support/samples/usage-samples.ts'
 
@@ -120,10 +120,26 @@ describe('groups', () => {
 })
 
 describe('the totals of a provider', () => {
+  function totalOf(versions: readonly number[], rows: readonly DayCounters[]) {
+    const day = sumProviderDay('acme', '20261122')
+    for (const row of rows) day.add(row)
+    return day.total(versions)
+  }
+
+  test('hold a bounded number of endpoint names, however many its keys have', () => {
+    const rows = Array.from({ length: 500 }, (_, number) =>
+      sampleCounters([sampleDelta({ endpoint: `/${number}`, count: number < 40 ? 1000 : 1 })], 1),
+    )
+    const { total, endpoints } = totalOf([1], rows)
+    expect(Object.keys(endpoints).length).toBeLessThanOrEqual(51)
+    expect(sum(Object.values(endpoints))).toBe(total)
+    for (let number = 0; number < 40; number++) expect(endpoints[`/${number}`]).toBe(1000)
+  })
+
   test('are the sum of its keys', () => {
     fc.assert(
       fc.property(fc.array(usageDeltas({ days: ['20261122'] }), { maxLength: 30 }), (deltas) => {
-        const totals = totalOf('acme', '20261122', [1], rowsOf(deltas))
+        const totals = totalOf([1], rowsOf(deltas))
         expect(totals.total).toBe(countOf(deltas))
         expect(sum(totals.hours)).toBe(totals.total)
         expect(sum(Object.values(totals.endpoints))).toBe(totals.total)
@@ -132,7 +148,7 @@ describe('the totals of a provider', () => {
   })
 
   test('are stored, kept or made again as their version vectors compare', () => {
-    const totals = (versions: readonly number[]) => totalOf('acme', '20261122', versions, [])
+    const totals = (versions: readonly number[]) => totalOf(versions, [])
     expect(decideTotals(totals([1, 1]), undefined)).toBe('store')
     expect(decideTotals(totals([2, 1]), totals([1, 1]))).toBe('store')
     expect(decideTotals(totals([1, 1]), totals([1, 1]))).toBe('keep')

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { ulid } from 'ulid'
 import { describe, expect, test } from 'vitest'
-import { findGaps, type SeenBatch } from '../../../../shared/domain/usage/sequence-gaps.ts'
+import { type SeenBatch, sequenceLog } from '../../../../shared/domain/usage/sequence-gaps.ts'
 
 const startMs = Date.parse('2026-11-22T10:00:00.000Z')
 const dayBefore = new Date('2026-11-21T00:00:00.000Z')
@@ -15,6 +15,12 @@ function batchesOf(lags: readonly number[], name = boot): readonly SeenBatch[] {
     const at = new Date(startMs + index * 60_000).toISOString()
     return { batchId: `host-1.${name}.${index + 1}`, ackedBelow, at }
   })
+}
+
+function findGaps(batches: readonly SeenBatch[], readFrom: Date) {
+  const log = sequenceLog()
+  for (const batch of batches) log.add(batch)
+  return log.gaps(readFrom)
 }
 
 function missingNumbers(batches: readonly SeenBatch[], readFrom = dayBefore): readonly number[] {

@@ -152,7 +152,8 @@ describe('the consumer', () => {
     expect(hidden).toBe(true)
     queue.show(id)
     expect(await consumer.drain()).toMatchObject({ counted: 1 })
-    expect(told).toEqual(new Array(2).fill([push, { applied: 7, late: 0 }]))
+    const partitions = [{ day: '20261122', shard: '00', batches: 1 }]
+    expect(told).toEqual(new Array(2).fill([push, { applied: 7, late: 0, partitions }]))
   })
 })
 

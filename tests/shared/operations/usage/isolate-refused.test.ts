@@ -76,7 +76,7 @@ describe('a use that the store refuses for what is in it', () => {
     world.mend()
     await replayPoison({ poisoned, queue }, null)
     await consumer.drain()
-    expect(world.told).toEqual([[push, { applied: 11, late: 0 }]])
+    expect(world.told).toMatchObject([[push, { applied: 11, late: 0 }]])
   })
 
   test('is searched for with few transactions: 400 uses, one culprit', async () => {

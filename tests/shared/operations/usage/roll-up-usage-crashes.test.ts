@@ -3,13 +3,15 @@ import { explore } from '../../../support/worlds/explore.ts'
 import { type RollUpPorts, rollUpWorld } from '../../../support/worlds/roll-up-world.ts'
 
 describe('two roll-ups that overlap, while uses are counted', () => {
-  test('never mark anything as copied that is not, and the next run makes every copy right', async () => {
+  test('never mark anything as copied that is not, and the next run makes every copy right', {
+    timeout: 120_000,
+  }, async () => {
     const { found, states, steps, ends } = await explore(() => rollUpWorld({ counting: ['00', '01'], crashes: 0 }))
     process.stdout.write(`roll-ups that overlap: ${states} states, ${steps} steps, ${ends} ends\n`)
     expect(found).toBeUndefined()
   })
 
-  test('may crash at every await, with writes that land afterwards', async () => {
+  test('may crash at every await, with writes that land afterwards', { timeout: 120_000 }, async () => {
     const { found, states, steps, ends } = await explore(() => rollUpWorld({ counting: ['00'], crashes: 1 }))
     process.stdout.write(`roll-ups that crash: ${states} states, ${steps} steps, ${ends} ends\n`)
     expect(found).toBeUndefined()
@@ -61,7 +63,7 @@ describe('the enumeration of roll-ups finds a planted mistake:', () => {
     }),
   }
 
-  test.for(Object.entries(mistakes))('%s', async ([, plant]) => {
+  test.for(Object.entries(mistakes))('%s', { timeout: 120_000 }, async ([, plant]) => {
     const { found } = await explore(() => rollUpWorld({ counting: ['00', '01'], crashes: 1, plant }))
     expect(found?.violation).toBeDefined()
   })
