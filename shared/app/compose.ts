@@ -106,6 +106,7 @@ export function compose(config: Config): Services {
     bypasses: bypassLimit(clock),
     inFlight: inFlightLimits(config.inFlightPerCaller),
     managementLimit: config.managementLimit,
+    usageRetentionMonths: config.usageRetentionMonths,
     keyQuotas: keyQuotas({ ...stores, limiter: limits, clock, scheduler, jitter, log }),
     ...{ usage, localSpool, pendingRevocations: localSpool.pendingRevocations },
     consumer: usageConsumer({

@@ -23,7 +23,9 @@ import { tableRollUpMarks } from '../adapters/tables/roll-up-marks.ts'
 import { expirySweeper, feedSweeper, pointerSweeper } from '../adapters/tables/sweepers.ts'
 import { type TableAccess, tableAccess } from '../adapters/tables/table-access.ts'
 import { tableUsageLedger } from '../adapters/tables/usage-ledger.ts'
+import { tableUsageMonths } from '../adapters/tables/usage-months.ts'
 import { tableUsageReports } from '../adapters/tables/usage-reports.ts'
+import { lateSweeper, pushSweeper, reportSweeper } from '../adapters/tables/usage-sweepers.ts'
 import type { Meter } from '../ports/meter.ts'
 import type { Config } from '../runtime/config.ts'
 
@@ -81,29 +83,34 @@ export function openStores(config: Config, meter: Meter) {
       eventIds: tableEventIds(background, rowsPerTransaction),
       queue: queue('usage-events', 'background'),
     },
+    months: tableUsageMonths(background),
     pushLog: tablePushStore(background),
     journal: tablePushStore(background),
     queue: queue('usage-events', 'usage'),
     poison: queue('usage-events-poison', 'background'),
     keyEvents: queue('key-events', 'revocation', 'revocation'),
     keyEventsPoison: queue('key-events-poison', 'revocation', 'revocation'),
-    sweepers: openSweepers(background, config.evidenceDays),
+    sweepers: openSweepers(background, config),
     poisoned: tablePoisonStore(management),
     rowsPerTransaction,
     guards: guards.all,
   }
 }
 
-/** The sweepers by table. `usage` stands for the counters of every month. */
-function openSweepers(tables: TableAccess, evidenceDays: number) {
+/** The sweepers. `usage` stands for the counters of every month; two look at one table for two purposes. */
+function openSweepers(tables: TableAccess, { evidenceDays, usageRetentionMonths }: Config) {
   return {
     idempotency: expirySweeper(tables, 'idempotency'),
     limits: expirySweeper(tables, 'limits'),
     keyids: pointerSweeper(tables, 'keyids'),
     keysbyprovider: pointerSweeper(tables, 'keysbyprovider'),
     revocations: feedSweeper(tables),
-    usagebyprovider: copiedEvidenceSweeper(tables, evidenceDays),
-    usagelate: lateEvidenceSweeper(tables, evidenceDays),
+    evidencebyprovider: copiedEvidenceSweeper(tables, evidenceDays),
+    evidencelate: lateEvidenceSweeper(tables, evidenceDays),
     usage: countedEvidenceSweeper(tables, evidenceDays),
+    usageeventids: expirySweeper(tables, 'usageeventids'),
+    usagebyprovider: reportSweeper(tables, usageRetentionMonths),
+    usagelate: lateSweeper(tables, usageRetentionMonths),
+    usagebatches: pushSweeper(tables, usageRetentionMonths),
   }
 }

@@ -27,7 +27,7 @@ import type { PoisonStore } from '../ports/poison.ts'
 import type { MessageQueue } from '../ports/queue.ts'
 import type { Background, Clock, Log, Random, Scheduler } from '../ports/runtime.ts'
 import type { Sweeper } from '../ports/store.ts'
-import type { LateUsage, UsageCodec, UsageLedger } from '../ports/usage.ts'
+import type { LateUsage, UsageCodec, UsageLedger, UsageMonths } from '../ports/usage.ts'
 import type {
   EventIds,
   PushJournal,
@@ -86,6 +86,8 @@ export interface Services {
   readonly codec: UsageCodec
   readonly ledger: UsageLedger
   readonly late: LateUsage
+  readonly months: UsageMonths
+  readonly usageRetentionMonths: number
   readonly reports: UsageReports
   readonly copies: UsageCopies
   readonly marks: RollUpMarks

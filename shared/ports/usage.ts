@@ -96,6 +96,13 @@ export interface ScannedCounters extends DayCounters {
   readonly version: number
 }
 
+/** The months of the ledger, `YYYYMM`. */
+export interface UsageMonths {
+  exists(month: string): Promise<boolean>
+  /** Removes everything that the ledger and the roll-up's marks hold for the month. Idempotent. */
+  drop(month: string): Promise<void>
+}
+
 export type LedgerRow =
   | { readonly kind: 'batch'; readonly batch: AppliedBatch }
   | { readonly kind: 'counters'; readonly counters: ScannedCounters }

@@ -68,6 +68,7 @@ const Environment = z.object({
     .default('queue'),
   EVIDENCE_DAYS: wholeNumber('days', 1, 400).default(90),
   USAGE_LEASE_SECONDS: wholeNumber('seconds', 2, 600).default(60),
+  USAGE_RETENTION_MONTHS: wholeNumber('months', 2, 120).default(25),
   STALE_IF_ERROR_SECONDS: wholeNumber('seconds', 0, 3600).default(900),
   RATE_LIMIT_WINDOW: wholeNumber('seconds', 1, 86_400).default(60),
   RATE_LIMIT_MAX_REQUESTS: wholeNumber('requests', 1, 1_000_000_000).default(1000),
@@ -131,6 +132,8 @@ function toConfig(data: Parsed) {
     usageDurability: data.USAGE_DURABILITY,
     evidenceDays: data.EVIDENCE_DAYS,
     usageLeaseSeconds: data.USAGE_LEASE_SECONDS,
+    /** Months of usage that are kept after their end. */
+    usageRetentionMonths: data.USAGE_RETENTION_MONTHS,
     spoolIntervalSeconds: data.BATCH_PROCESSING_INTERVAL,
     /** Per caller and endpoint of the management API. */
     managementLimit: {

@@ -44,6 +44,7 @@ const expected = {
   'usage-push-status': 'GET auth/keys/batch/usage/{batch_id:minlength(8)}',
   'usage-reconcile': 'timer 0 7 4 * * *',
   'usage-reconciliation': 'GET auth/usage/reconciliation',
+  'usage-retention': 'timer 0 27 2 * * *',
   'usage-roll-up': 'timer 0 * * * * *',
   'usage-seal': 'timer 0 37 1 * * *',
   'keys-count-peppers': 'timer 0 47 * * * *',

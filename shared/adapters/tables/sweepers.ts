@@ -51,7 +51,7 @@ export function pointerSweeper(tables: TableAccess, tableName: 'keyids' | 'keysb
 }
 
 /** Removes the rows that match the filter and are `removable`, unless another writer changed them since they were read. */
-function rowSweeper(
+export function rowSweeper(
   table: Table,
   filterAt: (now: Date) => string,
   removable: (row: StoredRow) => Promise<boolean> = async () => true,

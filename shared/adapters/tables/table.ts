@@ -57,6 +57,9 @@ export interface Table {
   remove(partitionKey: string, rowKey: string, etag: string): Promise<'removed' | 'stale'>
   /** In no guaranteed order: Cosmos does not sort. May hold fewer rows than `limit`, even none. */
   page(query: RowQuery): Promise<Page<StoredRow>>
+  exists(): Promise<boolean>
+  /** Removes the table with all its rows; a missing table counts as removed. */
+  drop(): Promise<void>
   /** Every row that matches, page by page. Calls `onAnswer` for each page, as `page` does. */
   scan(filter: string, onAnswer?: RowQuery['onAnswer']): AsyncGenerator<StoredRow>
   /**
@@ -105,6 +108,8 @@ export function openTable(client: TableClient, name: string): Table {
       if (await accepted(name, [404, 412], () => client.deleteEntity(partitionKey, rowKey, { etag }))) return 'removed'
       return (await get(partitionKey, rowKey)) === undefined ? 'removed' : 'stale'
     },
+    exists: () => translatingErrors(name, () => isThere(client)),
+    drop: () => translatingErrors(name, () => client.deleteTable()),
     async *scan(filter, onAnswer) {
       for (let after: string | null = null; ; ) {
         const query = { filter, limit: SCAN_PAGE, after, ...(onAnswer && { onAnswer }) }
@@ -170,6 +175,17 @@ async function readPage(client: TableClient, query: RowQuery): Promise<Page<Stor
 function dateOf(header: string | undefined): Date | undefined {
   const date = new Date(header ?? Number.NaN)
   return Number.isNaN(date.getTime()) ? undefined : date
+}
+
+/** A page of a table that is not there is a 404. */
+async function isThere(client: TableClient): Promise<boolean> {
+  try {
+    await client.listEntities().byPage({ maxPageSize: 1 }).next()
+    return true
+  } catch (error) {
+    if (statusOf(error) === 404) return false
+    throw error
+  }
 }
 
 function asStored({ partitionKey = '', rowKey = '', etag, timestamp = '', ...properties }: TableEntityResult<object>) {

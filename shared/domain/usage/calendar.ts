@@ -42,6 +42,24 @@ export function dayName(now: Date, daysAgo = 0): string {
   return new Date(now.getTime() - daysAgo * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')
 }
 
+/** `YYYYMM`, UTC, of the month `monthsAgo` months before that of `now`. */
+export function monthName(now: Date, monthsAgo = 0): string {
+  return dayName(new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - monthsAgo))).slice(0, 6)
+}
+
+/** Every day of a month `YYYYMM`. */
+export function daysOfMonth(month: string): readonly string[] {
+  const first = Date.UTC(Number(month.slice(0, 4)), Number(month.slice(4)) - 1)
+  return Array.from({ length: 31 }, (_, day) => dayName(new Date(first + day * DAY_MS))).filter((day) =>
+    day.startsWith(month),
+  )
+}
+
+/** The first day of the oldest month that is kept: a month goes when it ended `retentionMonths` months ago. */
+export function firstDayKept(now: Date, retentionMonths: number): string {
+  return `${monthName(now, retentionMonths)}01`
+}
+
 /** Whether counting has ended for a day `YYYYMMDD`. */
 export function isClosedDay(day: string, now: Date): boolean {
   return day < dayName(now, SEAL_AFTER_DAYS)

@@ -12,7 +12,7 @@ import type { Clock, Log } from '../../ports/runtime.ts'
 import type { ScannedCounters, UsageLedger } from '../../ports/usage.ts'
 import type { RollUpMarks, UsageCopies } from '../../ports/usage-reports.ts'
 
-interface RollUpNeeds {
+export interface RollUpNeeds {
   readonly ledger: Pick<UsageLedger, 'readMeta' | 'scanCounters'>
   readonly marks: RollUpMarks
   readonly copies: UsageCopies

@@ -12,6 +12,7 @@ import { tablePushStore } from '../../../shared/adapters/tables/push-store.ts'
 import { tableRollUpMarks } from '../../../shared/adapters/tables/roll-up-marks.ts'
 import type { TableAccess } from '../../../shared/adapters/tables/table-access.ts'
 import { tableUsageLedger } from '../../../shared/adapters/tables/usage-ledger.ts'
+import { tableUsageMonths } from '../../../shared/adapters/tables/usage-months.ts'
 import { tableUsageReports } from '../../../shared/adapters/tables/usage-reports.ts'
 import { atStoreTime } from '../worlds/store-clock.ts'
 import { changeFeedContract } from './change-feed-contract.ts'
@@ -24,7 +25,7 @@ import { pepperStoreContract } from './pepper-store-contract.ts'
 import { poisonStoreContract } from './poison-store-contract.ts'
 import { providerStoreContract } from './provider-store-contract.ts'
 import { pushStoreContract } from './push-store-contract.ts'
-import { lateUsageContract, usageLedgerContract } from './usage-ledger-contract.ts'
+import { lateUsageContract, usageLedgerContract, usageMonthsContract } from './usage-ledger-contract.ts'
 import { rollUpMarksContract, usageReportsContract } from './usage-reports-contract.ts'
 
 /** Runs the contract suite of every store over the tables of one account. */
@@ -33,6 +34,7 @@ export function tableContracts(name: string, tables: () => TableAccess): void {
   providerStoreContract(name, () => tableProviderStore(tables()))
   idempotencyStoreContract(name, () => tableIdempotencyStore(tables()))
   usageLedgerContract(name, () => tableUsageLedger(tables()))
+  usageMonthsContract(name, () => ({ ...tableUsageLedger(tables()), ...tableUsageMonths(tables()) }))
   lateUsageContract(name, () => tableLateUsage(tables()))
   usageReportsContract(name, () => tableUsageReports(tables()))
   rollUpMarksContract(name, () => tableRollUpMarks(tables()))

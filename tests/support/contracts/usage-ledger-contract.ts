@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { RefusedByStore } from '../../../shared/domain/errors.ts'
 import { addDeltas, keyName } from '../../../shared/domain/usage/counters.ts'
 import type { UsageDelta, UsagePartition } from '../../../shared/domain/usage/usage.ts'
-import type { AppliedBatch, LateUsage, PartitionMeta, UsageLedger } from '../../../shared/ports/usage.ts'
+import type { AppliedBatch, LateUsage, PartitionMeta, UsageLedger, UsageMonths } from '../../../shared/ports/usage.ts'
 import { usageDeltas } from '../samples/usage-arbitraries.ts'
 import { sampleDelta } from '../samples/usage-samples.ts'
 
@@ -192,6 +192,24 @@ function bounding(makeLedger: () => UsageLedger): void {
     await ledger.commit(one, { meta: await ledger.readMeta(one), applied: [batch], counters: [] })
     expect(await ledger.findApplied(other, [batch.batchId])).toEqual(new Map())
     expect((await contentsOf(ledger, other)).applied).toEqual([])
+  })
+}
+
+/** The contract of every UsageMonths with its UsageLedger. */
+export function usageMonthsContract(name: string, makeLedger: () => UsageLedger & UsageMonths): void {
+  test(`${name} drops a month as a whole, and no other`, async () => {
+    const ledger = makeLedger()
+    const [gone, kept] = ['29990131', '29990201'].map((day) => ({ day, shard: '03' }))
+    if (gone === undefined || kept === undefined) throw new Error('two partitions')
+    for (const partition of [gone, kept]) {
+      await ledger.commit(partition, { meta: await ledger.readMeta(partition), applied: [sampleBatch()], counters: [] })
+    }
+    expect([await ledger.exists('299901'), await ledger.exists('299902')]).toEqual([true, true])
+    await ledger.drop('299901')
+    await ledger.drop('299901')
+    expect([await ledger.exists('299901'), await ledger.exists('299902')]).toEqual([false, true])
+    expect(await ledger.readMeta(gone)).toMatchObject({ fence: null, batches: 0 })
+    expect(await ledger.readMeta(kept)).toMatchObject({ batches: 1 })
   })
 }
 

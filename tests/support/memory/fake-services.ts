@@ -84,7 +84,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const time = manualTime()
   const { clock, scheduler } = time
   const pushes = memoryPushStore()
-  const reports = memoryUsageReports()
+  const [reports, ledger] = [memoryUsageReports(), memoryUsageLedger()]
   const plain = {
     ...{ keys: memoryKeyStore(), providers: memoryProviderStore(), feed: memoryChangeFeed(clock) },
     ...{ idempotency: memoryIdempotencyStore(), keyCounts: memoryKeyCountStore(), pepperStore: memoryPepperStore() },
@@ -93,7 +93,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const stores = {
     ...{ ...plain, ...wrap(plain) },
     poisoned: memoryPoisonStore(),
-    ...{ ledger: memoryUsageLedger(), late: memoryLateUsage() },
+    ...{ ledger, months: ledger, late: memoryLateUsage() },
     ...{ reports, copies: reports, marks: memoryRollUpMarks(), journal: pushes },
   }
   const lanes = lanesOf({ ...stores, reports })
@@ -138,7 +138,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
       boot: 'BOOT',
     }),
     consumer: usageConsumer({ ...stores, aggregator, codec, pushLog: pushes, clock, log, meter: metrics.meter }),
-    ...{ sweepers: {}, background: [], guards },
+    ...{ usageRetentionMonths: 25, sweepers: {}, background: [], guards },
     readiness: readinessCheck({ ...watched, clock, scheduler, keepsLocalFiles: true }),
     metrics,
     tokens: undefined,

@@ -11,6 +11,7 @@ import type {
   PartitionMeta,
   ScannedCounters,
   UsageLedger,
+  UsageMonths,
 } from '../../../shared/ports/usage.ts'
 
 export interface HeldPartition {
@@ -20,7 +21,7 @@ export interface HeldPartition {
   readonly counters: Map<string, ScannedCounters>
 }
 
-export interface MemoryUsageLedger extends UsageLedger {
+export interface MemoryUsageLedger extends UsageLedger, UsageMonths {
   /** Everything that is stored. */
   held(): readonly HeldPartition[]
 }
@@ -82,6 +83,10 @@ export function memoryUsageLedger(): MemoryUsageLedger {
     scanCounters: async (partition) => {
       const { meta, counters } = find(partition)
       return { meta, counters: streamed([...counters.values()]) }
+    },
+    exists: async (month) => [...partitions.keys()].some((name) => name.startsWith(month)),
+    drop: async (month) => {
+      for (const name of partitions.keys()) if (name.startsWith(month)) partitions.delete(name)
     },
     held: () => [...partitions.values()],
   }

@@ -2,7 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tableLateUsage } from '../../../../shared/adapters/tables/late-usage.ts'
 import { tableAccess } from '../../../../shared/adapters/tables/table-access.ts'
 import { tableUsageLedger } from '../../../../shared/adapters/tables/usage-ledger.ts'
-import { lateUsageContract, usageLedgerContract } from '../../../support/contracts/usage-ledger-contract.ts'
+import { tableUsageMonths } from '../../../../shared/adapters/tables/usage-months.ts'
+import {
+  lateUsageContract,
+  usageLedgerContract,
+  usageMonthsContract,
+} from '../../../support/contracts/usage-ledger-contract.ts'
 import { memoryLateUsage, memoryUsageLedger } from '../../../support/memory/memory-usage-ledger.ts'
 import { startAzurite, type TestAzurite } from '../../../support/runs/azurite.ts'
 import { sampleCounters, sampleDelta } from '../../../support/samples/usage-samples.ts'
@@ -21,6 +26,8 @@ const shuffled = () => tableAccess({ connectionString: azurite.connectionString,
 usageLedgerContract('memory', memoryUsageLedger)
 usageLedgerContract('Azurite', () => tableUsageLedger(plain()))
 usageLedgerContract('Azurite with shuffled queries', () => tableUsageLedger(shuffled()))
+usageMonthsContract('memory', memoryUsageLedger)
+usageMonthsContract('Azurite', () => ({ ...tableUsageLedger(plain()), ...tableUsageMonths(plain()) }))
 lateUsageContract('memory', memoryLateUsage)
 lateUsageContract('Azurite', () => tableLateUsage(plain()))
 lateUsageContract('Azurite with shuffled queries', () => tableLateUsage(shuffled()))
