@@ -93,7 +93,7 @@ export function addCounts(counts: readonly Counts[]): Counts {
 }
 
 /** Keeps the busiest endpoints; `other` counts the rest. */
-export function boundCounts(endpoints: Counts): Counts {
+function boundCounts(endpoints: Counts): Counts {
   return Object.fromEntries(boundEndpoints(new Map(Object.entries(endpoints))))
 }
 
