@@ -9,11 +9,14 @@ import { AppError } from '../../shared/domain/errors.ts'
 import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
 import { call } from '../support/requests/call.ts'
 import { type HeldKey, makeKey, makeManager } from '../support/requests/callers.ts'
+import { keyLookupElsewhere } from '../support/worlds/key-lookup-elsewhere.ts'
 
 let down: boolean
 /** Whether the idempotency store answers while the other stores are down. */
 let idempotencyIsUp: boolean
 let queueIsDown: boolean
+/** Whether this instance has no place for an append to the feed. */
+let feedIsFull: boolean
 let services: FakeServices
 let cached: HeldKey
 
@@ -22,10 +25,16 @@ beforeEach(async () => {
   refusal = 'store_unavailable'
   idempotencyIsUp = false
   queueIsDown = false
-  services = fakeServices(({ keys, providers, idempotency, keyEvents }) => ({
+  feedIsFull = false
+  services = fakeServices(({ keys, providers, idempotency, keyEvents, feed }) => ({
     keys: unlessDown(keys),
     providers: unlessDown(providers),
     idempotency: unlessDown(idempotency, () => idempotencyIsUp),
+    feed: {
+      ...feed,
+      append: (...entry) =>
+        feedIsFull ? Promise.reject(new AppError('overloaded', 'No place.')) : feed.append(...entry),
+    },
     keyEvents: {
       ...keyEvents,
       send: (...sent) => (queueIsDown ? Promise.reject(new Error('No reply.')) : keyEvents.send(...sent)),
@@ -206,6 +215,17 @@ test('POST /auth/keys/me/revoke while the store is down: 202, without fields tha
 })
 
 describe('a revocation that this instance has no place for', () => {
+  test('202 where only the announcement was refused: the row has it, and the message announces it', async () => {
+    const elsewhere = keyLookupElsewhere(services)
+    expect((await elsewhere.find(cached.secret, false)).value?.revocation).toBeNull()
+    feedIsFull = true
+    expect((await revoke(cached.key.keyId)).status).toBe(202)
+    feedIsFull = false
+    await consumePending()
+    await services.time.advance(10_000)
+    expect((await elsewhere.find(cached.secret, false)).value?.revocation).toMatchObject({ reason: 'compromised' })
+  })
+
   test('503 overloaded with Retry-After, and never pending: the store answers', async () => {
     down = true
     refusal = 'overloaded'

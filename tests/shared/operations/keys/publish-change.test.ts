@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { AppError } from '../../../../shared/domain/errors.ts'
 import { publishChange } from '../../../../shared/operations/keys/publish-change.ts'
 import { manualTime } from '../../../support/memory/manual-time.ts'
 
@@ -36,5 +37,12 @@ test('a change whose append stalled is appended again at a new position: a poll 
 
 test('a change does not count as published when every append stalls', async () => {
   const { feed, clock } = slowFeed([11, 11, 11])
+  await expect(publishChange({ feed, clock }, change)).rejects.toMatchObject({ code: 'store_unavailable' })
+})
+
+test('a change whose append this instance refused for its load is not announced: no refusal of the whole call', async () => {
+  const { clock } = manualTime()
+  const refused = () => Promise.reject(new AppError('overloaded', 'Too many requests are under way.'))
+  const feed = { read: async () => ({ changes: [], at: undefined }), append: refused }
   await expect(publishChange({ feed, clock }, change)).rejects.toMatchObject({ code: 'store_unavailable' })
 })
