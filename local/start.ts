@@ -3,6 +3,7 @@ import { parseCommandLine, USAGE } from './cli/command-line.ts'
 import { formatWelcome } from './cli/welcome.ts'
 import { HostError } from './errors.ts'
 import { createLog } from './log.ts'
+import { watchParent } from './parent-watch.ts'
 import { type Session, startSession } from './session.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -34,6 +35,8 @@ function stopOnSignals(session: Session): void {
     if (performance.now() - firstAtMs > SAME_KEYSTROKE_MS) process.exit(130)
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
+  // Only under npm: a host that a user detached from its shell outlives that shell.
+  if (process.env.npm_lifecycle_event !== undefined) watchParent(onSignal)
 }
 
 /** Returns when the stop began, by `performance.now()`. */

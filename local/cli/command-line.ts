@@ -59,6 +59,16 @@ function parse(args: readonly string[]) {
       },
     }).values
   } catch (error) {
-    throw new HostError(`${error instanceof Error ? error.message : error} Try --help.`, { cause: error })
+    throw new HostError(`${explain(error)} Try --help.`, { cause: error })
   }
+}
+
+/** Says in our words what `parseArgs` refused. */
+function explain(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  const [, named = 'an argument'] = /'([^' ]+)/.exec(message) ?? []
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return `${named} is not an option.`
+  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') return `${named} is not expected: options begin with --.`
+  if (named === '--port') return '--port needs a number from 0 to 65535.'
+  return `${named} is not given as it should be.`
 }

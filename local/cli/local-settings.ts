@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { HostError } from '../errors.ts'
 import type { Environment } from '../runtime/app-settings.ts'
-
-type Settings = Record<string, string>
+import { inFolder } from '../storage/in-folder.ts'
+import { parseSettings, type Settings } from './parse-settings.ts'
 
 /** The required settings, each with what generates its default. */
 const GENERATORS: Record<string, () => string> = {
@@ -18,7 +17,7 @@ const GENERATORS: Record<string, () => string> = {
  * generated on every start. The environment wins: the result omits every setting that it has.
  */
 export async function loadLocalSettings(dataDir: string | undefined, environment: Environment): Promise<Settings> {
-  const stored = dataDir === undefined ? {} : await readSettings(join(dataDir, 'settings.json'))
+  const stored = dataDir === undefined ? {} : await readSettings(dataDir)
   const missing = Object.keys(GENERATORS).filter((name) => !environment[name] && !stored[name])
   const generated = Object.fromEntries(missing.map((name) => [name, GENERATORS[name]?.() ?? '']))
   const settings = { ...stored, ...generated }
@@ -26,39 +25,25 @@ export async function loadLocalSettings(dataDir: string | undefined, environment
   return Object.fromEntries(Object.entries(settings).filter(([name]) => !environment[name]))
 }
 
-async function readSettings(file: string): Promise<Settings> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw new HostError(`${file} cannot be read: ${error.message}`, { cause: error })
+async function readSettings(dataDir: string): Promise<Settings> {
+  const file = join(dataDir, 'settings.json')
+  return inFolder(dataDir, async () => {
+    const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw error
+    })
+    if (bytes === undefined) return {}
+    await chmod(file, 0o600)
+    return parseSettings(file, bytes)
   })
-  if (text === undefined) return {}
-  await chmod(file, 0o600)
-  const settings = parseJson(text)
-  if (!isSettings(settings)) throw new HostError(`${file} must be a JSON object whose values are all strings.`)
-  return settings
 }
 
 async function writeSettings(dataDir: string, settings: Settings): Promise<void> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 })
-  const file = join(dataDir, 'settings.json')
-  // Writes a temporary file and renames it: a crash cannot leave half a file and lose the pepper.
-  await writeFile(`${file}.new`, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 })
-  await rename(`${file}.new`, file)
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function isSettings(value: unknown): value is Settings {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((item) => typeof item === 'string')
-  )
+  await inFolder(dataDir, async () => {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    const file = join(dataDir, 'settings.json')
+    // Writes a temporary file and renames it: a crash cannot leave half a file and lose the pepper.
+    await writeFile(`${file}.new`, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 })
+    await rename(`${file}.new`, file)
+  })
 }

@@ -4,7 +4,6 @@ import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { HostError } from '../errors.ts'
 import type { Log } from '../log.ts'
 
@@ -144,7 +143,8 @@ function nodeArguments({ location }: AzuriteOptions, ports: AzuritePorts): strin
   const main = createRequire(import.meta.url).resolve('azurite/dist/src/azurite.js')
   return [
     '--import',
-    fileURLToPath(new URL('./azurite-preload.ts', import.meta.url)),
+    // A URL: Node would read a path with # or ? in it as one.
+    new URL('./azurite-preload.ts', import.meta.url).href,
     main,
     ...SERVICES.flatMap((name) => [`--${name}Host`, '127.0.0.1', `--${name}Port`, String(ports[name])]),
     ...(location === undefined ? ['--inMemoryPersistence'] : ['--location', location]),

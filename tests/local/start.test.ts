@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +9,7 @@ import { poll } from '../support/samples/poll.ts'
 import { makeTemporaryFolder } from '../support/samples/temporary-folder.ts'
 import { writeApp } from './write-app.ts'
 
+const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
 const BASIC = await readFile(fileURLToPath(new URL('fixtures/basic.cjs', import.meta.url)), 'utf8')
 const HOST_JSON = { extensions: { http: { routePrefix: '' } } }
 const BASIC_ENV = { WORDS_QUEUE: 'words', 'AzureWebJobs.off.Disabled': 'true' }
@@ -89,6 +91,21 @@ describe('Ctrl-C', () => {
   })
 })
 
+describe('a signal to the shell that npm runs a script in', () => {
+  test.each(['SIGTERM', 'SIGKILL'] as const)('%s ends the host and frees its port', async (signal) => {
+    const command = `"${process.execPath}" local/start.ts --port 0 --memory; exit $?`
+    const env = { PATH: process.env.PATH ?? '', npm_lifecycle_event: 'start' }
+    const shell = spawn('sh', ['-c', command], { cwd: REPOSITORY, env, stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    shell.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    const [, baseUrl = ''] = await poll(() => /runs at (http:\S+)/.exec(output) ?? undefined, 20_000)
+    expect((await fetch(`${baseUrl}/health`)).status).toBe(200)
+    shell.kill(signal)
+    await poll(async () => (await fetch(`${baseUrl}/health`).catch(() => 'refused')) === 'refused', 15_000)
+    await poll(() => output.includes('Stopping when work in flight has finished'))
+  })
+})
+
 describe('the store', () => {
   test('is an Azurite in the data folder; the next run has its data and the same admin key', async () => {
     const folder = join(await makeTemporaryFolder(), 'data')
@@ -97,7 +114,7 @@ describe('the store', () => {
     const [, key = ''] = /Admin key: (\S+)\n/.exec(first.output()) ?? []
     first.kill('SIGINT')
     expect(await first.exited).toBe(0)
-    expect((await readdir(folder)).sort()).toEqual(['azurite', 'settings.json'])
+    expect((await readdir(folder)).sort()).toEqual(['azurite', 'host.lock', 'settings.json'])
     expect(JSON.parse(await readFile(join(folder, 'settings.json'), 'utf8'))).toHaveProperty('ADMIN_KEY', key)
 
     const second = await start({ args: ['--data', folder] })
@@ -115,7 +132,7 @@ describe('the store', () => {
     const second = spawnLocalHost({ appDir: await writeApp(BASIC), args: ['--data', folder], env: BASIC_ENV })
     expect(await second.exited).toBe(1)
     expect(second.output()).toBe(
-      `error: ${folder} is in use by process ${first.pid}. Stop it, or give --memory or --data DIR. (If it is no local host, delete ${folder}/host.pid.)\n`,
+      `error: ${folder} is in use by process ${first.pid}. Stop it, or give --memory or --data DIR.\n`,
     )
   })
 

@@ -20,9 +20,12 @@ test.each([
   [['--port', 'x'], /"x" is not a port/],
   [['--port', '65536'], /"65536" is not a port/],
   [['--port=-1'], /is not a port/],
+  [['--port', '-1'], /^--port needs a number from 0 to 65535\. Try --help\.$/],
+  [['--port'], /^--port needs a number/],
+  [['--memory=yes'], /^--memory is not given as it should be/],
   [['--memory', '--data', 'x'], /not both/],
-  [['--prot', '1'], /--prot.*--help/],
-  [['run'], /run.*--help/],
+  [['--prot', '1'], /^--prot is not an option\. Try --help\.$/],
+  [['run'], /^run is not expected.*--help/],
 ])('%j is refused with what is wrong', (args, message) => {
   expect(() => parseCommandLine(args)).toThrow(message)
 })

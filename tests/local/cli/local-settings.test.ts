@@ -47,8 +47,51 @@ test('without a folder the settings are generated on every start', async () => {
   expect(first.KEY_PEPPERS).not.toBe(second.KEY_PEPPERS)
 })
 
-test.each(['{', '[]', '"x"', '{ "PORT": 1 }'])('a file that holds %s is refused with its name', async (text) => {
+const utf16 = Buffer.from('\uFEFF{ "ADMIN_KEY": "x" }', 'utf16le')
+
+test.each<[what: string, content: string | Buffer, message: RegExp]>([
+  ['half a file', '{', /is not JSON: line 1, column 2: a closing brace is missing/],
+  ['a trailing comma', '{\n  "DB_FALLBACK": "true",\n}\n', /line 3, column 1: a comma stands before a closing bracket/],
+  [
+    'a value without quotes',
+    '{\n  "COSMOS_RU_LIMIT": "400",\n  "DB_PATH": /tmp\n}',
+    /line 3, column 14: text without double quotes/,
+  ],
+  ['nothing', '', /a value is missing/],
+  ['a comment', '{\n// mine\n}', /line 2, column 1: a comment is not allowed/],
+  ['an array', '["x"]', /must be a JSON object.*it holds an array/],
+  ['a string', '"x"', /it holds a string/],
+  ['null', 'null', /it holds null/],
+  [
+    'numbers',
+    '{ "PORT": 1, "OTHER": [] }',
+    /PORT is a number, OTHER is an array\. Every value must be text in double quotes/,
+  ],
+  ['UTF-16', utf16, /save it as UTF-8/],
+])('a file that holds %s is refused with its name and its cure', async (_, content, message) => {
   const folder = await makeTemporaryFolder()
-  await writeFile(join(folder, 'settings.json'), text)
-  await expect(loadLocalSettings(folder, {})).rejects.toThrow(/settings\.json must be a JSON object/)
+  await writeFile(join(folder, 'settings.json'), content)
+  const refusal = loadLocalSettings(folder, {})
+  await expect(refusal).rejects.toThrow(/settings\.json/)
+  await expect(refusal).rejects.toThrow(message)
+})
+
+test('an error in a file shows no value of it', async () => {
+  const folder = await makeTemporaryFolder()
+  await writeFile(join(folder, 'settings.json'), '{\n  "ADMIN_KEY": "sesame-open-sesame" "x"\n}')
+  const said = await loadLocalSettings(folder, {}).catch(String)
+  expect(said).toContain('line 2, column 37: a comma is missing')
+  expect(said).not.toContain('sesame')
+})
+
+test('a byte order mark before the settings is no error', async () => {
+  const folder = await makeTemporaryFolder()
+  await writeFile(join(folder, 'settings.json'), '\uFEFF{ "OTHER": "kept" }')
+  expect(await loadLocalSettings(folder, {})).toMatchObject({ OTHER: 'kept' })
+})
+
+test('a data folder that is a file is refused with its cure', async () => {
+  const file = join(await makeTemporaryFolder(), 'data')
+  await writeFile(file, '')
+  await expect(loadLocalSettings(file, {})).rejects.toThrow(/cannot be used: a part of its path is a file/)
 })
