@@ -84,6 +84,7 @@ export function compose(config: Config): Services {
       keys: stores.keys,
       ending: stores.ending,
       feed: stores.feed,
+      boots: stores.boots,
       keyLookup: lookup,
       codec,
       hashIp: digests.ofAddress,

@@ -22,6 +22,7 @@ import { tablePushStore } from '../adapters/tables/push-store.ts'
 import { tableRollUpMarks } from '../adapters/tables/roll-up-marks.ts'
 import { expirySweeper, feedSweeper, pointerSweeper } from '../adapters/tables/sweepers.ts'
 import { type TableAccess, tableAccess } from '../adapters/tables/table-access.ts'
+import { tableUsageBoots } from '../adapters/tables/usage-boots.ts'
 import { tableUsageLedger } from '../adapters/tables/usage-ledger.ts'
 import { tableUsageMonths } from '../adapters/tables/usage-months.ts'
 import { tableUsageReports } from '../adapters/tables/usage-reports.ts'
@@ -86,6 +87,8 @@ export function openStores(config: Config, meter: Meter) {
     months: tableUsageMonths(background),
     pushLog: tablePushStore(background),
     journal: tablePushStore(background),
+    boots: tableUsageBoots(lookup),
+    bootJournal: tableUsageBoots(background),
     queue: queue('usage-events', 'usage'),
     poison: queue('usage-events-poison', 'background'),
     keyEvents: queue('key-events', 'revocation', 'revocation'),

@@ -28,6 +28,7 @@ import type { MessageQueue } from '../ports/queue.ts'
 import type { Background, Clock, Log, Random, Scheduler } from '../ports/runtime.ts'
 import type { Sweeper } from '../ports/store.ts'
 import type { LateUsage, UsageCodec, UsageLedger, UsageMonths } from '../ports/usage.ts'
+import type { BootJournal } from '../ports/usage-boots.ts'
 import type {
   EventIds,
   PushJournal,
@@ -93,6 +94,7 @@ export interface Services {
   readonly marks: RollUpMarks
   readonly pushes: PushStore
   readonly journal: PushJournal
+  readonly bootJournal: BootJournal
   /** By table: removes rows that no reader needs any more. */
   readonly sweepers: Readonly<Record<string, Sweeper>>
   readonly digests: KeyDigests

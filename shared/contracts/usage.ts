@@ -180,6 +180,19 @@ export const ReconciliationView = z.strictObject({
       ),
     }),
   ),
+  /** Disks that may hold uses which the queue does not have; `unclosed`: silent for a day. */
+  spools: z.array(
+    z.strictObject({
+      instance: z.string(),
+      boot: z.string(),
+      state: z.enum(['open', 'unclosed']),
+      opened_at: instant,
+      reported_at: instant,
+      last_number: count.nullable(),
+      waiting_messages: count,
+      waiting_bytes: count,
+    }),
+  ),
   /** Messages in the queues now. */
   queue: z.strictObject({ waiting: count, poison: count }),
   partitions: z.strictObject({

@@ -26,6 +26,10 @@ export const counters = {
   auth_api_store_retries_total: { help: 'Requests to a dependency that were tried again.', labels: ['dependency'] },
   auth_api_usage_events_total: { help: 'Uses: recorded, refused, dropped.', labels: ['result'] },
   auth_api_usage_messages_total: { help: 'Usage messages: sent, failed.', labels: ['result'] },
+  auth_api_usage_unclosed_boots_total: {
+    help: 'Boots whose disk held uses and is gone, as reconciliations found them.',
+    labels: [],
+  },
   auth_api_usage_aggregated_events_total: { help: 'Uses added to the counters by this instance.', labels: [] },
   auth_api_usage_set_aside_total: {
     help: 'Usage messages set aside: refused, unreadable, delivered_too_often.',

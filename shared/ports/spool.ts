@@ -28,6 +28,11 @@ export interface UsageSpool {
   remove(batch: SpooledBatch): void
   /** Does not read the disk. */
   fill(): SpoolFill
+  /** Notes that the store knows, or is about to know, of this producer as a boot with uses on the disk. */
+  markOpen(producer: string): void
+  unmarkOpen(producer: string): void
+  /** The producers that are marked, also by earlier processes. Their last numbers stay known. */
+  openProducers(): readonly string[]
 }
 
 export interface LooseUses {

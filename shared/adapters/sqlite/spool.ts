@@ -7,7 +7,7 @@ import { inTransaction, isDiskFull } from './local-database.ts'
 
 const SPOOL_BYTES_MAX = 100 * 1024 * 1024
 
-/** Keeps a producer while it may still batch uses. When the file is opened, that means: while it has loose uses. */
+/** Keeps a producer while it may still batch uses or is open. When the file is opened: while it has loose uses or is open. */
 const TABLES = `
   CREATE TABLE IF NOT EXISTS usage_loose (
     position INTEGER PRIMARY KEY, producer TEXT NOT NULL, events TEXT NOT NULL);
@@ -15,8 +15,10 @@ const TABLES = `
     position INTEGER PRIMARY KEY, producer TEXT NOT NULL, number INTEGER NOT NULL,
     made_at INTEGER NOT NULL, body TEXT NOT NULL, UNIQUE (producer, number));
   CREATE TABLE IF NOT EXISTS usage_producers (producer TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS usage_open (producer TEXT PRIMARY KEY) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS pending_revocations (key_id TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
-  DELETE FROM usage_producers WHERE producer NOT IN (SELECT producer FROM usage_loose);`
+  DELETE FROM usage_producers WHERE producer NOT IN (
+    SELECT producer FROM usage_loose UNION SELECT producer FROM usage_open);`
 
 /** The spool in a local database that syncs every commit. Loose uses are stored as recorded, with the address. */
 export function sqliteSpool(database: DatabaseSync, bytesMax: number = SPOOL_BYTES_MAX): Spool {
@@ -60,6 +62,18 @@ function usageSpool(database: DatabaseSync, bytesMax: number): UsageSpool {
       bytes: looseBytes + batchBytes,
       oldestMadeAtMs,
     }),
+    ...openMarks(database),
+  }
+}
+
+function openMarks(database: DatabaseSync): Pick<UsageSpool, 'markOpen' | 'unmarkOpen' | 'openProducers'> {
+  const insert = database.prepare('INSERT OR IGNORE INTO usage_open (producer) VALUES (?)')
+  const remove = database.prepare('DELETE FROM usage_open WHERE producer = ?')
+  const select = database.prepare('SELECT producer FROM usage_open ORDER BY producer')
+  return {
+    markOpen: (producer) => void insert.run(producer),
+    unmarkOpen: (producer) => void remove.run(producer),
+    openProducers: () => (select.all() as { producer: string }[]).map(({ producer }) => producer),
   }
 }
 

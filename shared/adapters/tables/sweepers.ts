@@ -21,7 +21,9 @@ const POINTER_AGE_MAX_MS = 7 * DAY_MS
 const pointer = z.object({ digest: z.string() })
 
 /** Removes the rows of a table whose `expiresAt` has passed. */
-export function expirySweeper(tables: TableAccess, name: 'idempotency' | 'limits' | 'usageeventids'): Sweeper {
+type ExpiringTable = 'idempotency' | 'limits' | 'usageboots' | 'usageeventids'
+
+export function expirySweeper(tables: TableAccess, name: ExpiringTable): Sweeper {
   return rowSweeper(tables.table(name), (now) => odata`expiresAt lt ${now.toISOString()}`)
 }
 

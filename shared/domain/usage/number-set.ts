@@ -4,8 +4,8 @@ export interface NumberSet {
   add(number: number): boolean
   /** Undefined for an empty set. */
   lowest(): number | undefined
-  /** The inclusive ranges that are missing from `first` up to the highest number, in order. */
-  missingFrom(first: number): Generator<{ readonly first: number; readonly last: number }>
+  /** The inclusive ranges that are missing from `first` up to the highest number, and at least to `end`, in order. */
+  missingFrom(first: number, end?: number): Generator<{ readonly first: number; readonly last: number }>
 }
 
 const CHUNK_NUMBERS = 32_768
@@ -38,12 +38,13 @@ export function numberSet(): NumberSet {
       return after !== before
     },
     lowest: () => numbers().next().value,
-    *missingFrom(first) {
+    *missingFrom(first, end = 0) {
       let expected = first
       for (const number of numbers()) {
         if (number > expected) yield { first: expected, last: number - 1 }
         if (number >= expected) expected = number + 1
       }
+      if (end >= expected) yield { first: expected, last: end }
     },
   }
 }

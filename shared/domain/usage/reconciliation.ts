@@ -1,3 +1,4 @@
+import type { ClosedBoot } from './boots.ts'
 import { DAY_MS, HOUR_MS } from './range.ts'
 import { type Gap, pushInstance, type SeenBatch, sequenceLog } from './sequence-gaps.ts'
 import type { DayCounters, UsagePartition } from './usage.ts'
@@ -76,6 +77,8 @@ export interface Reconciler {
   /** Call after the readings. */
   late(batch: CountedBatch): void
   push(push: PushedUses): void
+  /** A boot whose numbers the queue has acknowledged up to the last. */
+  closed(boot: ClosedBoot): void
   /** A batch that the queue acknowledged and no consumer has counted is in flight for 30 minutes, and missing then. */
   result(): Reconciliation
 }
@@ -113,6 +116,9 @@ export function reconciler(window: ReconciledWindow): Reconciler {
       add(hourAt(new Date(batch.at)), 'lateUses', batch.count)
     },
     push: (push) => countPush(push, window.now, hourAt(push.acceptedAt)),
+    closed: ({ producer, closedAt, lastNumber }) => {
+      if (lastNumber !== null) log.close(producer, lastNumber, closedAt)
+    },
     result: () => {
       const gaps = log
         .gaps(readingOf(window).from)

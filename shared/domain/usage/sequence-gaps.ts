@@ -1,4 +1,5 @@
 import { decodeTime } from 'ulid'
+import { splitProducer } from './boots.ts'
 import { type NumberSet, numberSet } from './number-set.ts'
 
 /** A batch that was counted, or stored as late: the queue delivered it. */
@@ -27,6 +28,8 @@ export const pushInstance = 'push'
 export interface SequenceLog {
   /** Takes batches in any order, again and again. Returns whether the batch is new; the halves of a batch are one. */
   add(batch: SeenBatch): boolean
+  /** Notes that the queue had acknowledged all numbers of the producer up to `last`. */
+  close(producer: string, last: number, at: Date): void
   /**
    * The batches that the queue acknowledged and no consumer has counted. A number at or above the boot's watermark (the
    * highest `ackedBelow`) is no gap: its message was perhaps never acknowledged, so its uses were never promised.
@@ -50,16 +53,24 @@ export function sequenceLog(): SequenceLog {
   const boots = new Map<string, Boot>()
   /** Ids of another form. */
   const others = new Set<string>()
+  const bootOf = ({ instance, boot }: Pick<Boot, 'instance' | 'boot'>): Boot => {
+    const name = `${instance}.${boot}`
+    const known = boots.get(name) ?? { instance, boot, seen: numberSet(), watermarks: new Map() }
+    boots.set(name, known)
+    return known
+  }
+
   return {
     add: (batch) => {
       const { instance, boot, seq } = parseBatchId(batch.batchId)
       if (instance === pushInstance) return false
       if (!Number.isSafeInteger(seq) || seq < 1) return isNew(others, wholeBatchId(batch.batchId))
-      const name = `${instance}.${boot}`
-      const known = boots.get(name) ?? { instance, boot, seen: numberSet(), watermarks: new Map() }
-      boots.set(name, known)
+      const known = bootOf({ instance, boot })
       raiseWatermark(known.watermarks, batch)
       return known.seen.add(seq)
+    },
+    close: (producer, last, at) => {
+      raiseWatermark(bootOf(splitProducer(producer)).watermarks, { at: at.toISOString(), ackedBelow: last + 1 })
     },
     gaps: (readFrom) => [...boots.values()].flatMap((boot) => gapsOf(boot, readFrom)),
   }
@@ -70,7 +81,7 @@ function isNew(set: Set<string>, name: string): boolean {
   return set.add(name).size > before
 }
 
-function raiseWatermark(watermarks: Boot['watermarks'], { at, ackedBelow }: SeenBatch): void {
+function raiseWatermark(watermarks: Boot['watermarks'], { at, ackedBelow }: Watermark): void {
   const minute = Math.floor(Date.parse(at) / MINUTE_MS)
   const known = watermarks.get(minute)
   const isHigher = known === undefined || ackedBelow > known.ackedBelow
@@ -88,10 +99,11 @@ function parseBatchId(batchId: string): { readonly instance: string; readonly bo
 }
 
 function gapsOf({ instance, boot, seen, watermarks }: Boot, readFrom: Date): readonly Gap[] {
-  const first = startedSince(boot, readFrom) ? 1 : (seen.lowest() ?? 1)
+  const first = startedSince(boot, readFrom) ? 1 : (seen.lowest() ?? Infinity)
   const acknowledged = acknowledgements([...watermarks.values()])
+  const acknowledgedUpTo = (acknowledged.at(-1)?.ackedBelow ?? 1) - 1
   const gaps: Gap[] = []
-  for (const missing of seen.missingFrom(first)) {
+  for (const missing of seen.missingFrom(first, acknowledgedUpTo)) {
     const runs = acknowledgedRuns(missing.first, missing.last, acknowledged)
     gaps.push(...runs.map((run) => ({ instance, boot, ...run })))
   }

@@ -6,6 +6,7 @@ import type {
   ReconciliationView,
 } from '../../contracts/usage.ts'
 import type { OneProvider } from '../../domain/access/provider-scope.ts'
+import { splitProducer } from '../../domain/usage/boots.ts'
 import type { PushProgress, PushRecord } from '../../domain/usage/push.ts'
 import type { RangeEdge, RangeRequest } from '../../domain/usage/range.ts'
 import type { UsageSummary } from '../../domain/usage/report.ts'
@@ -119,6 +120,15 @@ export function toReconciliationView(found: UsageReconciliation): Reconciliation
         acked_at: ackedAt.toISOString(),
         state: missing ? 'missing' : 'in_flight',
       })),
+    })),
+    spools: found.boots.map((boot) => ({
+      ...splitProducer(boot.producer),
+      state: boot.state,
+      opened_at: boot.openedAt.toISOString(),
+      reported_at: boot.reportedAt.toISOString(),
+      last_number: boot.lastNumber,
+      waiting_messages: boot.waitingMessages,
+      waiting_bytes: boot.waitingBytes,
     })),
     queue: { waiting: found.queueDepth, poison: found.poisonDepth },
     partitions: {

@@ -1,9 +1,11 @@
 import type { RevocationSpool } from '../../ports/keys.ts'
 import type { Background } from '../../ports/runtime.ts'
 import type { OrphanedSpools, Spool } from '../../ports/spool.ts'
+import type { BootReports } from '../../ports/usage-boots.ts'
 import { throttledWarnings } from '../throttled-warnings.ts'
 import type { BufferedRecorder } from '../usage/queue-recorder.ts'
 import { type BatchNeeds, batchOrphanedUses } from './batch-uses.ts'
+import { type BootLog, bootLog, closeSent } from './boot-log.ts'
 import { type DrainNeeds, drainOnce, type SpoolDrain, spoolDrain } from './drain-spool.ts'
 import { type ReplayNeeds, replayRevocations, revocationReplay } from './replay-revocations.ts'
 import { type SpoolRecorder, spoolRecorder } from './spool-recorder.ts'
@@ -14,6 +16,7 @@ export interface LocalSpoolNeeds extends DrainNeeds, BatchNeeds, ReplayNeeds {
   readonly orphaned: OrphanedSpools
   /** `<instance>.<boot>`, unique to this start of the process. */
   readonly producer: string
+  readonly boots: BootReports
   /** Records uses when there is no file. */
   readonly strict: () => BufferedRecorder
 }
@@ -40,6 +43,7 @@ export interface LocalSpool extends Background {
 
 export interface OpenSpool extends Spool {
   readonly drain: SpoolDrain
+  readonly boots: BootLog
   readonly recorder: SpoolRecorder
 }
 
@@ -89,7 +93,7 @@ export function localSpool(needs: LocalSpoolNeeds): LocalSpool {
       return { batches, bytes, oldestAgeMs, pendingRevocations: replay.waiting() }
     },
     start: () => {
-      opened()
+      opened()?.boots.watch()
       void replay.now().finally(() => opened()?.drain.wake())
       adopt()
     },
@@ -97,6 +101,7 @@ export function localSpool(needs: LocalSpoolNeeds): LocalSpool {
       cancelAdoption()
       replay.stop()
       await opened()?.drain.stop()
+      await working()?.boots.stop()
     },
   }
 }
@@ -108,7 +113,8 @@ function openSpool(needs: LocalSpoolNeeds): OpenSpool | undefined {
     for (const key of spool.revocations.list()) needs.keyLookup.revokeHere(key)
     batchOrphanedUses(needs, spool.usage)
     const drain = spoolDrain(needs, spool.usage)
-    return { ...spool, drain, recorder: spoolRecorder({ ...needs, spool: spool.usage, drain }) }
+    const boots = bootLog(needs, spool.usage)
+    return { ...spool, drain, boots, recorder: spoolRecorder({ ...needs, spool: spool.usage, drain, boots }) }
   } catch {
     needs.log('error', 'The local spool cannot be read. It is left as it is, and uses go to the queue at once.')
     return undefined
@@ -120,6 +126,7 @@ async function drainOrphanedSpool(needs: LocalSpoolNeeds, { usage, revocations }
   await replayRevocations(needs, revocations)
   batchOrphanedUses(needs, usage)
   await drainOnce(needs, usage)
+  await closeSent(needs, usage)
 }
 
 function once<Value>(make: () => Value): () => Value {

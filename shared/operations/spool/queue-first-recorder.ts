@@ -35,11 +35,10 @@ function messageFallback(spool: Pick<LocalSpool, 'opened'>): MessageFallback {
   return {
     isActive: () => spool.opened()?.drain.isQueueDown() === true,
     observe: (result) => spool.opened()?.drain.observe(result),
-    keep: (message) => {
-      const local = spool.opened()
-      if (local?.recorder.keep(message) !== true) return false
-      anyKept = true
-      return true
+    keep: async (message) => {
+      const isKept = (await spool.opened()?.recorder.keep(message)) === true
+      anyKept ||= isKept
+      return isKept
     },
     oldestKept: (producer) => (anyKept ? spool.opened()?.usage.numbering(producer).oldestWaiting : undefined),
   }

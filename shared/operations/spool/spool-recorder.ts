@@ -8,11 +8,13 @@ import type { RecordedUse } from '../../ports/usage.ts'
 import { throttledWarnings } from '../throttled-warnings.ts'
 import type { BufferedRecorder } from '../usage/queue-recorder.ts'
 import { type BatchNeeds, batchUses } from './batch-uses.ts'
+import type { BootLog } from './boot-log.ts'
 import type { SpoolDrain } from './drain-spool.ts'
 
 interface SpoolRecorderOptions extends BatchNeeds {
   readonly spool: UsageSpool
   readonly drain: Pick<SpoolDrain, 'wake' | 'isHealthy' | 'flush'>
+  readonly boots: Pick<BootLog, 'hold'>
   /** `<instance>.<boot>`, unique to this start of the process. */
   readonly producer: string
   readonly clock: Clock
@@ -27,7 +29,7 @@ interface SpoolRecorderOptions extends BatchNeeds {
 
 export interface SpoolRecorder extends BufferedRecorder {
   /** Stores a message of another sender, to be sent under its id. Returns false when the disk is full or failed. */
-  keep(message: SpooledBatch): boolean
+  keep(message: SpooledBatch): Promise<boolean>
   /** Whether the disk failed and another recorder took over. */
   hasFailed(): boolean
 }
@@ -50,25 +52,33 @@ const LOOSE_USES_MAX = 20_000
  * the disk another recorder takes over.
  */
 export function spoolRecorder(options: SpoolRecorderOptions): SpoolRecorder {
-  const { spool, drain, producer, meter } = options
+  const { spool, drain, producer, meter, boots } = options
   const disk = failStop(options.log)
   const batching = usesToBatch(options, disk)
   const warn = throttledWarnings(options.log, options.clock)
   let turn: Turn | undefined
 
+  /** Answers once the store knows that this disk holds uses; only the first answers wait for that. */
+  const answer = ({ resolve }: Turn): void => {
+    const told = boots.hold()
+    if (told === undefined) resolve('recorded')
+    else void told.then(() => resolve('recorded'))
+  }
+
   const commit = (): void => {
-    if (turn === undefined) return
-    const { events, resolve, reject } = turn
+    const ended = turn
+    if (ended === undefined) return
     turn = undefined
+    const { events } = ended
     const appended = disk.attempt(() => spool.append(producer, events))
     meter.count('auth_api_usage_events_total', { result: appended === 'kept' ? 'recorded' : 'refused' }, events.length)
     if (appended === 'kept') {
       batching.add(events)
-      resolve('recorded')
+      answer(ended)
       return
     }
     if (appended === 'full') warn('The spool of uses is full.', { bytes: spool.fill().bytes })
-    reject(refusal())
+    ended.reject(refusal())
   }
 
   return {
@@ -85,10 +95,12 @@ export function spoolRecorder(options: SpoolRecorderOptions): SpoolRecorder {
       if (disk.failed()) await options.strict().flush()
     },
     dropped: () => 0,
-    keep: (message) => {
+    keep: async (message) => {
       const isKept = disk.attempt(() => spool.storeBatches(message.producer, [message])) === 'stored'
-      if (isKept) drain.wake()
-      return isKept
+      if (!isKept) return false
+      drain.wake()
+      await boots.hold()
+      return true
     },
     hasFailed: disk.failed,
   }

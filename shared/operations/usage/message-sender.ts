@@ -32,7 +32,7 @@ export interface MessageFallback {
   /** Call after a send: `outage` when the queue did not answer. */
   observe(result: 'answered' | 'outage'): void
   /** Stores a message, which is sent from the disk from then on, under its id. Returns false when it was not stored. */
-  keep(message: SpooledBatch): boolean
+  keep(message: SpooledBatch): Promise<boolean>
   /** The lowest number of this producer that waits on the disk. */
   oldestKept(producer: string): number | undefined
 }
@@ -69,10 +69,10 @@ export function messageSender(options: SenderOptions, warn: Warn) {
     return new Promise((resolve) => scheduler.after(maxMs * jitter(), resolve))
   }
 
-  const untilDurable = async (body: string, isKept: () => boolean): Promise<RecordedUse> => {
-    for (let failures = 0; !isKept(); failures++) {
+  const untilDurable = async (body: string, isKept: () => Promise<boolean>): Promise<RecordedUse> => {
+    for (let failures = 0; !(await isKept()); failures++) {
       if (await trySend(body, failures)) return 'recorded'
-      if (isKept()) break
+      if (await isKept()) break
       await backOff(failures)
     }
     return 'degraded'
@@ -95,8 +95,8 @@ export function messageSender(options: SenderOptions, warn: Warn) {
         deltas: draft.deltas(options.hashIp),
         push: null,
       })
-      const isKept = () =>
-        fallback?.isActive() === true && fallback.keep({ producer, number, body, madeAtMs: at.getTime() })
+      const isKept = async () =>
+        fallback?.isActive() === true && (await fallback.keep({ producer, number, body, madeAtMs: at.getTime() }))
       const recorded = await untilDurable(body, isKept)
       unacknowledged.delete(number)
       return recorded

@@ -1,4 +1,5 @@
 import pLimit from 'p-limit'
+import { type JudgedBoot, judgeBoots } from '../../domain/usage/boots.ts'
 import { partitionsOfDay } from '../../domain/usage/partition.ts'
 import { daysOf, type RangeRequest, resolveWindow, spanOf, type UsageRange } from '../../domain/usage/range.ts'
 import {
@@ -10,27 +11,33 @@ import {
   reconciler,
 } from '../../domain/usage/reconciliation.ts'
 import type { UsagePartition } from '../../domain/usage/usage.ts'
+import type { Meter } from '../../ports/meter.ts'
 import type { PoisonStore } from '../../ports/poison.ts'
 import type { MessageQueue } from '../../ports/queue.ts'
 import type { Clock, Log } from '../../ports/runtime.ts'
 import type { LateUsage, UsageLedger } from '../../ports/usage.ts'
+import type { BootJournal } from '../../ports/usage-boots.ts'
 import type { PushJournal } from '../../ports/usage-reports.ts'
 
 interface ReconcileUsageNeeds {
   readonly ledger: Pick<UsageLedger, 'readMeta' | 'scan'>
   readonly late: Pick<LateUsage, 'scan'>
   readonly journal: PushJournal
+  readonly bootJournal: BootJournal
   readonly queue: Pick<MessageQueue, 'depth'>
   readonly poison: Pick<MessageQueue, 'depth'>
   readonly poisoned: Pick<PoisonStore, 'page'>
   readonly clock: Clock
   readonly log: Log
+  readonly metrics: { readonly meter: Pick<Meter, 'count'> }
 }
 
 export interface UsageReconciliation extends Reconciliation {
   readonly window: UsageRange
-  /** `alarm`: uses that were promised are missing, or sums that must be equal differ. */
+  /** `alarm`: uses that were promised are missing, a disk that held uses is, or sums that must be equal differ. */
   readonly verdict: 'ok' | 'alarm'
+  /** The disks that may hold uses which the queue does not have. */
+  readonly boots: readonly JudgedBoot[]
   readonly queueDepth: number
   readonly poisonDepth: number
   readonly partitions: {
@@ -60,15 +67,16 @@ export async function reconcileUsage(
   const readings = await pLimit(PARTITIONS_AT_ONCE).map(days.flatMap(partitionsOfDay), (partition) =>
     readPartition(needs.ledger, sums, partition),
   )
-  for (const day of days) for await (const batch of needs.late.scan(day)) sums.late(batch)
-  for await (const push of needs.journal.acceptedBetween(window.from, window.to)) sums.push(push)
+  await readBesides(needs, sums, { ...window, days })
+  const boots = judgeBoots(await Array.fromAsync(needs.bootJournal.open()), { ...window, now })
   const reconciled = sums.result()
   const settled = readings.filter((reading) => reading.settled).map(({ balance }) => balance)
   const unbalanced = settled.filter((balance) => !isBalanced(balance))
-  const verdict = verdictOf(needs.log, reconciled, unbalanced.length)
+  const alarms = [raiseMissing(needs.log, reconciled, unbalanced.length), raiseUnclosed(needs, boots)]
   return {
     ...reconciled,
-    ...{ window, verdict, queueDepth: await needs.queue.depth(), poisonDepth: await depthOfPoison(needs) },
+    ...{ window, boots, verdict: alarms.includes(true) ? 'alarm' : 'ok' },
+    ...{ queueDepth: await needs.queue.depth(), poisonDepth: await depthOfPoison(needs) },
     partitions: {
       balanced: settled.length - unbalanced.length,
       unsettled: readings.length - settled.length,
@@ -77,12 +85,33 @@ export async function reconcileUsage(
   }
 }
 
-function verdictOf(log: Log, { hours }: Reconciliation, unbalanced: number): UsageReconciliation['verdict'] {
+interface Besides extends Pick<UsageRange, 'from' | 'to'> {
+  readonly days: readonly string[]
+}
+
+/** Reads what lies beside the counters: late batches, closed boots and pushes. */
+async function readBesides({ late, journal, bootJournal }: ReconcileUsageNeeds, sums: Reconciler, window: Besides) {
+  for (const day of window.days) {
+    for await (const batch of late.scan(day)) sums.late(batch)
+    for await (const boot of bootJournal.closedOn(day)) sums.closed(boot)
+  }
+  for await (const push of journal.acceptedBetween(window.from, window.to)) sums.push(push)
+}
+
+function raiseUnclosed({ log, metrics }: ReconcileUsageNeeds, boots: readonly JudgedBoot[]): boolean {
+  const [first, ...others] = boots.filter(({ state }) => state === 'unclosed')
+  if (first === undefined) return false
+  log('error', 'Uses waited on a disk that is gone.', { boots: others.length + 1, first: first.producer })
+  metrics.meter.count('auth_api_usage_unclosed_boots_total', {}, others.length + 1)
+  return true
+}
+
+function raiseMissing(log: Log, { hours }: Reconciliation, unbalanced: number): boolean {
   const missingBatches = hours.reduce((sum, hour) => sum + hour.missingBatches, 0)
   const missingPushed = hours.reduce((sum, hour) => sum + hour.pushMissing, 0)
-  if (missingBatches === 0 && missingPushed === 0 && unbalanced === 0) return 'ok'
+  if (missingBatches === 0 && missingPushed === 0 && unbalanced === 0) return false
   log('error', 'Usage does not reconcile.', { missingBatches, missingPushed, unbalanced })
-  return 'alarm'
+  return true
 }
 
 /** The messages in the poison queue, and up to 1,000 that are set aside. */

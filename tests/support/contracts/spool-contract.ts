@@ -25,6 +25,7 @@ type MakeSpool = (roomFor?: number) => { readonly spool: Spool; reopen(): Spool 
 export function spoolContract(name: string, makeSpool: MakeSpool): void {
   keepingContract(name, makeSpool)
   countingContract(name, makeSpool)
+  openContract(name, makeSpool)
 }
 
 function keepingContract(name: string, makeSpool: MakeSpool): void {
@@ -144,6 +145,26 @@ function countingContract(name: string, makeSpool: MakeSpool): void {
       expect(spool.usage.loose()[0]?.events).toHaveLength(2)
       expect(spool.usage.storeBatches('host.A', [sampleBatch(1)])).toBe('stored')
       expect(spool.usage.append('host.A', [sampleUse()])).toBe('kept')
+    })
+  })
+}
+
+function openContract(name: string, makeSpool: MakeSpool): void {
+  describe(`${name} as a spool of boots`, () => {
+    test('knows which producers are open, also in the next process, and their last numbers', () => {
+      const { spool, reopen } = makeSpool()
+      spool.usage.markOpen('host.B')
+      spool.usage.markOpen('host.A')
+      spool.usage.markOpen('host.A')
+      spool.usage.storeBatches('host.A', [sampleBatch(4)])
+      spool.usage.remove(sampleBatch(4))
+      expect(spool.usage.openProducers()).toEqual(['host.A', 'host.B'])
+      const { usage } = reopen()
+      expect(usage.openProducers()).toEqual(['host.A', 'host.B'])
+      expect(usage.numbering('host.A').last).toBe(4)
+      usage.unmarkOpen('host.A')
+      usage.unmarkOpen('host.A')
+      expect(usage.openProducers()).toEqual(['host.B'])
     })
   })
 }

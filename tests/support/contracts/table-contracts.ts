@@ -11,6 +11,7 @@ import { tableProviderStore } from '../../../shared/adapters/tables/provider-sto
 import { tablePushStore } from '../../../shared/adapters/tables/push-store.ts'
 import { tableRollUpMarks } from '../../../shared/adapters/tables/roll-up-marks.ts'
 import type { TableAccess } from '../../../shared/adapters/tables/table-access.ts'
+import { tableUsageBoots } from '../../../shared/adapters/tables/usage-boots.ts'
 import { tableUsageLedger } from '../../../shared/adapters/tables/usage-ledger.ts'
 import { tableUsageMonths } from '../../../shared/adapters/tables/usage-months.ts'
 import { tableUsageReports } from '../../../shared/adapters/tables/usage-reports.ts'
@@ -25,6 +26,7 @@ import { pepperStoreContract } from './pepper-store-contract.ts'
 import { poisonStoreContract } from './poison-store-contract.ts'
 import { providerStoreContract } from './provider-store-contract.ts'
 import { pushStoreContract } from './push-store-contract.ts'
+import { usageBootsContract } from './usage-boots-contract.ts'
 import { lateUsageContract, usageLedgerContract, usageMonthsContract } from './usage-ledger-contract.ts'
 import { rollUpMarksContract, usageReportsContract } from './usage-reports-contract.ts'
 
@@ -41,6 +43,7 @@ export function tableContracts(name: string, tables: () => TableAccess): void {
   pushStoreContract(name, () => tablePushStore(tables()))
   eventIdsContract(name, () => tableEventIds(tables()))
   poisonStoreContract(name, () => tablePoisonStore(tables()))
+  usageBootsContract(name, () => tableUsageBoots(tables()))
   limitStoreContract(name, () => tableLimitStore(tables()))
   keyCountStoreContract(name, () => tableKeyCountStore(tables()))
   pepperStoreContract(name, () => {

@@ -41,6 +41,7 @@ import { type MemoryPoisonStore, memoryPoisonStore } from './memory-poison-store
 import { memoryProviderStore } from './memory-provider-store.ts'
 import { memoryPushStore } from './memory-push-store.ts'
 import { memorySpool } from './memory-spool.ts'
+import { memoryUsageBoots } from './memory-usage-boots.ts'
 import { memoryLateUsage, memoryUsageLedger } from './memory-usage-ledger.ts'
 import { memoryRollUpMarks, memoryUsageReports } from './memory-usage-reports.ts'
 import { noReplica } from './no-replica.ts'
@@ -83,7 +84,7 @@ const discard: Log = () => undefined
 export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const time = manualTime()
   const { clock, scheduler } = time
-  const pushes = memoryPushStore()
+  const [pushes, boots] = [memoryPushStore(), memoryUsageBoots()]
   const [reports, ledger] = [memoryUsageReports(), memoryUsageLedger()]
   const plain = {
     ...{ keys: memoryKeyStore(), providers: memoryProviderStore(), feed: memoryChangeFeed(clock) },
@@ -94,7 +95,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     ...{ ...plain, ...wrap(plain) },
     poisoned: memoryPoisonStore(),
     ...{ ledger, months: ledger, late: memoryLateUsage() },
-    ...{ reports, copies: reports, marks: memoryRollUpMarks(), journal: pushes },
+    ...{ reports, copies: reports, marks: memoryRollUpMarks(), journal: pushes, boots, bootJournal: boots },
   }
   const lanes = lanesOf({ ...stores, reports })
   const digests = keyDigests([{ version: 'p1', bytes: randomBytes(32) }])

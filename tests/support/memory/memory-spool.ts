@@ -6,6 +6,7 @@ import type { Spool, SpooledBatch } from '../../../shared/ports/spool.ts'
 export function memorySpool(maxBytes = Infinity): Spool {
   const loose = new Map<string, UsageEvent[]>()
   const last = new Map<string, number>()
+  const open = new Set<string>()
   const revocations = new Map<string, Key>()
   let batches: SpooledBatch[] = []
   const sizeOf = (events: readonly UsageEvent[]) => Buffer.byteLength(JSON.stringify(events))
@@ -43,6 +44,9 @@ export function memorySpool(maxBytes = Infinity): Spool {
         bytes: bytes(),
         oldestMadeAtMs: batches[0]?.madeAtMs,
       }),
+      markOpen: (producer) => void open.add(producer),
+      unmarkOpen: (producer) => void open.delete(producer),
+      openProducers: () => [...open].sort(),
     },
     revocations: {
       put: (key) => {

@@ -3,14 +3,20 @@ import { openOrphanedDatabase } from '../../../shared/adapters/sqlite/local-data
 import { sqliteSpool } from '../../../shared/adapters/sqlite/spool.ts'
 import { callApi } from '../requests/api-client.ts'
 
-/** The bytes in all spools: those of the running hosts and the orphaned files in the folder. */
+/** The bytes in all spools: those of the running hosts and the orphaned files in the folders. */
 export async function spooledBytes(
   hosts: readonly { readonly baseUrl: string }[],
-  folder: string,
+  folders: Iterable<string>,
   adminKey: string,
 ): Promise<number> {
   let bytes = 0
   for (const { baseUrl } of hosts) bytes += await readSpoolGauge(baseUrl, adminKey)
+  for (const folder of folders) bytes += await orphanedBytesIn(folder)
+  return bytes
+}
+
+async function orphanedBytesIn(folder: string): Promise<number> {
+  let bytes = 0
   for (const file of await readdir(folder)) {
     const [, fingerprint = '', slot] = /^auth-api-([0-9a-f]+)-(\d+)\.db$/.exec(file) ?? []
     if (slot !== undefined) bytes += orphanedBytes({ folder, fingerprint, log: () => undefined }, Number(slot))

@@ -1,6 +1,7 @@
 import { encodeUsageMessage, measureUsageDelta, parseUsageMessage } from '../../../shared/contracts/usage-message.ts'
 import { AppError } from '../../../shared/domain/errors.ts'
 import type { Key } from '../../../shared/domain/keys/key.ts'
+import type { ClosedBoot, OpenBoot } from '../../../shared/domain/usage/boots.ts'
 import { sequenceLog } from '../../../shared/domain/usage/sequence-gaps.ts'
 import type { UsageBatch } from '../../../shared/domain/usage/usage.ts'
 import type { ChangeKeyNeeds } from '../../../shared/operations/keys/change-key.ts'
@@ -12,6 +13,7 @@ import type { Spool } from '../../../shared/ports/spool.ts'
 import { openMetrics } from '../../../shared/runtime/metrics.ts'
 import { manualTime } from '../memory/manual-time.ts'
 import { memorySpool } from '../memory/memory-spool.ts'
+import { memoryUsageBoots } from '../memory/memory-usage-boots.ts'
 
 /** `lost`: messages arrive, but every acknowledgement is lost. `rejected`: this process refuses to send. */
 type QueueState = 'up' | 'down' | 'lost' | 'rejected'
@@ -31,9 +33,8 @@ const NO_KEYS = { keys: {}, keyLookup: { revokeHere: () => undefined } } as unkn
 export function spoolWorld({ spool = memorySpool(), orphaned = [], needs = NO_KEYS }: SpoolWorldOptions = {}) {
   const time = manualTime()
   const { meter } = openMetrics({ worker: 'tests' })
-  const sent: string[] = []
-  const strict: string[] = []
-  const logged: string[] = []
+  const [sent, strict, logged] = [[] as string[], [] as string[], [] as string[]]
+  const bootStore = failingBoots()
   const life = lives()
   let queue: QueueState = 'up'
 
@@ -69,6 +70,10 @@ export function spoolWorld({ spool = memorySpool(), orphaned = [], needs = NO_KE
           for (const one of orphaned) await take(one)
         },
       },
+      boots: {
+        report: (boot) => (isAlive() ? step(() => bootStore.boots.report(boot)) : never),
+        close: (boot) => (isAlive() ? step(() => bootStore.boots.close(boot)) : never),
+      },
       producer: `host.BOOT${number}`,
       strict: () => strictRecorder,
       ...change,
@@ -77,7 +82,7 @@ export function spoolWorld({ spool = memorySpool(), orphaned = [], needs = NO_KE
   }
 
   return {
-    ...{ time, spool, sent, strict, logged, meter },
+    ...{ time, spool, sent, strict, logged, meter, bootStore },
     setQueue: (state: QueueState) => {
       queue = state
     },
@@ -103,6 +108,28 @@ function gapsOf(batches: readonly UsageBatch[]) {
   const log = sequenceLog()
   for (const batch of batches) log.add(batch)
   return log.gaps(new Date(0))
+}
+
+/** Boots in a store that may be down. */
+function failingBoots() {
+  const journal = memoryUsageBoots()
+  const store = {
+    journal,
+    isDown: false,
+    calls: 0,
+    boots: {
+      report: (boot: OpenBoot) => tell(() => journal.report(boot)),
+      close: (boot: ClosedBoot) => tell(() => journal.close(boot)),
+    },
+    openBoots: () => Array.fromAsync(journal.open()),
+    closedBoots: () => Array.fromAsync(journal.closedOn('20261122')),
+  }
+  const tell = async (write: () => Promise<void>): Promise<void> => {
+    store.calls++
+    if (store.isDown) throw new AppError('store_unavailable', 'No reply.')
+    await write()
+  }
+  return store
 }
 
 /** Processes, one after another. Only the last process may be alive. */

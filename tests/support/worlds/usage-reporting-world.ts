@@ -18,6 +18,7 @@ import { memoryKeyStore } from '../memory/memory-key-store.ts'
 import { memoryMessageQueue } from '../memory/memory-message-queue.ts'
 import { memoryPoisonStore } from '../memory/memory-poison-store.ts'
 import { memoryPushStore } from '../memory/memory-push-store.ts'
+import { memoryUsageBoots } from '../memory/memory-usage-boots.ts'
 import { memoryLateUsage, memoryUsageLedger } from '../memory/memory-usage-ledger.ts'
 import { memoryRollUpMarks, memoryUsageReports } from '../memory/memory-usage-reports.ts'
 import { sampleKey } from '../samples/sample-keys.ts'
@@ -49,7 +50,9 @@ export function usageReportingWorld() {
     memoryUsageReports(),
   ]
   const keys = memoryKeyStore()
-  const { meter } = openMetrics({ worker: 'tests' })
+  const boots = memoryUsageBoots()
+  const metrics = openMetrics({ worker: 'tests' })
+  const { meter } = metrics
   const codec = {
     encode: encodeUsageMessage,
     parse: parseUsageMessage,
@@ -59,7 +62,7 @@ export function usageReportingWorld() {
   const aggregator = usageAggregator({ ledger, late, clock, scheduler, jitter: () => 0 })
   const needs = {
     ...{ time, clock, log, logged, queue, poison, ledger, late, pushes, journal: pushes, keys, codec, reports },
-    copies: reports,
+    ...{ copies: reports, boots, bootJournal: boots, metrics },
     poisoned: memoryPoisonStore(),
     eventIds: memoryEventIds(),
     scheduler,

@@ -3,11 +3,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tablePushStore } from '../../../../shared/adapters/tables/push-store.ts'
 import { tableRollUpMarks } from '../../../../shared/adapters/tables/roll-up-marks.ts'
 import { type TableAccess, tableAccess } from '../../../../shared/adapters/tables/table-access.ts'
+import { tableUsageBoots } from '../../../../shared/adapters/tables/usage-boots.ts'
 import { tableUsageReports } from '../../../../shared/adapters/tables/usage-reports.ts'
 import { oneProvider } from '../../../../shared/domain/access/provider-scope.ts'
 import { pushStoreContract, samplePush } from '../../../support/contracts/push-store-contract.ts'
+import { usageBootsContract } from '../../../support/contracts/usage-boots-contract.ts'
 import { rollUpMarksContract, usageReportsContract } from '../../../support/contracts/usage-reports-contract.ts'
 import { memoryPushStore } from '../../../support/memory/memory-push-store.ts'
+import { memoryUsageBoots } from '../../../support/memory/memory-usage-boots.ts'
 import { memoryRollUpMarks, memoryUsageReports } from '../../../support/memory/memory-usage-reports.ts'
 import { startAzurite, type TestAzurite } from '../../../support/runs/azurite.ts'
 import { sampleProviderId } from '../../../support/samples/sample-keys.ts'
@@ -29,6 +32,9 @@ usageReportsContract('Azurite', () => tableUsageReports(plain()))
 usageReportsContract('Azurite with shuffled queries', () => tableUsageReports(shuffled()))
 rollUpMarksContract('memory', memoryRollUpMarks)
 rollUpMarksContract('Azurite', () => tableRollUpMarks(plain()))
+usageBootsContract('memory', memoryUsageBoots)
+usageBootsContract('Azurite', () => tableUsageBoots(plain()))
+usageBootsContract('Azurite with shuffled queries', () => tableUsageBoots(shuffled()))
 pushStoreContract('memory', memoryPushStore)
 pushStoreContract('Azurite', () => tablePushStore(plain()))
 pushStoreContract('Azurite with shuffled queries', () => tablePushStore(shuffled()))

@@ -87,6 +87,21 @@ describe('gaps in the sequence of a boot', () => {
     expect(missingNumbers([...batches.slice(1), ...elsewhere])).toEqual([])
   })
 
+  test('include the last batches of a boot that closed with a higher number', () => {
+    const log = sequenceLog()
+    for (const batch of batchesOf([0, 0, 0])) log.add(batch)
+    const at = new Date('2026-11-22T11:00:00.000Z')
+    log.close(`host-1.${boot}`, 5, at)
+    expect(log.gaps(dayBefore)).toEqual([{ instance: 'host-1', boot, first: 4, last: 5, ackedAt: at }])
+  })
+
+  test('are not judged for a boot from before the reading of which only the close is known', () => {
+    const log = sequenceLog()
+    log.close(`host-1.${boot}`, 5, new Date('2026-11-22T11:00:00.000Z'))
+    expect(log.gaps(new Date(startMs + 1))).toEqual([])
+    expect(log.gaps(dayBefore)).toHaveLength(1)
+  })
+
   test('are not searched among the parts of pushed batches', () => {
     const part = { batchId: 'push.acme.orders-1.3', ackedBelow: 3, at: new Date(startMs).toISOString() }
     expect(findGaps([part], dayBefore)).toEqual([])

@@ -5,6 +5,7 @@ import type { UsagePartition } from '../../../../shared/domain/usage/usage.ts'
 import { pushUsage } from '../../../../shared/operations/usage/push-usage.ts'
 import { reconcileUsage } from '../../../../shared/operations/usage/reconcile-usage.ts'
 import type { LedgerRow, UsageLedger } from '../../../../shared/ports/usage.ts'
+import { readMetric } from '../../../support/requests/read-metric.ts'
 import { countInto, keyInShard, sampleDelta } from '../../../support/samples/usage-samples.ts'
 import { type UsageReportingWorld, usageReportingWorld } from '../../../support/worlds/usage-reporting-world.ts'
 
@@ -84,6 +85,38 @@ describe('the reconciliation', () => {
     await world.consumer.drain()
     expect(await lastHour()).toMatchObject({ pushCounted: 5, pushInFlight: 0, pushMissing: 0 })
     expect((await reconcileUsage(world, lastDay)).verdict).toBe('ok')
+  })
+
+  test('reports a boot whose disk is gone as open for a day, then as unclosed, once, with an alarm', async () => {
+    const world = usageReportingWorld()
+    const now = world.time.clock.now()
+    await world.boots.report({
+      ...{ producer: 'host-1.BOOT', openedAt: now, reportedAt: now, lastNumber: 12 },
+      ...{ waitingMessages: 3, waitingBytes: 9000 },
+    })
+    const boots = async () => (await reconcileUsage(world, lastDay)).boots
+    expect(await boots()).toMatchObject([{ producer: 'host-1.BOOT', state: 'open', lastNumber: 12 }])
+    expect(world.logged).toEqual([])
+    await world.time.advance(24 * 60 * 60_000 + 1)
+    const found = await reconcileUsage(world, lastDay)
+    expect(found).toMatchObject({ verdict: 'alarm', boots: [{ state: 'unclosed', waitingMessages: 3 }] })
+    expect(world.logged).toEqual(['error: Uses waited on a disk that is gone.'])
+    expect(await readMetric(world.metrics, 'auth_api_usage_unclosed_boots_total', '')).toEqual([1])
+    await world.time.advance(24 * 60 * 60_000)
+    expect(await boots()).toEqual([])
+  })
+
+  test('finds the last batches of a boot missing that closed with a higher number than was counted', async () => {
+    const world = usageReportingWorld()
+    await countBoot(world, 20, [])
+    const producer =
+      world.ledger
+        .held()[0]
+        ?.applied.keys()
+        .next()
+        .value?.replace(/\.\d+$/, '') ?? ''
+    await world.boots.close({ producer, closedAt: new Date('2026-11-22T15:30:00Z'), lastNumber: 22 })
+    expect((await reconcileUsage(world, lastDay)).gaps).toMatchObject([{ first: 21, last: 22, missing: true }])
   })
 
   test('shows the depth of the queue and of the poison queue', async () => {
