@@ -105,6 +105,7 @@ function openSweepers(tables: TableAccess, { evidenceDays, usageRetentionMonths 
   return {
     idempotency: expirySweeper(tables, 'idempotency'),
     limits: expirySweeper(tables, 'limits'),
+    usageboots: expirySweeper(tables, 'usageboots'),
     keyids: pointerSweeper(tables, 'keyids'),
     keysbyprovider: pointerSweeper(tables, 'keysbyprovider'),
     revocations: feedSweeper(tables),
