@@ -10,6 +10,7 @@ const long = [
   'tests/e2e/lost-revocation.test.ts',
   'tests/fuzz/endpoints.test.ts',
   'tests/e2e/rotate-settings.test.ts',
+  'tests/fuzz/unicode.test.ts',
   'tests/e2e/limits.test.ts',
   'tests/shared/operations/usage/aggregate-usage-crashes.test.ts',
   'tests/shared/operations/usage/roll-up-usage-crashes.test.ts',
