@@ -62,8 +62,8 @@ param protectData bool = true
 param dataRedundancy string = 'Standard_ZRS'
 
 @description('USAGE_DURABILITY. An instance takes its disk with it: with local or relaxed, uses can be lost. See docs/configuration.md.')
-@allowed(['strict', 'local', 'relaxed'])
-param usageDurability string = 'strict'
+@allowed(['queue', 'strict', 'local', 'relaxed'])
+param usageDurability string = 'queue'
 
 @description('The id (GUID) of the Front Door profile before the app: only its requests get through. Empty: no Front Door.')
 param frontDoorId string = ''

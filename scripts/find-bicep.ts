@@ -35,7 +35,8 @@ const project = `<Project Sdk="Microsoft.NET.Sdk"><PropertyGroup>
  * Looks for the Bicep CLI: `BICEP`, NuGet's packages folder, the same version on the PATH, and last a download by
  * `dotnet restore`. Returns why there is none otherwise. Installs nothing outside NuGet's packages folder.
  */
-export function findBicep(machine: BicepSearch = thisMachine): FoundBicep {
+export function findBicep(change: Partial<BicepSearch> = {}): FoundBicep {
+  const machine = { ...thisMachine, ...change }
   const named = machine.env.BICEP
   if (named) return existsSync(named) ? { path: named } : { missing: `BICEP names ${named}, which does not exist` }
   const packaged = packagedBicep(machine)

@@ -33,7 +33,7 @@ test('production runs on Flex Consumption with Node 24, and asks the queue befor
   const [site] = ofType(flex, 'Microsoft.Web/sites')
   expect(at(site, 'properties.functionAppConfig.runtime')).toEqual({ name: 'node', version: '24' })
   expect(at(ofType(flex, 'Microsoft.Web/serverfarms')[0], 'sku.name')).toBe('FC1')
-  expect(settingsOf(flex).USAGE_DURABILITY).toBe('strict')
+  expect(settingsOf(flex).USAGE_DURABILITY).toBe('queue')
 })
 
 test('the queue of every queue function exists before the app starts, and so does its poison queue', () => {
