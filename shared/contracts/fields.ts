@@ -9,8 +9,8 @@ const controlCharacters = /[\u0000-\u001f\u007f]/
 /** The beginning of one of our keys, anywhere in a text. A text that matches is never stored, shown or logged. */
 export const keyInText = /permas_[a-z]{2,12}_[0-9A-Za-z]{8}/
 
-const holdsNoKey = (text: string) => !keyInText.test(text)
-const NO_KEY = 'must not contain a key'
+export const holdsNoKey = (text: string) => !keyInText.test(text)
+export const NO_KEY = 'must not contain a key'
 
 /** Text for people: trimmed, without control characters, without a key. */
 export function line(maximum: number) {

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import type { PoisonReason } from '../domain/usage/poison.ts'
+import { holdsNoKey, NO_KEY } from './fields.ts'
 
 /** `GET /auth/usage/poison`. */
 export const PoisonQuery = z.strictObject({
@@ -7,7 +8,10 @@ export const PoisonQuery = z.strictObject({
   cursor: z.string().max(2048, 'is no cursor of this listing').optional(),
 })
 
-const PoisonId = z.string().regex(/^[A-Za-z0-9._-]{1,240}$/, 'must be the id of a message as the listing shows it')
+const PoisonId = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,240}$/, 'must be the id of a message as the listing shows it')
+  .refine(holdsNoKey, NO_KEY)
 
 /** `POST /auth/usage/poison/replay`: some messages by id, or expressly all. */
 export const ReplayPoisonBody = z

@@ -100,6 +100,13 @@ describe('POST /auth/usage/poison/replay', () => {
     expect([second.body.replayed.length, second.body.more]).toEqual([1, false])
   })
 
+  test('400 for an id that holds a key, which the reply does not repeat', async () => {
+    const { secret } = await makeKey(services)
+    const { status, text } = await call(usagePoisonReplay, services, { json: { ids: [secret] } })
+    expect(status).toBe(400)
+    expect(text).not.toContain(secret)
+  })
+
   test('400 for a body that names nothing, or both: empty is no instruction', async () => {
     const id = await setAsideUse()
     for (const json of [{}, { ids: [] }, { ids: [id], all: true }, { all: false }, { ids: ['no/id'] }]) {

@@ -1,4 +1,4 @@
-import { AppError } from '../../domain/errors.ts'
+import { AppError, isOutage } from '../../domain/errors.ts'
 import type { Background, Log, Scheduler } from '../../ports/runtime.ts'
 import { throttledWarnings } from '../throttled-warnings.ts'
 import { type ChangeReaderNeeds, type ChangeReaderOptions, changeReader, type LocalInstant } from './change-reader.ts'
@@ -19,6 +19,8 @@ export interface FeedPoller extends Background {
    * resolves to false at once: polling goes on in the background and delays no caller.
    */
   poll(): Promise<boolean>
+  /** Whether the last poll failed because the store did not answer. A refusal of our own says nothing about the store. */
+  isStoreDown(): boolean
 }
 
 interface FeedPollerNeeds extends ChangeReaderNeeds {
@@ -36,7 +38,7 @@ const STALLED_MS = 6000
 /** Polls every 5 s while in use; pauses after 10 minutes without a call of `markInUse`. */
 export function feedPoller(needs: FeedPollerNeeds, options: ChangeReaderOptions): FeedPoller {
   const { elapsedMs, scheduler } = needs
-  const { poll, revalidatedAtMs, storeAheadMs, finished } = singleFlightPolls(needs, options)
+  const { poll, isStoreDown, revalidatedAtMs, storeAheadMs, finished } = singleFlightPolls(needs, options)
   let markedInUse = true
   let inUseAtMs = elapsedMs()
   let state: 'idle' | 'polling' | 'stopped' = 'idle'
@@ -63,7 +65,7 @@ export function feedPoller(needs: FeedPollerNeeds, options: ChangeReaderOptions)
   }
 
   return {
-    ...{ markInUse, poll, revalidatedAtMs, storeAheadMs },
+    ...{ markInUse, poll, isStoreDown, revalidatedAtMs, storeAheadMs },
     ageMs: () => (revalidatedAtMs() === -Infinity ? undefined : elapsedMs() - revalidatedAtMs()),
     start: markInUse,
     stop: async () => {
@@ -80,15 +82,18 @@ function singleFlightPolls(needs: FeedPollerNeeds, options: ChangeReaderOptions)
   const warn = throttledWarnings(needs.log, clock)
   const { catchUp, revalidatedAtMs, storeAheadMs } = changeReader(needs, options)
   let failedAtMs: number | undefined
+  let isStoreDown = false
   let inFlight: { readonly begunAtMs: number; readonly result: Promise<boolean> } | undefined
 
   async function pollOnce(begun: LocalInstant): Promise<boolean> {
     try {
       await catchUp(begun)
       failedAtMs = undefined
+      isStoreDown = false
       meter.count('auth_api_feed_polls_total', { outcome: 'ok' })
       return true
     } catch (error) {
+      isStoreDown = isOutage(error)
       const failedNowMs = elapsedMs()
       if (failedNowMs - begun.elapsedMs < STALLED_MS) failedAtMs = failedNowMs
       meter.count('auth_api_feed_polls_total', { outcome: 'failed' })
@@ -112,6 +117,7 @@ function singleFlightPolls(needs: FeedPollerNeeds, options: ChangeReaderOptions)
   return {
     ...{ revalidatedAtMs, storeAheadMs },
     finished: () => inFlight?.result,
+    isStoreDown: () => isStoreDown,
     poll(): Promise<boolean> {
       const result = pollNow()
       return failedAtMs === undefined ? result : Promise.resolve(false)

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { everyProvider, oneProvider } from '../../domain/access/provider-scope.ts'
-import { isOutage } from '../../domain/errors.ts'
+import { isOutage, isOverload } from '../../domain/errors.ts'
 import type { Key } from '../../domain/keys/key.ts'
 import type { Provider } from '../../domain/keys/provider.ts'
 import type { KeyStore, ProviderStore } from '../../ports/keys.ts'
@@ -72,10 +72,19 @@ export function keyLookup(needs: KeyLookupNeeds, maxKeys = KEYS_MAX): KeyLookup 
     return (await needs.providers.find(oneProvider(providerId)))?.value
   }
 
+  /**
+   * In an outage. While the store fails slowly, the lookups that wait for it fill their lane, and later ones are refused
+   * by this instance: the feed, which has a lane of its own, tells that from load on a healthy store.
+   */
+  const mayServeStale = (error: unknown) => isOutage(error) || (isOverload(error) && poller.isStoreDown())
+
   /** Revalidates with one poll of the feed, else reads the store, else serves stale-if-error. */
   async function lookUp<Value>(cache: ReadThroughCache<Value>, index: string, { load, fallback }: Fallbacks<Value>) {
     if (cache.canRevalidate(index)) await poller.poll()
-    return cache.peek(index) ?? cache.read(index, load).catch((error) => orRethrow(error, fallback))
+    return (
+      cache.peek(index) ??
+      cache.read(index, load).catch((error) => orRethrow(error, mayServeStale(error) ? fallback : none))
+    )
   }
 
   return {
@@ -122,9 +131,11 @@ interface Fallbacks<Value> {
   readonly fallback: () => LookupResult<Value> | undefined
 }
 
-/** Returns the stale-if-error value. Throws the error when there is none, or when the error is no outage. */
+const none = () => undefined
+
+/** Returns the fallback. Throws the error when there is none. */
 function orRethrow<Value>(error: unknown, fallback: Fallbacks<Value>['fallback']): LookupResult<Value> {
-  const found = isOutage(error) ? fallback() : undefined
+  const found = fallback()
   if (found === undefined) throw error
   return found
 }

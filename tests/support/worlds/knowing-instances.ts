@@ -12,22 +12,24 @@ import { keyLookupElsewhere } from './key-lookup-elsewhere.ts'
 export interface Outage {
   /** Reads of keys and providers. */
   rows: boolean
+  /** This instance refuses the reads of keys and providers itself. */
+  full: boolean
   feed: boolean
 }
 
 /** Instances over one store in memory that can go down. An instance has a replica if it is given a disk. */
 export function knowingInstances() {
-  const down: Outage = { rows: false, feed: false }
+  const down: Outage = { rows: false, full: false, feed: false }
   const asked = { keys: 0, polls: 0 }
   const services = fakeServices(({ keys, providers, feed }) => ({
     keys: {
       ...keys,
       findByDigest(scope, digest) {
         asked.keys++
-        return refuse(down.rows) ?? keys.findByDigest(scope, digest)
+        return refuse(down.rows, down.full) ?? keys.findByDigest(scope, digest)
       },
     },
-    providers: { ...providers, find: (scope) => refuse(down.rows) ?? providers.find(scope) },
+    providers: { ...providers, find: (scope) => refuse(down.rows, down.full) ?? providers.find(scope) },
     feed: {
       append: feed.append,
       read(from, until) {
@@ -57,7 +59,8 @@ export function makeDisk(): DatabaseSync {
   return new DatabaseSync(':memory:')
 }
 
-function refuse(isDown: boolean): Promise<never> | undefined {
+function refuse(isDown: boolean, isFull = false): Promise<never> | undefined {
+  if (isFull) return Promise.reject(new AppError('overloaded', 'Too many requests are under way.'))
   return isDown
     ? Promise.reject(new AppError('store_unavailable', 'The store is down.', { retryAfterSeconds: 1 }))
     : undefined

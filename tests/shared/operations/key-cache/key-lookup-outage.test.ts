@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { everyProvider } from '../../../../shared/domain/access/provider-scope.ts'
+import { AppError } from '../../../../shared/domain/errors.ts'
 import { generateSecret } from '../../../../shared/domain/keys/key-format.ts'
 import { patchKey } from '../../../../shared/operations/keys/patch-key.ts'
 import { rest } from '../../../support/memory/manual-time.ts'
@@ -9,6 +10,7 @@ import { knowingInstances, makeDisk } from '../../../support/worlds/knowing-inst
 
 const MINUTE_MS = 60_000
 const unavailable = { code: 'store_unavailable' }
+const refusedHere = new AppError('overloaded', 'Too many requests are under way.')
 
 /** An instance that has cached a key and its provider and has polled since; its store is about to go down. */
 async function keyAndOutage(options: { readonly disk?: boolean; readonly failMode?: 'open' | 'closed' } = {}) {
@@ -36,6 +38,24 @@ describe('while the store is down', () => {
     await time.advance(1)
     await expect(here.find(secret, false)).rejects.toMatchObject(unavailable)
     await expect(here.findProvider('acme', false)).rejects.toMatchObject(unavailable)
+  })
+
+  test('a cached key is served stale where its lookup is refused here, since slow failures fill the lane', async () => {
+    const { secret, here, down, time } = await keyAndOutage()
+    down.feed = true
+    down.full = true
+    await time.advance(9000)
+    expect(await here.find(secret, false)).toMatchObject({ degraded: true, source: 'stale' })
+  })
+
+  test('a lookup that is refused here while the feed answers serves nothing stale: the store is up', async () => {
+    const { services, down, instance, time } = await keyAndOutage()
+    const { secret } = await makeKey(services)
+    const here = instance(undefined, { feed: { ...services.feed, read: () => Promise.reject(refusedHere) } })
+    await here.find(secret, false)
+    down.full = true
+    await time.advance(9000)
+    await expect(here.find(secret, false)).rejects.toMatchObject({ code: 'overloaded' })
   })
 
   test('a key that is not cached is unavailable, and so is a negative entry', async () => {
