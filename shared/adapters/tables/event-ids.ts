@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { odata } from '@azure/data-tables'
 import pLimit from 'p-limit'
 import { z } from 'zod'
 import type { OneProvider } from '../../domain/access/provider-scope.ts'
@@ -12,6 +13,7 @@ const TABLE_NAME = 'usageeventids'
 const CHUNKS_AT_ONCE = 8
 const READS_AT_ONCE = 16
 const ATTEMPTS_MAX = 10
+const PAGE = 1000
 
 const ownerShape = z.object({ batchId: z.string(), attempt: z.string(), expiresAt: date })
 
@@ -31,7 +33,10 @@ export function tableEventIds(tables: TableAccess, rowsPerTransaction = 100): Ev
   return {
     async claim({ providerId }: OneProvider, ids, owner, over) {
       const versions = new Map(over.map(({ id, version }) => [id, version]))
-      const all = ids.map((id): Wanted => ({ id, rowKey: digestOf(id), over: versions.get(id) }))
+      const all = ids
+        .map((id): Wanted => ({ id, rowKey: digestOf(id), over: versions.get(id) }))
+        // Neighbours share a transaction, so that one page may show all of it.
+        .sort((a, b) => (a.rowKey < b.rowKey ? -1 : 1))
       const partitions = Map.groupBy(all, ({ rowKey }) => `${providerId}|${rowKey[0]}`)
       const chunks = [...partitions].flatMap(([partition, wanted]) =>
         chunksOf(wanted, rowsPerTransaction).map((chunk) => ({ partition, chunk })),
@@ -52,12 +57,23 @@ async function claimChunk(table: Table, partitionKey: string, chunk: readonly Wa
     if (wanted.length === 0) return held
     const result = await table.transact(wanted.map((one) => claimAction(partitionKey, one, owner)))
     if (result.kind === 'committed') return held
-    const rows = await pLimit(READS_AT_ONCE).map(wanted, ({ rowKey }) => table.get(partitionKey, rowKey))
-    const states = wanted.map((one, index) => stateOf(one, rows[index], owner))
+    const rows = await readRows(table, partitionKey, wanted)
+    const states = wanted.map((one) => stateOf(one, rows.get(one.rowKey), owner))
     held.push(...states.filter((state) => 'owner' in state))
     wanted = states.filter((state) => 'rowKey' in state)
   }
   throw unavailable(new Error(`Table ${TABLE_NAME}: other writers always came first.`))
+}
+
+/** One page of the range that the keys span, where it holds them all; else a point read for each. */
+async function readRows(table: Table, partitionKey: string, wanted: readonly Wanted[]) {
+  const keys = wanted.map(({ rowKey }) => rowKey).sort()
+  const [first = '', last = ''] = [keys[0], keys.at(-1)]
+  const filter = odata`PartitionKey eq ${partitionKey} and RowKey ge ${first} and RowKey le ${last}`
+  const page = await table.page({ filter, limit: PAGE, after: null })
+  if (page.next === null) return new Map(page.items.map((row) => [row.rowKey, row]))
+  const rows = await pLimit(READS_AT_ONCE).map(keys, (rowKey) => table.get(partitionKey, rowKey))
+  return new Map(rows.flatMap((row) => (row === undefined ? [] : [[row.rowKey, row] as const])))
 }
 
 function claimAction(partitionKey: string, { rowKey, over }: Wanted, owner: IdOwner): RowAction {

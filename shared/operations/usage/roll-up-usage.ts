@@ -68,10 +68,10 @@ async function hasChanged({ ledger, marks }: RollUpNeeds, day: string): Promise<
 async function copyDay(needs: RollUpNeeds, day: string): Promise<'copied' | 'overtaken'> {
   const sums = new Map<string, ProviderDaySum>()
   const changed = new Set<string>()
+  const copies = copyBuffer(needs.copies)
   const shards = await pLimit(PARTITIONS_AT_ONCE).map(partitionsOfDay(day), async (partition) => {
     const rolledUp = await needs.marks.read(partition)
     const { meta, counters } = await needs.ledger.scanCounters(partition)
-    const copies = copyBuffer(needs.copies)
     for await (const row of counters) {
       const sum = sums.get(row.providerId) ?? sumProviderDay(row.providerId, day)
       sums.set(row.providerId, sum)
@@ -80,9 +80,9 @@ async function copyDay(needs: RollUpNeeds, day: string): Promise<'copied' | 'ove
       changed.add(row.providerId)
       await copies.add(row)
     }
-    await copies.flush()
     return { partition, rolledUp, batches: meta.batches }
   })
+  await copies.flush()
   const versions = shards.map(({ batches }) => batches)
   const outcomes = await pLimit(PROVIDERS_AT_ONCE).map(changed, async (providerId) => {
     const sum = sums.get(providerId)
@@ -96,14 +96,17 @@ async function copyDay(needs: RollUpNeeds, day: string): Promise<'copied' | 'ove
   return 'copied'
 }
 
-/** Gathers the changed rows of a shard by provider, so that they share transactions. */
+/** Gathers the changed rows of a day by provider, so that they share transactions. */
 function copyBuffer(copies: UsageCopies) {
-  const rows = new Map<string, ScannedCounters[]>()
+  let rows = new Map<string, ScannedCounters[]>()
   let size = 0
   const flush = async (): Promise<void> => {
-    for (const [providerId, gathered] of rows) await copies.putKeyDays(oneProvider(providerId), gathered)
-    rows.clear()
+    const taken = rows
+    rows = new Map()
     size = 0
+    await pLimit(PROVIDERS_AT_ONCE).map(taken, ([providerId, gathered]) =>
+      copies.putKeyDays(oneProvider(providerId), gathered),
+    )
   }
   return {
     flush,

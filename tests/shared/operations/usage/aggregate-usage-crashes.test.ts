@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { CommitResult } from '../../../../shared/ports/usage.ts'
 import type { CountingPorts } from '../../../support/worlds/counting-process.ts'
-import { quickScenarios, sampleBatches } from '../../../support/worlds/counting-scenarios.ts'
+import { quickScenarios, refusedScenario, sampleBatches } from '../../../support/worlds/counting-scenarios.ts'
 import { countingWorld } from '../../../support/worlds/counting-world.ts'
 import { explore } from '../../../support/worlds/explore.ts'
 
@@ -87,6 +87,48 @@ describe('the enumeration finds a planted mistake:', () => {
   test.for(Object.entries(mistakes))('%s', { timeout: 120_000 }, async ([, plant]) => {
     const scenario = { batches: sampleBatches(2), faults: 2, plant }
     const { found } = await explore(() => countingWorld(scenario))
+    expect(found?.violation).toBeDefined()
+    process.stdout.write(`found after ${found?.steps.length} steps: ${found?.violation}\n`)
+  })
+
+  const mistakesWithRefusals: Record<string, (ports: CountingPorts) => CountingPorts> = {
+    'a message with a refused use is not set aside': (ports) => ({
+      ...ports,
+      poisoned: { ...ports.poisoned, put: async () => undefined },
+    }),
+    'a replayed message leaves the store before the queue has it': (ports) => ({
+      ...ports,
+      poisoned: {
+        ...ports.poisoned,
+        page: async (request) => {
+          const page = await ports.poisoned.page(request)
+          for (const { value, version } of page.items) await ports.poisoned.remove(value.id, version)
+          return page
+        },
+      },
+    }),
+    'a replay removes a message that was set aside again meanwhile': (ports) => ({
+      ...ports,
+      poisoned: {
+        ...ports.poisoned,
+        remove: async (id) => {
+          const found = await ports.poisoned.find(id)
+          return ports.poisoned.remove(id, found?.version ?? '')
+        },
+      },
+    }),
+    'the halves of a batch are counted although the whole was': (ports) => ({
+      ...ports,
+      ledger: {
+        ...ports.ledger,
+        findApplied: async (partition, batchIds) =>
+          new Map([...(await ports.ledger.findApplied(partition, batchIds)).keys()].map((id) => [id, 'split'])),
+      },
+    }),
+  }
+
+  test.for(Object.entries(mistakesWithRefusals))('%s', { timeout: 120_000 }, async ([, plant]) => {
+    const { found } = await explore(() => countingWorld({ ...refusedScenario, plant }))
     expect(found?.violation).toBeDefined()
     process.stdout.write(`found after ${found?.steps.length} steps: ${found?.violation}\n`)
   })
