@@ -26,10 +26,18 @@ export interface Decision {
   readonly left: number
 }
 
-/** A refill lasts at least this long, so that tokens leased ahead of demand are still valid when used. */
-const AHEAD_MS = 300
+/** A refill lasts for this part of the window. */
+const AHEAD_PART = 20
+/** In a shorter window a token that is leased for long costs more than a request to the store. */
+const LONG_LEASE_WINDOW_MS = 10_000
+/** How long a write may take, in a short window this part of it. */
+const WRITE_MS = 200
+const WRITE_PART = 20
 /** No lease lasts longer, so that idle tokens return soon. */
 const LEASE_MS_MAX = 5 * 60_000
+/** What an instance may lose of a day or a month when it dies. */
+const FEW_MS = 5000
+const FEW_TOKENS = 10
 /** While the rate is unknown: the next use may be far off. */
 const FIRST_LEASE_TOKENS = 2
 /** An instance that wrote nothing for this long counts as stopped. */
@@ -53,11 +61,19 @@ export function decideGrant({ record, limit, cells, interval, request }: GrantIn
   const extraOf = cells.lookback === 0 ? fixedExtra : slidingExtra
   const { tokens, durationMs } = extraOf({ record, limit, cells, interval, request, remaining })
   const granted = [
-    { cell: chargeable(cells, interval), tokens: needed },
+    { cell: neededCell(cells, interval), tokens: needed },
     { cell: cells.indexAt(interval.latestMs + durationMs), tokens },
   ].filter((grant) => grant.tokens > 0)
   const untilMs = (cell: number) => Math.min(cells.endMs(cell), interval.latestMs + LEASE_MS_MAX)
   return { grants: granted.map((grant) => ({ ...grant, untilMs: untilMs(grant.cell) })), left: remaining - tokens }
+}
+
+/**
+ * Where the tokens of waiting requests are charged: they must outlast the write. A token spent sooner moves to the cell of
+ * its spending with the next write.
+ */
+function neededCell(cells: Cells, { latestMs }: TimeInterval): number {
+  return cells.indexAt(latestMs + (cells.lookback === 0 ? 0 : Math.min(WRITE_MS, cells.windowMs / WRITE_PART)))
 }
 
 interface ExtraInputs extends GrantInputs {
@@ -77,12 +93,12 @@ interface Extra {
  */
 function slidingExtra(inputs: ExtraInputs): Extra {
   const { limit, cells, interval, remaining } = inputs
-  if (remaining >= limit.limit / 4) {
-    const isMostlyFree = remaining >= limit.limit * (3 / 4)
+  const isMostlyFree = remaining >= limit.limit * (3 / 4)
+  if (isMostlyFree || (remaining >= limit.limit / 4 && cells.windowMs >= LONG_LEASE_WINDOW_MS)) {
     const lease = longLease(inputs, isMostlyFree ? LEASE_MS_MAX : Math.min(LEASE_MS_MAX, cells.windowMs))
     if (lease !== undefined) return lease
   }
-  const durationMs = Math.min(LEASE_MS_MAX, Math.max(AHEAD_MS, cells.windowMs / 20))
+  const durationMs = Math.min(LEASE_MS_MAX, cells.windowMs / AHEAD_PART)
   const untilMs = cells.endMs(cells.indexAt(interval.latestMs + durationMs))
   return { tokens: blockSize(inputs, untilMs - interval.latestMs), durationMs }
 }
@@ -111,10 +127,16 @@ function blockSize(
   return Math.floor(Math.min(fair, Math.max(1, limit.limit / 20), (rate ?? 0) * durationMs))
 }
 
-/** Of a day or a month at most 1 % of the remaining tokens: tokens of an instance that dies are lost for the period. */
+/**
+ * Of a day or a month a few seconds' worth, or a few tokens, and never more than 1 % of what remains: tokens of an
+ * instance that dies are lost for the period, since no record says how many of them it spent.
+ */
 function fixedExtra(inputs: ExtraInputs): Extra {
-  const maxTokens = 'seconds' in inputs.limit.window ? inputs.remaining : inputs.remaining / 100
-  return { tokens: Math.floor(Math.min(maxTokens, blockSize(inputs, LEASE_MS_MAX))), durationMs: 0 }
+  const { limit, remaining, request } = inputs
+  if ('seconds' in limit.window) return { tokens: blockSize(inputs, LEASE_MS_MAX), durationMs: 0 }
+  const few = Math.min(FEW_TOKENS, remaining / 1000)
+  const tokens = Math.min(remaining / 100, blockSize(inputs, LEASE_MS_MAX), Math.max(few, (request.rate ?? 0) * FEW_MS))
+  return { tokens: Math.floor(tokens), durationMs: 0 }
 }
 
 /** An instance that wrote the record within this span shares the limit: one window, within bounds. */

@@ -17,13 +17,20 @@ export interface Cells {
 }
 
 const CELLS_PER_WINDOW = 60
-const SHORTEST_CELL_MS = 500
+/** Short windows lose a larger part of the limit to the length of a cell, so theirs are finer. */
+const SHORT_WINDOW_MS = 60_000
+const CELLS_PER_SHORT_WINDOW = 100
+const SHORTEST_CELL_MS = 10
+/** How far the clocks of the servers of one store may differ, and less for windows in which that would cost too much. */
+const MARGIN_MS_MAX = 100
+const MARGIN_PART = 100
 
 export function cellsOf(window: LimitWindow): Cells {
   if (!('seconds' in window)) return window.kind === 'day' ? dayCells : monthCells
   const lengthMs = window.seconds * 1000
   if (window.kind === 'fixed') return fixedCells(lengthMs)
-  return slidingCells(lengthMs, Math.min(CELLS_PER_WINDOW, Math.max(1, Math.floor(lengthMs / SHORTEST_CELL_MS))))
+  const most = lengthMs < SHORT_WINDOW_MS ? CELLS_PER_SHORT_WINDOW : CELLS_PER_WINDOW
+  return slidingCells(lengthMs, Math.min(most, Math.floor(lengthMs / SHORTEST_CELL_MS)))
 }
 
 /** The division with this name; undefined for an unknown name. */
@@ -45,9 +52,15 @@ export function chargeable(cells: Cells, { latestMs }: TimeInterval): number {
   return cells.indexAt(latestMs)
 }
 
-/** Fixed windows, days and months use the likeliest time: a use at the border of two may count to either. */
-export function intervalFor({ lookback }: Cells, interval: TimeInterval): TimeInterval {
-  if (lookback > 0) return interval
+/**
+ * The bounds of the time for a limit, widened by what the servers of a store may differ. Fixed windows, days and months
+ * use the likeliest time: a use at the border of two may count to either.
+ */
+export function intervalFor({ lookback, windowMs }: Cells, interval: TimeInterval): TimeInterval {
+  if (lookback > 0) {
+    const marginMs = Math.min(MARGIN_MS_MAX, Math.floor(windowMs / MARGIN_PART))
+    return { earliestMs: interval.earliestMs - marginMs, latestMs: interval.latestMs + marginMs }
+  }
   const likelyMs = Math.floor((interval.earliestMs + interval.latestMs) / 2)
   return { earliestMs: likelyMs, latestMs: likelyMs }
 }

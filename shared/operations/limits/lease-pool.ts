@@ -55,8 +55,9 @@ export interface LeasePool {
   giveBackAll(): Promise<void>
 }
 
-/** A lease that ends sooner is renewed; longer than a round trip to the store. */
+/** A lease that ends sooner is renewed; longer than a round trip to the store. In a short window, a part of it. */
 const RENEW_AHEAD_MS = 300
+const RENEW_AHEAD_PART = 20
 /** Idle tokens return to the store where the window is at least this long; in a shorter one they soon expire anyway. */
 const RETURN_MS_MIN = 10 * 60_000
 const IDLE_MS = 60_000
@@ -159,8 +160,12 @@ async function giveBack(refills: Refills, leasedLimits: readonly LeasedLimit[]):
 }
 
 function isRenewable(leased: LeasedLimit, interval: TimeInterval): boolean {
-  return (
-    leased.refilling === undefined && !isExhausted(leased, 0, 1, interval) && runsLow(leased, interval, RENEW_AHEAD_MS)
+  if (leased.refilling !== undefined || isExhausted(leased, 0, 1, interval)) return false
+  const { windowMs, lookback } = leased.cells
+  return runsLow(
+    leased,
+    interval,
+    lookback === 0 ? RENEW_AHEAD_MS : Math.min(RENEW_AHEAD_MS, windowMs / RENEW_AHEAD_PART),
   )
 }
 

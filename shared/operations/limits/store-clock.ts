@@ -15,7 +15,7 @@ export interface StoreReading extends TimeInterval {
 
 /** Estimates the store's clock. */
 export interface StoreClock {
-  /** The bounds of the store's time now, margin included. Before the first sample the machine's clock stands in. */
+  /** The bounds of the time of the server that answered. Before the first sample the machine's clock stands in. */
   read(): StoreReading
   /** The likeliest time, in whole ms since the epoch. */
   now(): number
@@ -32,8 +32,6 @@ interface StoreClockNeeds {
   readonly clock: Clock
 }
 
-/** Widens the bounds on either side: the servers of one store do not agree to the ms. */
-const MARGIN_MS = 100
 /** A clock that departs from the monotonic clock by more than this was set. */
 const JUMP_MS = 20
 /** Wider bounds are worth a request for the time, at most once a minute. */
@@ -66,8 +64,8 @@ export function storeClock({ tellTime, clock }: StoreClockNeeds): StoreClock {
     const { lowMs, highMs } = offsetAt(nowMs)
     // The machine's clock has a resolution of 1 ms.
     return {
-      earliestMs: Math.floor(nowMs + lowMs) - MARGIN_MS,
-      latestMs: Math.ceil(nowMs + highMs) + MARGIN_MS + 1,
+      earliestMs: Math.floor(nowMs + lowMs),
+      latestMs: Math.ceil(nowMs + highMs) + 1,
       isKnown: offset !== undefined,
     }
   }

@@ -61,15 +61,17 @@ describe('cells', () => {
       expect(cellsNamed(name)).toBeUndefined()
   })
 
-  test('a window of a minute has cells of a second; a short window has cells of at least half a second', () => {
+  test('a window of a minute has cells of a second; a short window has up to 100 cells of at least 10 ms', () => {
     expect(cellsOf({ kind: 'sliding', seconds: 60 }).lookback).toBe(60)
-    expect(cellsOf({ kind: 'sliding', seconds: 1 }).lookback).toBe(2)
-    expect(cellsOf({ kind: 'sliding', seconds: 10 }).lookback).toBe(20)
+    expect(cellsOf({ kind: 'sliding', seconds: 1 }).lookback).toBe(100)
+    expect(cellsOf({ kind: 'sliding', seconds: 10 }).lookback).toBe(100)
   })
 
-  test('a sliding window uses both bounds of the time, a fixed window their middle', () => {
+  test('a sliding window uses both bounds of the time, widened by up to a hundredth of it, a fixed window their middle', () => {
     const interval = { earliestMs: 1000, latestMs: 1201 }
-    expect(intervalFor(cellsOf({ kind: 'sliding', seconds: 60 }), interval)).toEqual(interval)
+    const widened = (seconds: number) => intervalFor(cellsOf({ kind: 'sliding', seconds }), interval)
+    expect(widened(60)).toEqual({ earliestMs: 900, latestMs: 1301 })
+    expect(widened(1)).toEqual({ earliestMs: 990, latestMs: 1211 })
     expect(intervalFor(cellsOf({ kind: 'fixed', seconds: 60 }), interval)).toEqual({ earliestMs: 1100, latestMs: 1100 })
   })
 })
