@@ -46,7 +46,7 @@ export interface LeasePool {
   refill(leased: LeasedLimit): Promise<void>
   /** Reads the record, without writing. Throws as `refill` does. */
   look(leased: LeasedLimit): Promise<void>
-  /** Refills ahead of demand; probes the store while it is down. Never delays a caller. */
+  /** Refills ahead of demand. Never delays a caller. */
   maintain(leased: LeasedLimit, interval: TimeInterval): void
   /** Whether this instance enforces the limit alone for now. */
   isWithoutStore(limit: Limit): boolean
@@ -106,8 +106,7 @@ export function leasePool(needs: LeasePoolNeeds): LeasePool {
     },
     look: (leased) => connection.use(leased.limit, () => refills.look(leased)),
     maintain(leased, interval) {
-      if (connection.isOffline()) connection.probe(() => refills.look(leased))
-      else if (isRenewable(leased, interval)) connection.inBackground(this.refill(leased))
+      if (!connection.isOffline() && isRenewable(leased, interval)) connection.inBackground(this.refill(leased))
     },
     isWithoutStore: connection.isWithoutStore,
     allowanceLeft: allowance,

@@ -11,7 +11,8 @@ interface StoreConnectionNeeds {
 
 /**
  * Tracks by use whether the store is up. One failure is no outage: after the first one the store is in doubt, and a probe
- * asks it every half second. It is offline when every attempt of 6 s failed, and up again with the first answer.
+ * asks it every half second. It is offline when every attempt of 6 s failed, and up again with the first answer. The probes
+ * go on each second then, so that an instance without requests notices the end of an outage too.
  */
 export interface StoreConnection {
   /**
@@ -24,8 +25,6 @@ export interface StoreConnection {
   isOffline(): boolean
   /** When the attempts began to fail, in ms since the epoch; undefined while the store is up. */
   failingSinceMs(): number | undefined
-  /** While offline, asks in the background whether the store is back, at most once a second. */
-  probe(work: () => Promise<void>): void
   /** Runs work that no caller waits for. Ignores an outage: the work is repeated when it is needed. */
   inBackground(work: Promise<unknown>): void
 }
@@ -49,7 +48,6 @@ interface Failing {
 export function storeConnection(needs: StoreConnectionNeeds): StoreConnection {
   const { now, log } = needs
   const health = storeHealth(needs)
-  let isProbing = false
 
   /** An allowance needs no answer. */
   async function useOffline(limit: Limit, work: () => Promise<void>, retryAtMs: number): Promise<void> {
@@ -66,15 +64,6 @@ export function storeConnection(needs: StoreConnectionNeeds): StoreConnection {
     return false
   }
 
-  async function probe(work: () => Promise<void>): Promise<void> {
-    isProbing = true
-    try {
-      await health.attempt(work)
-    } finally {
-      isProbing = false
-    }
-  }
-
   return {
     async use(limit, work) {
       for (let tries = 0; tries < TRIES_MAX; tries++) {
@@ -88,10 +77,6 @@ export function storeConnection(needs: StoreConnectionNeeds): StoreConnection {
     isOffline: () => health.failing()?.isOffline === true,
     isWithoutStore: (limit) => isAlone(health.failing(), limit),
     failingSinceMs: () => health.failing()?.sinceMs,
-    probe(work) {
-      const failing = health.failing()
-      if (failing?.isOffline === true && !isProbing && now() >= failing.retryAtMs) inBackground(log, probe(work))
-    },
   }
 }
 
@@ -136,15 +121,12 @@ function storeHealth({ now, scheduler }: StoreConnectionNeeds): StoreHealth {
   function beginDoubt(work: () => Promise<void>): Failing {
     const { promise, resolve } = Promise.withResolvers<void>()
     const begun = { sinceMs: now(), settled: promise, settle: resolve, isOffline: false, retryAtMs: now() }
-    const probeLater = () => scheduler.after(PROBE_EVERY_MS, () => void probeDoubt())
-    async function probeDoubt(): Promise<void> {
+    const probeLater = () => scheduler.after(begun.isOffline ? RETRY_EVERY_MS : PROBE_EVERY_MS, () => void probe())
+    async function probe(): Promise<void> {
       if (failing !== begun || (await isAnswered(work)) || failing !== begun) return
-      if (now() - begun.sinceMs < OFFLINE_AFTER_MS) {
-        probeLater()
-        return
-      }
-      begun.isOffline = true
-      begun.settle()
+      begun.isOffline ||= now() - begun.sinceMs >= OFFLINE_AFTER_MS
+      if (begun.isOffline) begun.settle()
+      probeLater()
     }
     probeLater()
     return begun

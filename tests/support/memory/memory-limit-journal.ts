@@ -5,7 +5,10 @@ import type { JournaledLimit, LimitJournal } from '../../../shared/ports/limits.
 export function memoryLimitJournal(): LimitJournal {
   const kept = new Map<string, JournaledLimit>()
   return {
-    find: (limit) => structuredClone(kept.get(addressOf(limit))),
+    find(limit) {
+      const found = kept.get(addressOf(limit))
+      return found && { ...structuredClone(found), limit }
+    },
     save(entries) {
       for (const entry of entries) kept.set(addressOf(entry.limit), structuredClone(entry))
     },
