@@ -4,13 +4,14 @@ import { memoryLimitStore } from '../tests/support/memory/memory-limit-store.ts'
 import { startAzurite } from '../tests/support/runs/azurite.ts'
 import { startLimitTakers } from '../tests/support/runs/limit-takers.ts'
 import { type LimitOutcome, type LimitScenario, simulateLimit } from '../tests/support/worlds/limit-simulation.ts'
+import { simulateTrouble } from '../tests/support/worlds/limit-trouble.ts'
 import { median, print, reportGoal, round } from './support/report.ts'
 
 // The limiter in simulated time, by the shape of the traffic: the requests it lets through against exact counting, and
 // its requests to the store. Then the last credit of a quota over three processes, and the cost of a warm take. The
-// counts are the same in every run. `node bench/limiter.ts [seeds] [rounds]`.
+// counts are the same in every run. `node bench/limiter.ts [seeds] [rounds] [trouble runs]`.
 
-const [seeds = 10, rounds = 100] = process.argv.slice(2).map(Number)
+const [seeds = 10, rounds = 100, troubleRuns = 2000] = process.argv.slice(2).map(Number)
 
 const usual = { windowSeconds: 60, clockErrorMs: 100, crashes: 0.002, lostReplies: 0.01 }
 const sizes = [
@@ -25,12 +26,21 @@ const shapes = (['steady', 'one busy', 'bursts'] as const).flatMap((traffic) =>
   [0.02, 0.3, 0.9, 2, 10].map((load) => ({ traffic, load, windows: load < 0.5 ? 30 : 6 })),
 )
 
+const shortWindows = [
+  { windowSeconds: 1, clockErrorMs: 10 },
+  { windowSeconds: 2, clockErrorMs: 20 },
+  { windowSeconds: 5, clockErrorMs: 50 },
+  { windowSeconds: 10, clockErrorMs: 100 },
+] as const
+
 interface Sums extends Omit<LimitOutcome, 'most'> {
   readonly over: number
   readonly leastShare: number
 }
 
 await simulateAll()
+await simulateShort()
+await simulateTroubles()
 await lastCredits()
 await warmTakes()
 
@@ -62,9 +72,9 @@ async function simulateAll(): Promise<void> {
   reportGoal({ name: 'limiter-sees-skew', value: skewed.over, unit: 'requests', atLeast: 1 })
 }
 
-async function simulateSeeds(scenario: Omit<LimitScenario, 'seed'>): Promise<Sums> {
+async function simulateSeeds(scenario: Omit<LimitScenario, 'seed'>, runs = seeds): Promise<Sums> {
   let sums: Sums = { over: 0, leastShare: 1, offered: 0, admitted: 0, exact: 0, waited: 0, reads: 0, writes: 0 }
-  for (let seed = 1; seed <= seeds; seed++) {
+  for (let seed = 1; seed <= runs; seed++) {
     const outcome = await simulateLimit({ ...scenario, seed: seed * 7919 })
     sums = {
       over: Math.max(sums.over, outcome.most - scenario.limit),
@@ -78,6 +88,51 @@ async function simulateSeeds(scenario: Omit<LimitScenario, 'seed'>): Promise<Sum
     }
   }
   return sums
+}
+
+/** Short windows, where the length of a cell and the store's time cost most. */
+async function simulateShort(): Promise<void> {
+  const steady = { traffic: 'steady', lostReplies: 0.01 } as const
+  let [over, leastFew, leastMany] = [0, 1, 1]
+  for (const { windowSeconds, clockErrorMs } of shortWindows) {
+    for (const instances of [1, 3, 10]) {
+      for (const limit of [10, 20, 100]) {
+        const scenario = { ...steady, windowSeconds, clockErrorMs, instances, limit, windows: 30 }
+        const sums = await Promise.all([0.3, 0.9, 2, 10].map((load) => simulateSeeds({ ...scenario, load }, 3)))
+        const shares = sums.map(({ admitted, exact }) => admitted / exact)
+        over = Math.max(over, ...sums.map((sum) => sum.over))
+        if (instances === 1) leastFew = Math.min(leastFew, ...shares)
+        else leastMany = Math.min(leastMany, ...shares)
+        print(`${instances}, ${limit} in ${windowSeconds} s: ${shares.map((share) => round(share * 100)).join(', ')} %`)
+      }
+    }
+  }
+  reportGoal({ name: 'limiter-over-short', value: over, unit: 'requests', atMost: 0 })
+  reportGoal({ name: 'limiter-share-short', value: leastFew, unit: 'of exact, one instance', atLeast: 0.94 })
+  reportGoal({
+    name: 'limiter-share-short-fleet',
+    value: leastMany,
+    unit: 'of exact, 3 and 10 instances',
+    atLeast: 0.9,
+  })
+}
+
+/** Edits, rotations, outages, blips, restarts and new instances. */
+async function simulateTroubles(): Promise<void> {
+  let [over, factor, closedOver] = [Number.NEGATIVE_INFINITY, 0, Number.NEGATIVE_INFINITY]
+  for (let seed = 1; seed <= troubleRuns; seed++) {
+    const isClosed = seed % 4 === 0
+    const outcome = await simulateTrouble({ seed, isClosed })
+    if (isClosed) closedOver = Math.max(closedOver, outcome.over)
+    else {
+      over = Math.max(over, outcome.over)
+      factor = Math.max(factor, outcome.outageFactor)
+    }
+  }
+  print(`${troubleRuns} runs in trouble, a quarter of them with fail_mode closed`)
+  reportGoal({ name: 'limiter-trouble-over', value: Math.max(0, over), unit: 'requests', atMost: 0 })
+  reportGoal({ name: 'limiter-trouble-closed-over', value: Math.max(0, closedOver), unit: 'requests', atMost: 0 })
+  reportGoal({ name: 'limiter-trouble-outage', value: factor, unit: 'of the limit', atMost: 2 })
 }
 
 async function lastCredits(): Promise<void> {

@@ -29,12 +29,27 @@ afterAll(async () => {
 
 const baseUrls = () => fleet.hosts().map(({ baseUrl }) => baseUrl)
 
-async function generate(fields: Readonly<Record<string, unknown>>): Promise<string> {
+const generate = async (fields: Readonly<Record<string, unknown>>) => (await generateKey(fields)).secret
+
+async function generateKey(fields: Readonly<Record<string, unknown>>): Promise<{ keyId: string; secret: string }> {
   const body = { provider_id: 'acme', environment: 'live', name: 'limited', ...fields }
   const [baseUrl = ''] = baseUrls()
   const { reply } = await callWithRetries(baseUrl, 'POST /auth/keys/generate', { credential, body })
   expect(reply.status).toBe(201)
-  return reply.as(NewKeyView).key ?? ''
+  const { key, key_id: keyId } = reply.as(NewKeyView)
+  return { keyId, secret: key ?? '' }
+}
+
+/** Rotates the key on one of the hosts. */
+async function rotate(keyId: string, host: number): Promise<{ keyId: string; secret: string }> {
+  const body = { grace_period_seconds: 3600 }
+  const { reply } = await callWithRetries(baseUrls()[host % 3] ?? '', `POST /auth/keys/${keyId}/rotate`, {
+    credential,
+    body,
+  })
+  expect(reply.status).toBe(201)
+  const rotated = reply.as(NewKeyView)
+  return { keyId: rotated.key_id, secret: rotated.key ?? '' }
 }
 
 describe('three hosts on one store', () => {
@@ -52,6 +67,32 @@ describe('three hosts on one store', () => {
     expect(most).toBeGreaterThan(limit * 0.8)
     // Three windows; the first fills at once.
     expect(report.accepted.length).toBeGreaterThan(3 * limit * 0.8)
+  })
+
+  test('give nothing back for rotations, and hold a lowered limit 10 s after its reply, whatever was leased', async () => {
+    const rateLimits = (limit: number) => [{ name: 'hourly', limit, window_seconds: 3600 }]
+    const first = await generateKey({ rate_limits: rateLimits(1000), quota: { limit: 300, period: 'month' } })
+    const hammer = (secret: string, forMs: number) =>
+      hammerKey({ baseUrls: baseUrls(), credential, secret, forMs, atOnce: 2, pauseMs: 20 })
+    const hammering = hammer(first.secret, 4000)
+    let current = await rotate(first.keyId, 0)
+    for (const host of [1, 2]) current = await rotate(current.keyId, host)
+    const before = await hammering
+    expect(before.others).toEqual([])
+    // A full quota is reached by the keys of all rotations together.
+    const [old, next] = await Promise.all([hammer(first.secret, 2000), hammer(current.secret, 2000)])
+    expect(before.accepted.length + old.accepted.length + next.accepted.length).toBeLessThanOrEqual(300)
+    expect(before.accepted.length).toBeGreaterThan(30)
+    const body = { rate_limits: rateLimits(10), quota: null }
+    const { reply } = await callWithRetries(baseUrls()[0] ?? '', `PATCH /auth/keys/${current.keyId}`, {
+      credential,
+      body,
+    })
+    expect(reply.status).toBe(200)
+    await new Promise((resolve) => setTimeout(resolve, 10_000))
+    const after = await hammer(current.secret, 2000)
+    expect(after).toMatchObject({ accepted: [], others: [] })
+    expect(after.refused).toBeGreaterThan(20)
   })
 
   test('give the last credit of a quota to exactly one of 1,000 callers', async () => {
