@@ -22,6 +22,7 @@ const long = [
   'tests/e2e/unknown-keys.test.ts',
   'tests/e2e/validate-retry.test.ts',
   'tests/shared/adapters/tables/key-store-crashes.test.ts',
+  'tests/shared/operations/limits/limit-trouble.test.ts',
 ]
 
 /** Vitest knows how long a file takes only from an earlier run, and a fresh clone has none. */
