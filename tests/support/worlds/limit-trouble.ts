@@ -7,6 +7,7 @@ import { memoryLimitJournal } from '../memory/memory-limit-journal.ts'
 import { memoryLimitStore } from '../memory/memory-limit-store.ts'
 import { simulatedTime } from '../memory/simulated-time.ts'
 import { seededRandom } from '../samples/random.ts'
+import { planOf, RUN_MS, START_MS } from './limit-trouble-plan.ts'
 import { judgeTrouble, type TroubleVerdict } from './limit-trouble-verdict.ts'
 
 /** What is planted in the limiter or its surroundings: a fault that the verdict must show. */
@@ -37,8 +38,6 @@ export interface Span {
   readonly toMs: number
 }
 
-const START_MS = Date.parse('2026-11-22T16:00:00.000Z')
-const RUN_MS = 240_000
 const LEARN_MS = 10_000
 const LATE_MS = 60_000
 const { meter } = openMetrics({ worker: 'trouble' })
@@ -121,62 +120,6 @@ export async function simulateTrouble(trouble: Trouble): Promise<TroubleVerdict>
 
 function ignoreOutage(error: unknown): void {
   if (!(error instanceof AppError) || error.code !== 'store_unavailable') fail(error)
-}
-
-function planOf({ hasOutages = true, hasEdits = true, restartsInOutage = 0 }: Trouble, random: () => number) {
-  const between = (least: number, most: number) => least + random() * (most - least)
-  const whole = (least: number, most: number) => Math.floor(between(least, most + 1))
-  const choose = <Item>(items: readonly [Item, ...Item[]]): Item => items[whole(0, items.length - 1)] ?? items[0]
-  const instances = choose([1, 2, 3, 5, 10, 20])
-  const limits = [10, 20, 50, 100, 200] as const
-  const windows = [10_000, 20_000, 30_000, 60_000] as const
-  const first: Policy = { atMs: START_MS, limit: choose(limits), windowMs: choose(windows), version: 0 }
-  const policies = [first]
-  for (const atMs of hasEdits ? [between(30_000, 80_000), between(110_000, 160_000)] : []) {
-    const before = policies.at(-1) ?? first
-    const windowMs = random() < 0.5 ? before.windowMs : choose(windows)
-    policies.push({ atMs: START_MS + atMs, limit: choose(limits), windowMs, version: policies.length })
-  }
-  const outages: Span[] = []
-  if (hasOutages) {
-    const fromMs = START_MS + between(170_000, 190_000)
-    outages.push({ fromMs, toMs: fromMs + between(8000, 45_000) })
-  }
-  const blips = Array.from({ length: whole(0, 6) }, () => {
-    const fromMs = START_MS + between(0, RUN_MS)
-    return { fromMs, toMs: fromMs + between(200, 5000) }
-  })
-  const perMs = (Math.max(...policies.map(({ limit }) => limit)) / first.windowMs) * between(0.5, 3)
-  const arrivals: { atMs: number; index: number }[] = []
-  for (let atMs = START_MS; atMs < START_MS + RUN_MS; atMs += -Math.log(1 - random()) / perMs)
-    arrivals.push({ atMs, index: random() < 0.3 ? 0 : whole(0, instances - 1) })
-  const restarts = Array.from({ length: whole(0, Math.min(8, instances * 2)) }, () => ({
-    ...{ atMs: START_MS + between(0, RUN_MS), index: whole(0, instances - 1), keepsDisk: random() < 0.5 },
-  }))
-  for (const { fromMs, toMs } of outages)
-    for (let restart = 0; restart < restartsInOutage; restart++)
-      restarts.push({ atMs: between(fromMs, toMs), index: whole(0, instances - 1), keepsDisk: true })
-  const rotations = Array.from({ length: whole(0, 3) }, () => START_MS + between(0, 160_000)).sort((a, b) => a - b)
-  return {
-    instances,
-    first,
-    policies,
-    outages,
-    down: [...outages, ...separate(blips, outages)],
-    arrivals,
-    restarts,
-    rotations,
-  }
-}
-
-/** Blips that touch each other, or an outage, would be one longer outage. */
-function separate(blips: readonly Span[], outages: readonly Span[]): Span[] {
-  const kept: Span[] = []
-  for (const blip of blips) {
-    const isApart = ({ fromMs, toMs }: Span) => blip.toMs + 2000 < fromMs || toMs + 2000 < blip.fromMs
-    if ([...kept, ...outages].every(isApart)) kept.push(blip)
-  }
-  return kept
 }
 
 interface TroubledStoreNeeds {

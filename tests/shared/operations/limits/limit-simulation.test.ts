@@ -23,6 +23,13 @@ const scenarios: readonly Omit<LimitScenario, 'seed'>[] = [
 ]
 const seeds = [1, 2]
 
+/** Bursts and small limits of longer windows have no goal. */
+function leastShareOf({ traffic, limit, windowSeconds }: Omit<LimitScenario, 'seed'>): number {
+  if (traffic === 'bursts') return 0
+  if (windowSeconds <= 5) return 0.92
+  return limit >= 100 ? 0.94 : 0
+}
+
 describe('a sliding window', () => {
   for (const scenario of scenarios) {
     const { instances, limit, load, traffic, windowSeconds } = scenario
@@ -31,8 +38,7 @@ describe('a sliding window', () => {
         const outcome = await simulateLimit({ ...scenario, seed })
         expect({ seed, ...outcome, holds: outcome.most <= limit }).toMatchObject({ holds: true })
         expect(outcome.admitted).toBeGreaterThan(0)
-        if (traffic !== 'bursts' && (limit >= 100 || windowSeconds === 5))
-          expect(outcome.admitted / outcome.exact).toBeGreaterThanOrEqual(windowSeconds === 5 ? 0.92 : 0.94)
+        expect(outcome.admitted / outcome.exact).toBeGreaterThanOrEqual(leastShareOf(scenario))
       }
     })
   }
