@@ -21,6 +21,8 @@ export interface UsageSpool {
   loose(): readonly LooseUses[]
   /** Replaces all loose uses of the producer by the batches. */
   storeBatches(producer: string, batches: readonly SpooledBatch[]): 'stored' | 'full'
+  /** Replaces all loose uses of the producer by these, which are the same uses, folded. `full` changes nothing. */
+  foldLoose(producer: string, events: readonly UsageEvent[]): 'kept' | 'full'
   numbering(producer: string): Numbering
   /** In the order in which the batches were stored. */
   oldest(limit: number): readonly SpooledBatch[]

@@ -49,6 +49,13 @@ function usageSpool(database: DatabaseSync, bytesMax: number): UsageSpool {
       oldestMadeAtMs ??= stored[0]?.madeAtMs
       return 'stored'
     },
+    foldLoose: (producer, events) => {
+      const text = JSON.stringify(events)
+      const freed = rows.looseBytes(producer)
+      if (!fits(() => inTransaction(database, () => rows.foldLoose(producer, text)))) return 'full'
+      looseBytes += Buffer.byteLength(text) - freed
+      return 'kept'
+    },
     numbering: (producer) => rows.numbering(producer),
     oldest: (limit) => rows.oldest(limit),
     remove: (batch) => {
@@ -116,6 +123,10 @@ function usageRows(database: DatabaseSync) {
       for (const { number, madeAtMs, body } of batches) insertBatch.run(producer, number, madeAtMs, body)
       setLast.run(producer, Math.max(...batches.map(({ number }) => number)))
       deleteLoose.run(producer)
+    },
+    foldLoose: (producer: string, text: string) => {
+      deleteLoose.run(producer)
+      insertLoose.run(producer, text)
     },
     numbering: (producer: string) => {
       const { last, oldest } = numbering(producer)

@@ -9,14 +9,18 @@ export interface MessageDraft {
   readonly deltas: (hashIp: (address: string) => string) => readonly UsageDelta[]
   /** The number of deltas. */
   readonly size: () => number
+  /** The same uses, folded: one event per delta. */
+  readonly events: () => readonly UsageEvent[]
 }
 
 /** Folds events that wait to be sent: events of one hour that differ only in their time become one delta. */
 export interface UsageAccumulator {
-  /** Returns the draft that carries the event, or undefined when `deltasMax` is reached. */
+  /** Returns the draft that carries the event, or undefined when `bytesMax` is reached. */
   add(event: UsageEvent, nowMs: number): MessageDraft | undefined
   /** The open drafts, oldest first. */
   readonly waiting: readonly MessageDraft[]
+  /** An estimate of the memory of all deltas that are not released. */
+  bytes(): number
   /** Closes the oldest draft. Its deltas count against the bound until they are released. */
   take(): MessageDraft | undefined
   release(draft: MessageDraft): void
@@ -24,8 +28,8 @@ export interface UsageAccumulator {
 
 interface AccumulatorOptions {
   readonly measure: (delta: UsageDelta) => DeltaSize
-  /** The most deltas that may wait or be in flight. */
-  readonly deltasMax: number
+  /** From this estimate of the memory on, events that need a new delta are turned away. */
+  readonly bytesMax: number
 }
 
 interface Cell {
@@ -40,21 +44,28 @@ interface Cell {
 interface Draft extends MessageDraft {
   readonly cells: Cell[]
   readonly room: MessageRoom
+  bytes: number
 }
 
-/** Starts empty. The bound is on deltas, not on uses: a busy key costs no more than a quiet one. */
-export function usageAccumulator({ measure, deltasMax }: AccumulatorOptions): UsageAccumulator {
+/** What a delta takes in memory beside its texts. */
+const CELL_BYTES = 256
+
+/** Starts empty. The bound is on the memory of deltas, not of uses: a busy key costs no more than a quiet one. */
+export function usageAccumulator({ measure, bytesMax }: AccumulatorOptions): UsageAccumulator {
   const drafts: Draft[] = []
   const cellsByEndpoint = new Map<string, Map<string, Cell[]>>()
-  let deltaCount = 0
+  let bytes = 0
 
   const open = (first: UsageEvent, hour: number, atMs: number): Cell | undefined => {
-    if (deltaCount >= deltasMax) return undefined
+    if (bytes >= bytesMax) return undefined
     const delta = deltaOf({ first, hour, count: 1, lastMs: atMs, lastIp: null }, () => '')
-    const draft = roomFor(drafts, delta, measure(delta))
+    const size = measure(delta)
+    const draft = roomFor(drafts, delta, size)
+    const added = size.keyBytes + size.deltaBytes + CELL_BYTES
+    draft.bytes += added
+    bytes += added
     const cell = { first, hour, draft, count: 0, lastMs: atMs, lastIp: first.clientIp }
     draft.cells.push(cell)
-    deltaCount++
     const endpoints = entry(cellsByEndpoint, first.keyId, newMap<Cell[]>)
     entry(endpoints, first.endpoint, newList<Cell>).push(cell)
     return cell
@@ -62,6 +73,7 @@ export function usageAccumulator({ measure, deltasMax }: AccumulatorOptions): Us
 
   return {
     waiting: drafts,
+    bytes: () => bytes,
     add: (event, nowMs) => {
       const atMs = countedAtMs(event.at.getTime(), nowMs)
       const hour = hourIndex(atMs)
@@ -82,7 +94,7 @@ export function usageAccumulator({ measure, deltasMax }: AccumulatorOptions): Us
       return draft
     },
     release: (draft) => {
-      deltaCount -= (draft as Draft).cells.length
+      bytes -= (draft as Draft).bytes
     },
   }
 }
@@ -103,7 +115,9 @@ function roomFor(drafts: Draft[], delta: UsageDelta, size: DeltaSize): Draft {
   if (newest?.room.reserve(delta, size)) return newest
   const cells: Cell[] = []
   const draft: Draft = {
-    ...{ cells, room: messageRoom(), size: () => cells.length },
+    ...{ cells, room: messageRoom(), bytes: 0, size: () => cells.length },
+    events: () =>
+      cells.map(({ first, count, lastMs, lastIp }) => ({ ...first, count, at: new Date(lastMs), clientIp: lastIp })),
     deltas: (hashIp) => cells.map((cell) => deltaOf(cell, hashIp)),
   }
   draft.room.reserve(delta, size)

@@ -40,7 +40,7 @@ export function batchUses(
  */
 export function batchOrphanedUses(needs: BatchNeeds & { readonly clock: Clock }, spool: UsageSpool): void {
   for (const { producer, events } of spool.loose()) {
-    const accumulator = usageAccumulator({ measure: needs.codec.measure, deltasMax: Infinity })
+    const accumulator = usageAccumulator({ measure: needs.codec.measure, bytesMax: Infinity })
     const nowMs = needs.clock.now().getTime()
     for (const event of events) accumulator.add(event, nowMs)
     const atMs = Math.min(nowMs, ...events.slice(-1).map(({ at }) => at.getTime()))

@@ -45,6 +45,10 @@ interface Turn {
 const GATHER_MS = 1000
 /** Loose uses take more room than their batch: many uses of few keys would fill the spool, their batch would not. */
 const LOOSE_USES_MAX = 20_000
+/** From so many waiting messages on, the queue is behind. */
+const BEHIND_MESSAGES = 2
+/** What gathers in memory meanwhile, at most: then it becomes messages, which wait on the disk. */
+const GATHERED_BYTES_MAX = 8 * 1024 * 1024
 
 /**
  * The outbox pattern: uses are on the local disk before `record` resolves, and go from there to the queue in batches.
@@ -109,9 +113,10 @@ export function spoolRecorder(options: SpoolRecorderOptions): SpoolRecorder {
 /** The loose uses on the disk, folded in memory into the drafts of their batches. */
 function usesToBatch(options: SpoolRecorderOptions, disk: Disk) {
   const { spool, drain, producer, clock, scheduler, intervalMs } = options
-  const accumulator = usageAccumulator({ measure: options.codec.measure, deltasMax: Infinity })
+  const accumulator = usageAccumulator({ measure: options.codec.measure, bytesMax: Infinity })
   let closed: MessageDraft[] = []
   let loose = 0
+  let foldAt = LOOSE_USES_MAX
   let cancelBatching: (() => void) | undefined
 
   const batchNow = (): void => {
@@ -121,14 +126,36 @@ function usesToBatch(options: SpoolRecorderOptions, disk: Disk) {
     const stored = disk.attempt(() => batchUses(options, spool, { producer, drafts: closed, at: clock.now() }))
     if (stored === 'full') batchLater()
     if (stored !== 'stored') return
+    for (const draft of closed) accumulator.release(draft)
     closed = []
     loose = 0
+    foldAt = LOOSE_USES_MAX
     drain.wake()
   }
 
   const batchLater = (): void => {
     const delayMs = drain.isHealthy() ? Math.min(GATHER_MS, intervalMs) : intervalMs
-    cancelBatching ??= scheduler.after(delayMs, batchNow)
+    cancelBatching ??= scheduler.after(delayMs, () => {
+      cancelBatching = undefined
+      if (mayGather()) batchLater()
+      else batchNow()
+    })
+  }
+
+  /** While messages wait for the queue, later uses fold in memory: the further behind, the more uses a message carries. */
+  const mayGather = (): boolean => {
+    if (accumulator.bytes() >= GATHERED_BYTES_MAX) return false
+    const fill = disk.attempt(() => spool.fill())
+    return fill !== 'failed' && fill.batches - (loose > 0 ? 1 : 0) >= BEHIND_MESSAGES
+  }
+
+  const foldNow = (): void => {
+    const events = [...closed, ...accumulator.waiting].flatMap((draft) => draft.events())
+    events.sort((a, b) => a.at.getTime() - b.at.getTime())
+    disk.attempt(() => spool.foldLoose(producer, events))
+    // The next fold pays for itself.
+    foldAt = loose = events.length
+    foldAt += Math.max(LOOSE_USES_MAX, events.length)
   }
 
   return {
@@ -137,8 +164,10 @@ function usesToBatch(options: SpoolRecorderOptions, disk: Disk) {
       for (const event of events) accumulator.add(event, nowMs)
       loose += events.length
       // A draft with another draft behind it is full.
-      if (accumulator.waiting.length > 1 || loose >= LOOSE_USES_MAX) batchNow()
-      else batchLater()
+      const isFull = accumulator.waiting.length > 1 || loose >= foldAt
+      if (!isFull || mayGather()) batchLater()
+      else batchNow()
+      if (loose >= foldAt) foldNow()
     },
     now: batchNow,
   }

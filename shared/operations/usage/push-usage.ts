@@ -131,7 +131,7 @@ function cutIntoParts(
   now: Date,
   measure: UsageCodec['measure'],
 ): readonly (readonly UsageDelta[])[] {
-  const accumulator = usageAccumulator({ measure, deltasMax: Infinity })
+  const accumulator = usageAccumulator({ measure, bytesMax: Infinity })
   for (const event of events) accumulator.add(event, now.getTime())
   return accumulator.waiting.map((draft) => draft.deltas(() => ''))
 }

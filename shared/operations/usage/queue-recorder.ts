@@ -12,8 +12,8 @@ export interface QueueRecorderOptions extends SenderOptions {
   readonly log: Log
   /** `strict`: `record` waits until the queue or the fallback has the use. `relaxed`: never waits; a crash loses uses. */
   readonly durability: 'strict' | 'relaxed'
-  /** The most deltas that may wait: bounds the memory, whatever the queue does. */
-  readonly deltasMax?: number
+  /** The most memory that uses may take which wait for the queue. */
+  readonly bytesMax?: number
 }
 
 export interface BufferedRecorder extends UsageRecorder {
@@ -23,7 +23,7 @@ export interface BufferedRecorder extends UsageRecorder {
   dropped(): number
 }
 
-const DELTAS_MAX = 20_000
+const BYTES_MAX = 16 * 1024 * 1024
 const GATHER_MS = 1000
 const REFUSE_AFTER_MS = 2000
 
@@ -36,7 +36,7 @@ const REFUSE_AFTER_MS = 2000
 export function queueRecorder(options: QueueRecorderOptions): BufferedRecorder {
   const { clock, scheduler, meter } = options
   const strict = options.durability === 'strict'
-  const accumulator = usageAccumulator({ measure: options.codec.measure, deltasMax: options.deltasMax ?? DELTAS_MAX })
+  const accumulator = usageAccumulator({ measure: options.codec.measure, bytesMax: options.bytesMax ?? BYTES_MAX })
   const warn = throttledWarnings(options.log, clock)
   const sender = messageSender(options, warn)
   /** A draft with another draft behind it is full. */

@@ -150,7 +150,24 @@ function countingContract(name: string, makeSpool: MakeSpool): void {
 }
 
 function openContract(name: string, makeSpool: MakeSpool): void {
-  describe(`${name} as a spool of boots`, () => {
+  describe(`${name} as a spool that is behind or left behind`, () => {
+    test('folds the loose uses of a producer, and no other uses', () => {
+      const { spool, reopen } = makeSpool()
+      for (let use = 0; use < 3; use++) spool.usage.append('host.A', [sampleUse()])
+      spool.usage.append('host.B', [sampleUse()])
+      const folded = [sampleUse({ count: 3 })]
+      expect(spool.usage.foldLoose('host.A', folded)).toBe('kept')
+      const bytes = Buffer.byteLength(JSON.stringify(folded)) + Buffer.byteLength(JSON.stringify([sampleUse()]))
+      for (const next of [() => spool, reopen]) {
+        const { usage } = next()
+        expect(usage.loose().toSorted((a, b) => (a.producer < b.producer ? -1 : 1))).toEqual([
+          { producer: 'host.A', events: folded },
+          { producer: 'host.B', events: [sampleUse()] },
+        ])
+        expect(usage.fill().bytes).toBe(bytes)
+      }
+    })
+
     test('knows which producers are open, also in the next process, and their last numbers', () => {
       const { spool, reopen } = makeSpool()
       spool.usage.markOpen('host.B')

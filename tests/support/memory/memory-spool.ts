@@ -4,7 +4,7 @@ import type { Spool, SpooledBatch } from '../../../shared/ports/spool.ts'
 
 /** A Spool in memory that holds at most `maxBytes`. */
 export function memorySpool(maxBytes = Infinity): Spool {
-  const loose = new Map<string, UsageEvent[]>()
+  const loose = new Map<string, { readonly events: UsageEvent[]; bytes: number }>()
   const last = new Map<string, number>()
   const open = new Set<string>()
   const revocations = new Map<string, Key>()
@@ -12,21 +12,29 @@ export function memorySpool(maxBytes = Infinity): Spool {
   const sizeOf = (events: readonly UsageEvent[]) => Buffer.byteLength(JSON.stringify(events))
   const bytes = () =>
     batches.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0) +
-    [...loose.values()].reduce((sum, events) => sum + sizeOf(events), 0)
+    [...loose.values()].reduce((sum, uses) => sum + uses.bytes, 0)
 
   return {
     usage: {
       append: (producer, events) => {
-        if (bytes() + sizeOf(events) > maxBytes) return 'full'
-        loose.set(producer, [...(loose.get(producer) ?? []), ...events])
+        const size = sizeOf(events)
+        if (bytes() + size > maxBytes) return 'full'
+        const uses = loose.get(producer) ?? { events: [], bytes: 0 }
+        uses.events.push(...events)
+        uses.bytes += size
+        loose.set(producer, uses)
         return 'kept'
       },
-      loose: () => [...loose].map(([producer, events]) => ({ producer, events })),
+      loose: () => [...loose].map(([producer, { events }]) => ({ producer, events })),
       storeBatches: (producer, stored) => {
         batches.push(...stored)
         loose.delete(producer)
         last.set(producer, Math.max(...stored.map(({ number }) => number)))
         return 'stored'
+      },
+      foldLoose: (producer, events) => {
+        loose.set(producer, { events: [...events], bytes: sizeOf(events) })
+        return 'kept'
       },
       numbering: (producer) => {
         const waiting = batches.filter((batch) => batch.producer === producer).map(({ number }) => number)

@@ -12,7 +12,7 @@ interface Sending {
 }
 
 /** A recorder with manual time and a manual queue: every send waits until the test acknowledges or fails it. */
-export function recorderUnderTest(options: { durability?: 'strict' | 'relaxed'; deltasMax?: number } = {}) {
+export function recorderUnderTest(options: { durability?: 'strict' | 'relaxed'; bytesMax?: number } = {}) {
   const time = manualTime()
   const sends: Sending[] = []
   const warnings: unknown[] = []

@@ -14,6 +14,7 @@ describe('the drain', () => {
     start()
     for (let minute = 0; minute < 4; minute++) {
       await recorder.record(sampleUse({ keyId: `key-${minute}` }))
+      void recorder.flush()
       await time.advance(5000)
     }
     const waiting = spool.usage.oldest(10)

@@ -82,6 +82,53 @@ describe('a local recorder', () => {
     expect(spool.usage.oldest(10)).toHaveLength(2)
   })
 
+  test('folds the more uses into a message, the longer the queue is behind', async () => {
+    const { spool, boot, setQueue, time, counted } = spoolWorld()
+    setQueue('down')
+    const { recorder } = boot()
+    for (let second = 0; second < 120; second++) {
+      await Promise.all(Array.from({ length: 20 }, (_, key) => recorder.record(sampleUse({ keyId: `key-${key}` }))))
+      await time.advance(1000)
+    }
+    expect(spool.usage.fill().batches).toBeLessThanOrEqual(3)
+    setQueue('up')
+    await time.advance(60_000)
+    expect(Object.values(counted())).toEqual(Array.from({ length: 20 }, () => 120))
+    expect(spool.usage.fill().bytes).toBe(0)
+  })
+
+  test('holds at most 8 MiB in memory while the queue is behind, and counts each use once', async () => {
+    const { spool, boot, setQueue, time, counted } = spoolWorld()
+    setQueue('down')
+    const { recorder } = boot()
+    const keys = Array.from({ length: 30 }, (_, turn) => Array.from({ length: 1000 }, (_, key) => `key-${turn}-${key}`))
+    for (const turn of keys) {
+      await Promise.all(turn.map((keyId) => recorder.record(sampleUse({ keyId }))))
+      await time.advance(1000)
+    }
+    expect(spool.usage.fill().batches).toBeGreaterThan(10)
+    setQueue('up')
+    await time.advance(120_000)
+    expect(Object.values(counted()).every((count) => count === 1)).toBe(true)
+    expect(Object.keys(counted())).toHaveLength(30_000)
+  })
+
+  test('folds what is on the disk too, once it is behind', async () => {
+    const { spool, boot, setQueue, time, counted } = spoolWorld()
+    setQueue('down')
+    const { recorder } = boot()
+    for (let turn = 0; turn < 80; turn++) {
+      await Promise.all(Array.from({ length: 1000 }, () => recorder.record(sampleUse())))
+      if (turn === 0 || turn === 30) await time.advance(5000)
+    }
+    expect(spool.usage.loose().flatMap(({ events }) => events).length).toBeLessThan(25_000)
+    expect(spool.usage.fill().batches).toBeLessThanOrEqual(4)
+    setQueue('up')
+    boot().start()
+    await time.advance(60_000)
+    expect(counted()).toEqual({ 'key-a': 80_000 })
+  })
+
   test('sends nothing but the hash of an address', async () => {
     const { boot, batches, sent } = spoolWorld()
     const { recorder } = boot()

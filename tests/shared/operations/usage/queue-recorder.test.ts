@@ -6,7 +6,7 @@ import { outcomeOf, recorderUnderTest } from '../../../support/worlds/recorder-u
 
 describe('a strict recorder', () => {
   test('measures recorded and refused uses, and sent and failed messages', async () => {
-    const { recorder, metrics, sent, time, use } = recorderUnderTest({ deltasMax: 1 })
+    const { recorder, metrics, sent, time, use } = recorderUnderTest({ bytesMax: 1 })
     const recorded = recorder.record(use({ count: 4 }))
     expect(await outcomeOf(recorder.record(use({ keyId: 'b', count: 5 })))).toBe('usage_unavailable')
     sent(0).fail()
@@ -127,8 +127,8 @@ describe('a strict recorder', () => {
     ])
   })
 
-  test('holds at most `deltasMax` deltas, refuses more, and recovers', async () => {
-    const { recorder, sent, use } = recorderUnderTest({ deltasMax: 3 })
+  test('holds deltas up to `bytesMax`, refuses more, and recovers', async () => {
+    const { recorder, sent, use } = recorderUnderTest({ bytesMax: 1000 })
     const recorded = ['a', 'b', 'c'].map((keyId) => recorder.record(use({ keyId })))
     expect(await outcomeOf(recorder.record(use({ keyId: 'd' })))).toBe('usage_unavailable')
     sent(0).acknowledge()
@@ -137,7 +137,7 @@ describe('a strict recorder', () => {
   })
 
   test('takes in any number of uses of one key while the queue is down, without growing', async () => {
-    const { recorder, sends, sent, use } = recorderUnderTest({ deltasMax: 3 })
+    const { recorder, sends, sent, use } = recorderUnderTest({ bytesMax: 1000 })
     const all = Array.from({ length: 3 }, async () => {
       const recorded = recorder.record(use())
       await rest()
@@ -207,8 +207,8 @@ describe('a relaxed recorder', () => {
     expect(sends).toHaveLength(1)
   })
 
-  test('drops uses beyond `deltasMax`, and counts them', async () => {
-    const { recorder, use, warnings, metrics } = recorderUnderTest({ durability: 'relaxed', deltasMax: 1 })
+  test('drops uses beyond `bytesMax`, and counts them', async () => {
+    const { recorder, use, warnings, metrics } = recorderUnderTest({ durability: 'relaxed', bytesMax: 1 })
     await recorder.record(use())
     expect(await outcomeOf(recorder.record(use({ keyId: 'b', count: 5 })))).toBe('resolved')
     expect(recorder.dropped()).toBe(5)
