@@ -1,15 +1,16 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
+/** The tests that load three hosts to the full: beside them nothing else runs, as it would answer late. */
+const heavy = ['tests/e2e/isolation.test.ts', 'tests/e2e/rotate-settings.test.ts']
+
 /** The tests that kill hosts, sit through outages or explore crashes, the longest first: in this order they start. */
 const long = [
   'tests/e2e/outage.test.ts',
   'tests/e2e/revocation.test.ts',
-  'tests/e2e/isolation.test.ts',
   'tests/e2e/kill.test.ts',
   'tests/e2e/lost-revocation.test.ts',
   'tests/fuzz/endpoints.test.ts',
-  'tests/e2e/rotate-settings.test.ts',
   'tests/fuzz/unicode.test.ts',
   'tests/e2e/limits.test.ts',
   'tests/shared/operations/usage/aggregate-usage-crashes.test.ts',
@@ -41,16 +42,17 @@ export default defineConfig({
     // Outside a host @azure/functions says on every registration that it runs in test mode: expected here, and noise.
     onConsoleLog: (log) => !log.includes('"@azure/functions" package'),
     projects: [
-      // Long tests mostly wait for processes and for time to pass: four at once, on two cores too.
-      { test: { ...common, name: 'long', include: long, maxWorkers: 4, sequence: { groupOrder: 0 } } },
+      { test: { ...common, name: 'heavy', include: heavy, maxWorkers: 1, sequence: { groupOrder: 0 } } },
+      // Long tests mostly wait for processes and for time to pass: three at once, on two cores too.
+      { test: { ...common, name: 'long', include: long, maxWorkers: 3, sequence: { groupOrder: 1 } } },
       {
         test: {
           ...common,
           name: 'fast',
           include: ['tests/**/*.test.ts'],
-          exclude: long,
+          exclude: [...heavy, ...long],
           maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],
