@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { validate } from 'dockerfile-utils'
 import { describe, expect, test } from 'vitest'
@@ -46,13 +47,27 @@ describe('the image', () => {
     ])
   })
 
-  test('is built by buildah on stand-ins for its two bases', { timeout: 300_000 }, (context) => {
-    context.skip(!isInstalled('buildah'), 'buildah is not installed')
+  test('is built by buildah on a stand-in for its two bases', { timeout: 300_000 }, (context) => {
     const base = process.env.IMAGE_TEST_BASE
-    context.skip(!base, 'IMAGE_TEST_BASE names no local image with Node 24 to stand in for the two bases')
-    const arguments_ = ['--storage-driver', 'overlay', 'bud', '--pull-never', '-t', 'auth-api:test']
+    const missing = isInstalled('buildah')
+      ? 'IMAGE_TEST_BASE names no local image with Node 24 and npm, to stand in for the two bases'
+      : 'buildah is not installed'
+    if (!base) process.stderr.write(`Skipped: building the image. ${missing}.\n`)
+    context.skip(!base, missing)
+    const options = [
+      '--storage-driver',
+      process.env.STORAGE_DRIVER ?? 'overlay',
+      'bud',
+      '--pull-never',
+      '-t',
+      'auth-api:test',
+    ]
     const bases = [`NODE_IMAGE=${base}`, `FUNCTIONS_IMAGE=${base}`].flatMap((one) => ['--build-arg', one])
-    execFileSync('buildah', [...arguments_, ...bases, root], { env: { ...process.env, BUILDAH_ISOLATION: 'chroot' } })
+    const npmrc = join(homedir(), '.npmrc')
+    const secret = existsSync(npmrc) ? ['--secret', `id=npmrc,src=${npmrc}`] : []
+    execFileSync('buildah', [...options, ...bases, ...secret, root], {
+      ...{ env: { ...process.env, BUILDAH_ISOLATION: 'chroot' }, stdio: 'pipe' },
+    })
   })
 })
 
