@@ -38,7 +38,7 @@ export function numberSet(): NumberSet {
       return after !== before
     },
     lowest: () => numbers().next().value,
-    *missingFrom(first, end = 0) {
+    *missingFrom(first, end = -1) {
       let expected = first
       for (const number of numbers()) {
         if (number > expected) yield { first: expected, last: number - 1 }

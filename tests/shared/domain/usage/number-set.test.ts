@@ -23,5 +23,6 @@ test('a set of numbers finds new ones, the lowest, and every missing range up to
       const highest = sorted.at(-1) ?? -1
       expect(count).toBe(Math.max(0, highest - first + 1) - sorted.filter((number) => number >= first).length)
     }),
+    { examples: [[[], 0]] },
   )
 })
