@@ -59,5 +59,5 @@ it('shows every lost disk in reconciliation (local) where every third kill takes
   const { report, reconciliation } = await run({ durability: 'local', diskLossShare: 0.34, loadMs: 12_000 })
   expect(report.disksLost).toBeGreaterThanOrEqual(1)
   expect(reconciliation.spools.length).toBeGreaterThanOrEqual(report.disksLost)
-  expect(reconciliation.spools.length).toBeLessThanOrEqual(report.disksLost + report.exits.length)
+  expect(reconciliation.spools.length).toBeLessThanOrEqual(report.disksTaken + report.exits.length)
 })

@@ -36,7 +36,7 @@ export interface Run {
   readonly disks: ReadonlySet<string>
   /** Hosts that answered for uses. */
   readonly answered: Set<string>
-  readonly tally: { degraded: number; disksLost: number }
+  readonly tally: { degraded: number; disksLost: number; disksTaken: number }
   readonly adminKey: string
   readonly ledger: UseLedger
   readonly random: () => number

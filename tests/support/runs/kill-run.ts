@@ -29,6 +29,8 @@ export interface KillReport extends Comparison {
   readonly degraded: number
   /** Disks that were deleted after their hosts had answered for uses. */
   readonly disksLost: number
+  /** Kills that took the disk along, also of hosts that had answered nothing by it. */
+  readonly disksTaken: number
   readonly faults: FaultRates
   /** How long it took to count the uses outstanding at the end of the load. */
   readonly drainedInMs: number
@@ -71,7 +73,7 @@ export async function runKillTest(options: KillRunOptions): Promise<KillReport> 
       options,
       fleet,
       disks: new Set(disks),
-      ...{ answered: new Set<string>(), tally: { degraded: 0, disksLost: 0 } },
+      ...{ answered: new Set<string>(), tally: { degraded: 0, disksLost: 0, disksTaken: 0 } },
       adminKey: settings.ADMIN_KEY,
       ledger: useLedger(),
       random,
@@ -99,7 +101,7 @@ export async function runKillTest(options: KillRunOptions): Promise<KillReport> 
       ...run.tally,
       faults,
       drainedInMs,
-      reconciliation: (await call('GET /auth/usage/reconciliation')).as(ReconciliationView),
+      reconciliation: await reconcile(run),
       exits: await fleet.stop(),
     }
   } finally {
@@ -137,6 +139,7 @@ async function killHosts({ fleet, options, random, endsAtMs, answered, tally }: 
     const killed = fleet.killOne(random(), takesDisk)
     if (killed === undefined) continue
     if (takesDisk) owed--
+    if (takesDisk) tally.disksTaken++
     if (takesDisk && answered.has(killed.host.baseUrl)) tally.disksLost++
     returning.push(killed.back)
   }
@@ -152,6 +155,16 @@ async function countWrongPushes({ call, options }: Run, batchIds: readonly strin
     if (status.applied !== options.eventsPerPush) wrong++
   }
   return wrong
+}
+
+/**
+ * Asks for the reconciliation until no more spools are open than those of the running hosts and of the disks that were
+ * taken, for 90 s at most: a process that adopted a spool closes it with its next report, perhaps after a failed one.
+ */
+async function reconcile({ call, options, tally }: Run): Promise<ReconciliationView> {
+  const ask = async () => (await call('GET /auth/usage/reconciliation')).as(ReconciliationView)
+  const isSettled = ({ spools }: ReconciliationView) => spools.length <= tally.disksTaken + options.hosts
+  return poll(async () => [await ask()].find(isSettled), 90_000).catch(ask)
 }
 
 /** Waits until all spools and queues are empty. Redrives poison messages, whose deliveries the kills used up. */
