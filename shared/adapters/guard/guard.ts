@@ -115,10 +115,10 @@ export function openGuard(options: GuardOptions): Guard {
           runInBulkhead({ bulkhead, circuit, deadline, charge, turn }, () => attempt(send, classify, deadline)),
         )
         const delayMs = backoffBefore(retry, attempted, deadline.leftMs())
-        count(delayMs === undefined && attempted.outcome === 'transient' ? 'exhausted' : attempted.outcome)
-        if (delayMs === undefined) return unwrap(attempted)
+        const isRetried = delayMs !== undefined && (await backOff(delayMs, deadline))
+        count(countedAs(attempted, isRetried))
+        if (!isRetried) return unwrap(attempted)
         meter.count('auth_api_store_retries_total', { dependency: name })
-        await sleep(delayMs)
       }
     },
   }
@@ -157,8 +157,18 @@ async function runInBulkhead<T extends Classified>(
   })
 }
 
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+/**
+ * Waits. Returns whether there is time left for a retry: where the wait used it up, the outcome is that of the last
+ * attempt, not a refusal of our own.
+ */
+async function backOff(ms: number, deadline: Deadline): Promise<boolean> {
+  await new Promise((resolve) => setTimeout(resolve, ms))
+  return deadline.leftMs() > 0
+}
+
+/** The label of an attempt's outcome in the metrics. */
+function countedAs({ outcome }: Classified, isRetried: boolean): string {
+  return outcome === 'transient' && !isRetried ? 'exhausted' : outcome
 }
 
 async function classified<T>(work: () => Promise<T>, classify: (reply: T) => Classified): Promise<Attempted<T>> {
