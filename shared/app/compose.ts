@@ -51,7 +51,7 @@ const clock: Clock = { now: () => new Date(), monotonicMs: () => performance.now
 const random: Random = { bytes: (size) => randomBytes(size), id: newUlid }
 const scheduler: Scheduler = {
   after(delayMs, task) {
-    // Calls keep a worker alive; its background work does not. It is in the turn of no caller, whoever started it.
+    // Calls keep a worker alive; its background work does not. It has no turn of a caller, even where a call started it.
     const timer = setTimeout(() => inTurnOf(OWN_WORK, task), delayMs).unref()
     return () => clearTimeout(timer)
   },

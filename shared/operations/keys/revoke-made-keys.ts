@@ -47,7 +47,7 @@ const SKEW_MS = 5 * 60_000
  * Revokes a management key, the root, and then what it made, transitively: every key whose chain of `createdBy` leads to
  * it. One call reads up to 2,000 keys of the root's provider and begins no page after 20 s; `next` is where the following
  * call goes on. A pass over all keys is repeated unless it began 15 s after the last revocation of a management key:
- * until then another instance may have accepted that key. Idempotent: begun anew after a crash, it does what is left.
+ * until then another instance may have accepted that key. Idempotent: started again after a crash, it does the rest.
  *
  * Throws what `revokeKey` throws. Throws `forbidden`, before anything is done, for a caller that is the root or was made
  * by it: the cascade would end the caller midway. Where the root's revocation is pending, nothing else is revoked yet.
