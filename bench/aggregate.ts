@@ -6,6 +6,7 @@ import { partitionsOfDay, splitByPartition } from '../shared/domain/usage/partit
 import { usageAggregator } from '../shared/operations/usage/aggregate-usage.ts'
 import { commitBatches } from '../shared/operations/usage/commit-batches.ts'
 import { usageConsumer } from '../shared/operations/usage/consume-usage.ts'
+import { countersCache } from '../shared/operations/usage/counters-cache.ts'
 import { openMetrics } from '../shared/runtime/metrics.ts'
 import { startAzurite } from '../tests/support/runs/azurite.ts'
 import { countedStorage } from './support/counted-storage.ts'
@@ -66,7 +67,7 @@ async function countSingly(): Promise<void> {
   for (let [message] = await queue.receive(1, 60); message; [message] = await queue.receive(1, 60)) {
     const { deltas, ...batch } = parseUsageMessage(message.body)
     for (const part of splitByPartition(deltas)) {
-      const commit = commitBatches(part.partition, needs)
+      const commit = commitBatches(part.partition, { ...needs, counters: countersCache() })
       await commit([{ batch: { ...batch, count: countOf(part.deltas) }, deltas: part.deltas }])
     }
     await queue.remove(message)

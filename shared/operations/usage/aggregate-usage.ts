@@ -3,6 +3,7 @@ import { countOf, keyName } from '../../domain/usage/counters.ts'
 import { partitionName, splitByPartition } from '../../domain/usage/partition.ts'
 import type { UsageBatch, UsagePartition } from '../../domain/usage/usage.ts'
 import type { CommitOptions, PartitionBatch } from './commit-batches.ts'
+import { countersCache } from './counters-cache.ts'
 import { addTallies, type BatchTally, isolateRefused } from './isolate-refused.ts'
 
 /**
@@ -25,8 +26,11 @@ const ROWS_MAX = 100
 /** Few, so that a partition's batches gather while others commit: fewer and larger transactions under load. */
 const COMMITS_AT_ONCE = 4
 
-/** Keeps one counter per partition, each with its cache, for the 32 partitions used last. */
-export function usageAggregator(options: CommitOptions): UsageAggregator {
+type AggregatorOptions = Omit<CommitOptions, 'counters'> & Partial<Pick<CommitOptions, 'counters'>>
+
+/** Keeps one counter per partition for the 32 partitions used last, and one bounded cache for all of them. */
+export function usageAggregator(given: AggregatorOptions): UsageAggregator {
+  const options: CommitOptions = { ...given, counters: given.counters ?? countersCache() }
   const counters = new Map<string, PartitionCounter>()
   const slots = pLimit(COMMITS_AT_ONCE)
 

@@ -4,6 +4,7 @@ import { addDeltas } from '../../domain/usage/counters.ts'
 import type { UsageDelta, UsagePartition } from '../../domain/usage/usage.ts'
 import type { Clock, Scheduler } from '../../ports/runtime.ts'
 import type { AppliedBatch, LateUsage, UsageLedger } from '../../ports/usage.ts'
+import type { CountersCache } from './counters-cache.ts'
 import { type CachedState, partitionCache } from './partition-cache.ts'
 
 /**
@@ -23,6 +24,8 @@ export interface PartitionBatch {
 export interface CommitOptions {
   readonly ledger: UsageLedger
   readonly late: LateUsage
+  /** Shared by all partitions, so that what they cache together is bounded. */
+  readonly counters: CountersCache
   readonly clock: Pick<Clock, 'now'>
   readonly scheduler: Scheduler
   /** Returns a number in [0, 1): the full jitter of the backoff. */
@@ -46,7 +49,7 @@ const BACKOFF_STEP_MS = 30
  */
 export function commitBatches(partition: UsagePartition, options: CommitOptions) {
   const { ledger, late, clock, scheduler, jitter } = options
-  const cache = partitionCache(partition, ledger)
+  const cache = partitionCache(partition, ledger, options.counters)
 
   const findDuplicates = async (batches: readonly PartitionBatch[], outcomes: Outcomes): Promise<void> => {
     const ids = batches.map(({ batch }) => batch.batchId)
