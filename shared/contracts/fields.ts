@@ -2,6 +2,7 @@ import * as z from 'zod'
 import type { ManagementScope } from '../domain/access/scope.ts'
 import type { RevocationReason } from '../domain/keys/key.ts'
 import type { UsageOutcome } from '../domain/keys/verdict.ts'
+import { listOf, matching, oneOf, rangeText, wholeNumber } from './wording.ts'
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the point is to refuse them.
 const controlCharacters = /[\u0000-\u001f\u007f]/
@@ -12,58 +13,64 @@ export const keyInText = /permas_[a-z]{2,12}_[0-9A-Za-z]{8}/
 export const holdsNoKey = (text: string) => !keyInText.test(text)
 export const NO_KEY = 'must not contain a key'
 
-/** Text for people: trimmed, without control characters, without a key. */
+/** Blanks, and what a screen shows as nothing: zero-width characters, marks of direction, variation selectors, fillers. */
+const onlyInvisible = /^[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{C}\u2800]*$/u
+
+/** Text for people: trimmed, without control characters, without a key, with at least one visible character. */
 export function line(maximum: number) {
+  const error = `must be text of ${rangeText(1, maximum)} characters`
   return z
-    .string()
+    .string(error)
     .trim()
-    .min(1, 'must not be empty')
-    .max(maximum, `must have ${maximum} characters at most`)
+    .min(1, { error, abort: true })
+    .max(maximum, { error, abort: true })
     .refine((text) => !controlCharacters.test(text), 'must not contain control characters')
     .refine((text) => text.isWellFormed(), 'must not contain half of a surrogate pair')
+    .refine((text) => !onlyInvisible.test(text), 'must have at least one visible character')
     .refine(holdsNoKey, NO_KEY)
 }
 
-export const ProviderId = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, _ and -, and begin with a letter or digit')
+export const ProviderId = matching(
+  /^[a-z0-9][a-z0-9_-]{0,62}$/,
+  '1 to 63 of a-z, 0-9, _ and -, and begin with a letter or digit',
+)
 
 export const isProviderId = (text: string): boolean => ProviderId.safeParse(text).success
 
 /** Time-ordered id of a key: a ULID. */
-export const KeyId = z.string().regex(/^[0-9A-HJKMNP-TV-Z]{26}$/, 'must be a key id, 26 characters')
+export const KeyId = matching(/^[0-9A-HJKMNP-TV-Z]{26}$/, 'a key id, 26 characters')
 
-export const EnvironmentName = z.enum(['test', 'live'], 'must be `test` or `live`')
+export const EnvironmentName = oneOf(['test', 'live'])
 
-export const Scope = z
-  .string()
-  .regex(/^[A-Za-z0-9_.:*-]{1,128}$/, 'must be 1 to 128 of A-Z, a-z, 0-9, _ . : * and -')
-  .refine(holdsNoKey, NO_KEY)
+export const Scope = matching(/^[A-Za-z0-9_.:*-]{1,128}$/, '1 to 128 of A-Z, a-z, 0-9, _ . : * and -').refine(
+  holdsNoKey,
+  NO_KEY,
+)
 
-export const Scopes = z.array(Scope).max(50, 'must name 50 scopes at most')
+export const Scopes = listOf(Scope, 'scopes', 50)
 
 /** An instant, in any offset; stored as UTC. */
 export const Instant = z.iso
   .datetime({ offset: true, error: 'must be an ISO 8601 instant such as 2027-01-31T00:00:00Z' })
   .transform((text) => new Date(text))
 
-const LimitName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, _ and -')
+const LimitName = matching(/^[a-z0-9][a-z0-9_-]{0,62}$/, '1 to 63 of a-z, 0-9, _ and -')
 
 export const RateLimitShape = z.strictObject({
   name: LimitName,
-  limit: z.int('must be a whole number').min(1).max(1_000_000_000),
-  window_seconds: z.int('must be a whole number').min(1).max(86_400),
-  strategy: z.enum(['sliding_window', 'fixed_window']).default('sliding_window'),
+  limit: wholeNumber(1, 1_000_000_000),
+  window_seconds: wholeNumber(1, 86_400),
+  strategy: oneOf(['sliding_window', 'fixed_window']).default('sliding_window'),
 })
 
-export const RateLimits = z
-  .array(RateLimitShape)
-  .max(10, 'must name 10 limits at most')
-  .refine((limits) => new Set(limits.map(({ name }) => name)).size === limits.length, 'must not name one limit twice')
+export const RateLimits = listOf(RateLimitShape, 'limits', 10).refine(
+  (limits) => new Set(limits.map(({ name }) => name)).size === limits.length,
+  'must not name one limit twice',
+)
 
 export const QuotaShape = z.strictObject({
-  limit: z.int('must be a whole number').min(1).max(1_000_000_000_000),
-  period: z.enum(['day', 'month']),
+  limit: wholeNumber(1, 1_000_000_000_000),
+  period: oneOf(['day', 'month']),
 })
 
 export const managementScopes = [

@@ -14,8 +14,9 @@ import {
   Scope,
   Scopes,
 } from './fields.ts'
+import { listOf, oneOf, queryNumber, shortText, wholeNumber } from './wording.ts'
 
-const IpRestrictions = z.array(z.string().max(64)).max(100, 'must name 100 addresses or blocks at most')
+const IpRestrictions = listOf(shortText(64), 'addresses or blocks', 100)
 const OwnerId = line(255)
 /** `*`: of keys over all providers. */
 const AnyProviderId = z.union([z.literal('*'), ProviderId], 'must be a provider id, or `*` for all')
@@ -27,7 +28,7 @@ const policyFields = {
   scopes: Scopes.default([]),
   not_before: Instant.nullable().default(null),
   expires_at: Instant.nullable().default(null),
-  expires_in_days: z.int('must be a whole number').min(1).max(3650).optional(),
+  expires_in_days: wholeNumber(1, 3650).optional(),
 }
 
 const ApiKeyBody = z.strictObject({
@@ -46,15 +47,19 @@ const ManagementKeyBody = z.strictObject({
   kind: z.literal('management'),
   provider_id: AnyProviderId.optional(),
   ...policyFields,
-  scopes: z.array(z.enum(managementScopes)).min(1, 'must name at least one scope'),
+  scopes: listOf(oneOf(managementScopes), 'scopes', 50, 1),
   ip_restrictions: IpRestrictions.default([]),
   metadata: Metadata.nullable().default(null),
 })
 
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** `POST /auth/keys/generate`. */
 export const GenerateKeyBody = z
   .preprocess(
-    (body) => (typeof body === 'object' && body !== null && !('kind' in body) ? { ...body, kind: 'api' } : body),
+    (body) => (isObject(body) && !('kind' in body) ? { ...body, kind: 'api' } : body),
     z.discriminatedUnion('kind', [ApiKeyBody, ManagementKeyBody], {
       error: ({ code }) => (code === 'invalid_union' ? 'must be `api` or `management`' : undefined),
     }),
@@ -85,7 +90,7 @@ export type PatchKeyBody = z.output<typeof PatchKeyBody>
 
 /** `POST /auth/keys/me/revoke`. */
 export const RevokeOwnKeyBody = z.strictObject({
-  reason: z.enum(revocationReasons).default('unspecified'),
+  reason: oneOf(revocationReasons).default('unspecified'),
   text: line(255).nullable().default(null),
 })
 
@@ -95,7 +100,7 @@ export const RevokeKeyBody = RevokeOwnKeyBody.extend({
   /** Also revokes what the key made, transitively. */
   cascade: z.boolean().default(false),
   /** `next_cursor` of the call before. */
-  cascade_cursor: z.string().max(2048).optional(),
+  cascade_cursor: shortText(2048).optional(),
 }).refine(({ cascade, cascade_cursor }) => cascade || cascade_cursor === undefined, {
   path: ['cascade_cursor'],
   error: 'must not be given without cascade',
@@ -103,13 +108,7 @@ export const RevokeKeyBody = RevokeOwnKeyBody.extend({
 
 /** `POST /auth/keys/{token_id}/rotate`. */
 export const RotateKeyBody = z.strictObject({
-  grace_period_seconds: z
-    .int({
-      error: ({ input }) =>
-        input === undefined ? 'is missing: 0 ends the old key at once, 2592000 at most' : 'must be a whole number',
-    })
-    .min(0, 'must be 0 or more')
-    .max(30 * 86_400, 'must be 30 days at most: 2592000'),
+  grace_period_seconds: wholeNumber(0, 30 * 86_400),
   expires_at: Instant.nullable().optional(),
 })
 
@@ -126,13 +125,13 @@ const keyStatuses = [
 export const ListKeysQuery = z.strictObject({
   provider_id: AnyProviderId.optional(),
   environment: EnvironmentName.optional(),
-  status: z.enum(keyStatuses).optional(),
+  status: oneOf(keyStatuses).optional(),
   owner_id: OwnerId.optional(),
   created_by: line(255).optional(),
   scope: Scope.optional(),
   name: line(128).optional(),
-  limit: z.coerce.number().int('must be a whole number').min(1).max(100).default(50),
-  cursor: z.string().max(2048).optional(),
+  limit: queryNumber(1, 100).default(50),
+  cursor: shortText(2048).optional(),
 })
 export type ListKeysQuery = z.output<typeof ListKeysQuery>
 

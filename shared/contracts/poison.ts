@@ -1,26 +1,23 @@
 import * as z from 'zod'
 import type { PoisonReason } from '../domain/usage/poison.ts'
 import { holdsNoKey, NO_KEY } from './fields.ts'
+import { listOf, matching, queryNumber, shortText } from './wording.ts'
 
 /** `GET /auth/usage/poison`. */
 export const PoisonQuery = z.strictObject({
-  limit: z.coerce.number().pipe(z.int('must be a whole number').min(1).max(100)).default(50),
-  cursor: z.string().max(2048, 'is no cursor of this listing').optional(),
+  limit: queryNumber(1, 100).default(50),
+  cursor: shortText(2048).optional(),
 })
 
-const PoisonId = z
-  .string()
-  .regex(/^[A-Za-z0-9._-]{1,240}$/, 'must be the id of a message as the listing shows it')
-  .refine(holdsNoKey, NO_KEY)
+const PoisonId = matching(/^[A-Za-z0-9._-]{1,240}$/, 'the id of a message as the listing shows it').refine(
+  holdsNoKey,
+  NO_KEY,
+)
 
 /** `POST /auth/usage/poison/replay`: some messages by id, or expressly all. */
 export const ReplayPoisonBody = z
   .strictObject({
-    ids: z
-      .array(PoisonId)
-      .min(1, 'must name at least one message')
-      .max(100, 'must name 100 messages at most')
-      .optional(),
+    ids: listOf(PoisonId, 'messages', 100, 1).optional(),
     all: z.literal(true, 'must be true, or be left out').optional(),
   })
   .refine(({ ids, all }) => (ids === undefined) !== (all === undefined), 'must have `ids` or `all`, and not both')

@@ -1,7 +1,8 @@
 import * as z from 'zod'
 import { line, ProviderId, RateLimits } from './fields.ts'
+import { oneOf, wholeNumber } from './wording.ts'
 
-const Count = z.int('must be a whole number').min(1).max(1_000_000_000_000).nullable()
+const Count = wholeNumber(1, 1_000_000_000_000).nullable()
 
 const Quotas = z.strictObject({
   requests_per_day: Count,
@@ -20,8 +21,8 @@ const when = ({ issues }: { readonly issues: readonly unknown[] }) => issues.len
 export const PutProviderBody = z
   .strictObject({
     name: line(128).nullable(),
-    status: z.enum(['active', 'disabled']),
-    fail_mode: z.enum(['open', 'closed']),
+    status: oneOf(['active', 'disabled']),
+    fail_mode: oneOf(['open', 'closed']),
     rate_limits: RateLimits,
     quotas: Quotas.partial().refine(isNotEmpty, { error: 'must set at least one quota', when }),
   })

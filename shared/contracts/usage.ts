@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import type { RangeEdge } from '../domain/usage/range.ts'
-import { Instant, KeyId, keyInText, line, ProviderId, usageOutcomes } from './fields.ts'
+import { holdsNoKey, Instant, KeyId, line, NO_KEY, ProviderId, usageOutcomes } from './fields.ts'
+import { listOf, matching, oneOf, wholeNumber } from './wording.ts'
 
 /** An end of a range: a UTC date, or an instant in any offset. As `to`, a date is inside the range and an instant is not. */
 const Edge = z
@@ -13,7 +14,7 @@ const Edge = z
 const rangeFields = {
   from: Edge.optional(),
   to: Edge.optional(),
-  granularity: z.enum(['hour', 'day'], 'must be `hour` or `day`').default('day'),
+  granularity: oneOf(['hour', 'day']).default('day'),
 }
 
 /** `GET /auth/keys/{token_id}/usage`. */
@@ -22,19 +23,14 @@ export const KeyUsageQuery = z.strictObject(rangeFields)
 /** `GET /auth/usage`. */
 export const ProviderUsageQuery = z.strictObject({
   provider_id: ProviderId.optional(),
-  group_by: z
-    .enum(['key', 'owner', 'environment', 'endpoint'], 'must be `key`, `owner`, `environment` or `endpoint`')
-    .optional(),
+  group_by: oneOf(['key', 'owner', 'environment', 'endpoint']).optional(),
   ...rangeFields,
 })
 
 /** `GET /auth/usage/reconciliation`: whole hours, 48 at most; by default the last 24. */
 export const ReconciliationQuery = z.strictObject({ from: Edge.optional(), to: Edge.optional() })
 
-const BatchId = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]{8,64}$/, 'must be 8 to 64 of A-Z, a-z, 0-9, _ and -')
-  .refine((id) => !keyInText.test(id), 'must not contain a key')
+const BatchId = matching(/^[A-Za-z0-9_-]{8,64}$/, '8 to 64 of A-Z, a-z, 0-9, _ and -').refine(holdsNoKey, NO_KEY)
 
 /** `POST /auth/keys/batch/usage`. An operator names the provider; a missing `batch_id` is generated. */
 export const PushQuery = z.strictObject({ provider_id: ProviderId.optional(), batch_id: BatchId.optional() })
@@ -46,10 +42,7 @@ export const PushParams = z.object({ batch_id: BatchId })
 
 const MAX_EVENTS = 10_000
 
-const Events = z
-  .array(z.unknown(), 'must be an array of events')
-  .min(1, 'must hold at least one event')
-  .max(MAX_EVENTS, `must hold ${MAX_EVENTS} events at most`)
+const Events = listOf(z.unknown(), 'events', MAX_EVENTS, 1)
 
 /** The JSON body of a push: the events, or an object that names them. NDJSON is one event per line. */
 export const PushBody = z.preprocess(
@@ -62,10 +55,12 @@ export const PushedEventBody = z.strictObject({
   key_id: KeyId,
   at: Instant.optional(),
   outcome: z.enum(usageOutcomes, 'must be a verdict code, such as VALID or RATE_LIMITED').default('VALID'),
-  endpoint: z.union([z.literal(''), line(255)]).default(''),
+  endpoint: z
+    .union([z.literal(''), line(255)], 'must be text of 255 characters at most, without control characters or a key')
+    .default(''),
   /** HTTP status of the answer; without it, 2xx for VALID and 4xx for refusals. */
-  status: z.int('must be an HTTP status').min(100).max(599).optional(),
-  count: z.int('must be a whole number').min(1).max(1_000_000).default(1),
+  status: wholeNumber(100, 599).optional(),
+  count: wholeNumber(1, 1_000_000).default(1),
   id: line(128).optional(),
 })
 

@@ -1,22 +1,21 @@
 import * as z from 'zod'
 import { EnvironmentName, line, QuotaShape, RateLimitShape, Scopes, usageOutcomes } from './fields.ts'
+import { listOf, matching, shortText, wholeNumber } from './wording.ts'
 
 /** The body of `POST /auth/keys/validate`. */
 const ValidateFields = {
-  key: z.string('is missing: the key to validate').max(1024, 'must have 1024 characters at most'),
+  key: shortText(1024),
   environment: EnvironmentName.nullable().default(null),
   scopes: Scopes.default([]),
   any_scopes: Scopes.default([]),
-  client_ip: z.string().max(64).nullable().default(null),
+  client_ip: shortText(64).nullable().default(null),
   endpoint: line(128).nullable().default(null),
-  method: z
-    .string()
-    .regex(/^[A-Z]{1,16}$/, 'must be an HTTP method in capitals')
+  method: matching(/^[A-Z]{1,16}$/, 'an HTTP method in capitals')
     .nullable()
     .default(null),
-  cost: z.int('must be a whole number').min(0).max(1_000_000).default(1),
+  cost: wholeNumber(0, 1_000_000).default(1),
   dry_run: z.boolean().default(false),
-  tags: z.array(line(64)).max(10, 'must name 10 tags at most').default([]),
+  tags: listOf(line(64), 'tags', 10).default([]),
 }
 
 export const ValidateBody = z.strictObject(ValidateFields)
@@ -24,7 +23,7 @@ export type ValidateBody = z.output<typeof ValidateBody>
 
 /** `POST /auth/keys/batch/validate`. */
 export const BatchValidateBody = z.strictObject({
-  requests: z.array(ValidateBody).min(1, 'must hold at least one request').max(100, 'must hold 100 requests at most'),
+  requests: listOf(ValidateBody, 'requests', 100, 1),
 })
 
 const instant = z.iso.datetime()

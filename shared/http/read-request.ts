@@ -1,6 +1,7 @@
 import type { HttpRequest } from '@azure/functions'
 import type * as z from 'zod'
 import { keyInText } from '../contracts/fields.ts'
+import { defaultText, faultText } from '../contracts/wording.ts'
 import { AppError, type FieldError } from '../domain/errors.ts'
 import { redact } from '../runtime/log.ts'
 import { newUlid } from '../runtime/ulid.ts'
@@ -111,9 +112,10 @@ export function check<Schema extends z.ZodType>(
   value: unknown,
   pointerPrefix: string,
 ): { readonly data: z.output<Schema>; readonly errors: readonly [] } | { readonly errors: readonly FieldError[] } {
-  const parsed = schema.safeParse(value)
+  const parsed = schema.safeParse(value, { error: defaultText, reportInput: true })
   if (parsed.success) return { data: parsed.data, errors: [] }
-  return { errors: parsed.error.issues.flatMap((issue) => toFieldErrors(issue, pointerPrefix)) }
+  const errors = parsed.error.issues.flatMap((issue) => toFieldErrors(issue, pointerPrefix))
+  return { errors: [...new Map(errors.map((error) => [JSON.stringify(error), error])).values()] }
 }
 
 function toFieldErrors(issue: z.core.$ZodIssue, prefix: string): FieldError[] {
@@ -124,7 +126,7 @@ function toFieldErrors(issue: z.core.$ZodIssue, prefix: string): FieldError[] {
       detail: 'is not a field of this request',
     }))
   }
-  return [{ pointer, detail: issue.message.replace(/^Invalid input: expected \w+, received undefined$/, 'is missing') }]
+  return [{ pointer, detail: faultText(issue.message, issue.input === undefined) }]
 }
 
 /** Escapes as RFC 6901, section 3. Truncates and redacts: the caller chooses field names, and one may even be a key. */

@@ -137,9 +137,9 @@ describe('a check', () => {
 
   test('names every error at once, by an RFC 6901 pointer', () => {
     expect(check(contract, { 'a/b': [{ '~c': 'good' }, { '~c': 1, 'x/y': 0 }, {}], more: 1 }, '#').errors).toEqual([
-      { pointer: '#/a~1b/1/~0c', detail: 'Invalid input: expected string, received number' },
+      { pointer: '#/a~1b/1/~0c', detail: 'must be text' },
       { pointer: '#/a~1b/1/x~1y', detail: 'is not a field of this request' },
-      { pointer: '#/a~1b/2/~0c', detail: 'is missing' },
+      { pointer: '#/a~1b/2/~0c', detail: 'is missing: it must be text' },
       { pointer: '#/more', detail: 'is not a field of this request' },
     ])
   })
