@@ -1,5 +1,6 @@
 import { PushQuery } from '../shared/contracts/usage.ts'
 import { resolveProvider } from '../shared/http/authorize.ts'
+import { canonicalJson } from '../shared/http/canonical-json.ts'
 import { endpoint } from '../shared/http/endpoint.ts'
 import { pushStatusUrl, toPushReplayView, toPushView } from '../shared/http/views/usage.ts'
 import { readPushBody } from '../shared/http/views/usage-push.ts'
@@ -23,7 +24,11 @@ export const usagePush = endpoint({
     const scope = resolveProvider(caller, query.provider_id, '/provider_id')
     const { batchId = seed, items } = readPushBody(request, text, query.batch_id)
     weigh(Math.ceil(items.length / EVENTS_PER_UNIT))
-    const record = await pushUsage({ ...services, ...services.pushing }, scope, { batchId, body: text, items })
+    const record = await pushUsage({ ...services, ...services.pushing }, scope, {
+      batchId,
+      body: canonicalJson(text),
+      items,
+    })
     const location = pushStatusUrl(caller, scope, batchId)
     const body = toPushView(record, location)
     return { status: 202, headers: { location }, body, replayBody: toPushReplayView(body) }

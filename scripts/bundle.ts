@@ -15,6 +15,16 @@ const englishOnly: Plugin = {
   },
 }
 
+/** The main file of jsonc-parser loads its parts by a `require` that no bundler sees. */
+const jsoncParser: Plugin = {
+  name: 'jsonc-parser',
+  setup({ onResolve }) {
+    onResolve({ filter: /^jsonc-parser$/ }, () => ({
+      path: join(root, 'node_modules', 'jsonc-parser', 'lib', 'esm', 'main.js'),
+    }))
+  },
+}
+
 const modules = join(root, 'node_modules', '@azure')
 
 /**
@@ -86,7 +96,7 @@ export async function bundleApp(outfile: string, change: BuildOptions = {}): Pro
     sourcesContent: false,
     // A dynamic import of a CommonJS file guesses the exports; `require` knows them.
     supported: { 'dynamic-import': false },
-    plugins: [englishOnly, lazyLoading],
+    plugins: [englishOnly, jsoncParser, lazyLoading],
     ...change,
   })
   for (const { module, file, used } of lazyModules) {

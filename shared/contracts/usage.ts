@@ -4,11 +4,14 @@ import { holdsNoKey, Instant, KeyId, line, NO_KEY, ProviderId, usageOutcomes } f
 import { listOf, matching, oneOf, wholeNumber } from './wording.ts'
 
 /** An end of a range: a UTC date, or an instant in any offset. As `to`, a date is inside the range and an instant is not. */
+const EDGE = 'must be a date such as 2027-01-31, or an instant such as 2027-01-31T10:00:00Z'
+/** A + that the caller left unencoded arrives as a blank. */
+const LOST_PLUS = /T\S* \d\d:?\d\d$/
+
 const Edge = z
-  .union(
-    [z.iso.date(), z.iso.datetime({ offset: true })],
-    'must be a date such as 2027-01-31, or an instant such as 2027-01-31T10:00:00Z',
-  )
+  .union([z.iso.date(), z.iso.datetime({ offset: true })], {
+    error: ({ input }) => (LOST_PLUS.test(String(input)) ? `${EDGE}: write the + of an offset as %2B` : EDGE),
+  })
   .transform((text): RangeEdge => ({ at: new Date(text), wholeDay: !text.includes('T') }))
 
 const rangeFields = {

@@ -47,7 +47,7 @@ export async function authenticateCaller(
   { mayBeStale }: { readonly mayBeStale: boolean },
 ): Promise<Caller> {
   const credential = readCredential(request)
-  if (credential === undefined) throw unauthenticated()
+  if (credential === undefined) throw unauthenticated(request)
   if (services.isAdminKey(credential)) return { id: 'admin', scope: everyProvider, scopes: null, ...unbound }
   const prefix = readPrefix(credential)
   if (prefix === undefined && !request.headers.has('x-api-key')) return authenticateToken(services, credential)
@@ -85,8 +85,9 @@ export async function authenticateHolder(
   { allowInactive }: { readonly allowInactive: boolean },
 ): Promise<Holder> {
   const credential = readCredential(request)
-  const prefix = credential === undefined ? undefined : readPrefix(credential)
-  if (credential === undefined || prefix === undefined || prefix === 'mgmt') throw unauthenticated()
+  if (credential === undefined) throw unauthenticated(request)
+  const prefix = readPrefix(credential)
+  if (prefix === undefined || prefix === 'mgmt') throw unauthenticated()
   const key = allowInactive ? await findAnyKey(services, credential) : await findLiveKey(services, credential, clientIp)
   if (key === undefined) throw unauthenticated()
   return { key, scope: oneProvider(key.providerId) }
@@ -144,12 +145,23 @@ export function needsLookup(
   return !keyLookup.holds(credential)
 }
 
-/** Returns undefined for two different credentials: there is no telling which of them was meant. */
+/**
+ * Returns undefined for two different credentials, since there is no telling which of them was meant, and for one with
+ * characters that no credential has: it is not the one that was meant.
+ */
 function readCredential({ headers }: HttpRequest): string | undefined {
-  const apiKey = headers.get('x-api-key')?.trim() || undefined
-  const bearer = /^Bearer +(\S+)\s*$/i.exec(headers.get('authorization') ?? '')?.[1]
-  if (apiKey !== undefined && bearer !== undefined && apiKey !== bearer) return undefined
-  return apiKey ?? bearer
+  const presented = presentedIn(headers)
+  return presented.length === 1 && presented.every(isPlain) ? presented[0] : undefined
+}
+
+/** The distinct credentials of a request. */
+function presentedIn(headers: HttpRequest['headers']): readonly string[] {
+  const bearer = /^Bearer +(.+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+  return [...new Set([headers.get('x-api-key') ?? '', bearer ?? ''])].filter((text) => text !== '')
+}
+
+function isPlain(credential: string): boolean {
+  return /^[\x21-\x7e]+$/.test(credential)
 }
 
 function unconfirmed(): AppError {
@@ -158,9 +170,13 @@ function unconfirmed(): AppError {
   })
 }
 
-function unauthenticated(): AppError {
+/** Given the request, says what is wrong with the form of its credential: that tells nothing about a key. */
+function unauthenticated(request?: HttpRequest): AppError {
+  const hasWhitespace = request !== undefined && !presentedIn(request.headers).every(isPlain)
   return new AppError(
     'unauthenticated',
-    'No valid credential was presented. Send one key as X-API-Key, or as Authorization: Bearer.',
+    hasWhitespace
+      ? 'The credential has whitespace in it, or a character that no credential has: send it alone, as X-API-Key or as Authorization: Bearer.'
+      : 'No valid credential was presented. Send one key as X-API-Key, or as Authorization: Bearer.',
   )
 }

@@ -13,7 +13,7 @@ import {
 import { authorize } from './authorize.ts'
 import type { Access, Answer, Call, EndpointSpec } from './endpoint-spec.ts'
 import { runIdempotent, runVerdict } from './idempotency.ts'
-import { check, decodeUtf8, invalidRequest, parseJson, readBytes } from './read-request.ts'
+import { check, decodeUtf8, invalidRequest, parseJson, readBytes, refuseCompression } from './read-request.ts'
 
 /** A call before its contract is checked. */
 export type Arrival<A extends Access> = Omit<
@@ -82,6 +82,7 @@ export async function handleCall<A extends Access, P extends z.ZodType, Q extend
   arrival: Arrival<A>,
 ): Promise<Answer> {
   const { request, services, caller } = arrival
+  refuseCompression(request)
   const bytes = request.body === null ? noBytes : await readBytes(request, spec.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES)
   arrival.weigh(Math.ceil(bytes.length / BYTES_PER_UNIT))
   const text = decodeUtf8(bytes)

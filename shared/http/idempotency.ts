@@ -6,6 +6,7 @@ import { type IdempotentStart, oneMinute, startIdempotent } from '../operations/
 import type { StoredAnswer } from '../ports/idempotency.ts'
 import type { Log } from '../ports/runtime.ts'
 import { describeFailure } from '../runtime/log.ts'
+import { canonicalJson } from './canonical-json.ts'
 import type { Answer } from './endpoint-spec.ts'
 import { invalidRequest } from './read-request.ts'
 
@@ -55,9 +56,11 @@ export async function runVerdict(services: Services, request: HttpRequest, call:
   return runUnderKey(services, { ...call, bestEffort: true }, () => startIdempotent(needs, started, oneMinute))
 }
 
+/** The same for the same request, in whatever order its fields and parameters are. */
 function identityOf(request: HttpRequest, text: string): string {
-  const { pathname, search } = new URL(request.url)
-  return `${request.method} ${pathname}${search}\n${text}`
+  const { pathname, searchParams } = new URL(request.url)
+  searchParams.sort()
+  return `${request.method} ${pathname}?${searchParams}\n${canonicalJson(text)}`
 }
 
 async function runUnderKey(

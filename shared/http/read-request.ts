@@ -3,8 +3,9 @@ import type * as z from 'zod'
 import { keyInText } from '../contracts/fields.ts'
 import { defaultText, faultText } from '../contracts/wording.ts'
 import { AppError, type FieldError } from '../domain/errors.ts'
-import { redact } from '../runtime/log.ts'
 import { newUlid } from '../runtime/ulid.ts'
+import { toPointer } from './pointer.ts'
+import { readJson } from './read-json.ts'
 
 /** Returns the caller's `X-Request-Id` if it is 8 to 64 letters, digits, `_` and `-` and holds no key, else a ULID. */
 export function readRequestId({ headers }: HttpRequest): string {
@@ -61,6 +62,13 @@ export function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
+/** Throws `unsupported_media_type` for a compressed body: the host passes it on as it is. */
+export function refuseCompression({ headers, body }: HttpRequest): void {
+  const encoding = headers.get('content-encoding')?.trim().toLowerCase() ?? ''
+  if (body === null || encoding === '' || encoding === 'identity') return
+  throw new AppError('unsupported_media_type', 'The body must not be compressed: send it without Content-Encoding.')
+}
+
 /** Parses a body; an empty one is `{}`. Throws `unsupported_media_type`, `malformed_json` and `invalid_request`. */
 export function parseJson(request: HttpRequest, text: string): unknown {
   if (text.length === 0) return {}
@@ -68,33 +76,10 @@ export function parseJson(request: HttpRequest, text: string): unknown {
   if (mediaType !== 'application/json' && !mediaType.endsWith('+json')) {
     throw new AppError('unsupported_media_type', 'The body must be JSON: send Content-Type: application/json.')
   }
-  const value = parse(text)
-  const detail = structuralError(value)
-  if (detail !== undefined) throw invalidRequest([{ pointer: '#', detail }])
-  return value
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new AppError('malformed_json', 'The body is not valid JSON.', { cause })
-  }
-}
-
-// Twice what any contract allows: an error still gets its own pointer, and no recursion overflows the stack.
-const DEPTH_MAX = 16
-
-/** What no contract allows anywhere. Walks breadth-first: recursion would overflow the stack on a body of brackets. */
-function structuralError(value: unknown): string | undefined {
-  let level = [value]
-  for (let depth = 0; level.length > 0; depth++) {
-    const nodes = level.filter((node) => typeof node === 'object' && node !== null)
-    if (nodes.some((node) => Object.hasOwn(node, '__proto__'))) return 'must not have a field `__proto__` anywhere'
-    if (depth === DEPTH_MAX && nodes.length > 0) return `must be nested ${DEPTH_MAX} levels deep at most`
-    level = nodes.flatMap((node): unknown[] => Object.values(node))
-  }
-  return undefined
+  const reading = readJson(text)
+  if (reading.kind === 'value') return reading.value
+  if (reading.kind === 'faults') throw invalidRequest(reading.errors)
+  throw new AppError('malformed_json', 'The body is not valid JSON.', { cause: reading.cause })
 }
 
 const ERRORS_MAX = 100
@@ -119,17 +104,12 @@ export function check<Schema extends z.ZodType>(
 }
 
 function toFieldErrors(issue: z.core.$ZodIssue, prefix: string): FieldError[] {
-  const pointer = [prefix, ...issue.path.map((part) => toPointerPart(String(part)))].join('/')
+  const pointer = toPointer(prefix, issue.path)
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
-      pointer: `${pointer}/${toPointerPart(key)}`,
+      pointer: toPointer(prefix, [...issue.path, key]),
       detail: 'is not a field of this request',
     }))
   }
   return [{ pointer, detail: faultText(issue.message, issue.input === undefined) }]
-}
-
-/** Escapes as RFC 6901, section 3. Truncates and redacts: the caller chooses field names, and one may even be a key. */
-function toPointerPart(name: string): string {
-  return redact(name.replaceAll('~', '~0').replaceAll('/', '~1')).slice(0, 128)
 }

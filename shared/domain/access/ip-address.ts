@@ -19,8 +19,9 @@ export function parseAddress(text: string): Address | undefined {
 /** Parses a bare address: no port, no brackets, no blanks. */
 export function parseBareAddress(text: string): Address | undefined {
   if (ipv4.test(text)) return new ipaddr.IPv4(text.split('.').map(Number))
-  if (!ipv6.test(text) || !ipaddr.IPv6.isValid(text)) return undefined
-  const address = ipaddr.IPv6.parse(text)
+  const hexadecimal = ipv6.test(text) ? withoutDots(text) : ''
+  if (!ipaddr.IPv6.isValid(hexadecimal)) return undefined
+  const address = ipaddr.IPv6.parse(hexadecimal)
   return address.isIPv4MappedAddress() ? address.toIPv4Address() : address
 }
 
@@ -44,6 +45,14 @@ export function clientNetwork(canonical: string): string {
     .slice(0, 4)
     .map((part) => part.toString(16))
     .join(':')}::/64`
+}
+
+/** `::10.0.0.1` as `::a00:1`: ipaddr.js reads the former as the IPv4 address 10.0.0.1, which only `::ffff:` makes it. */
+function withoutDots(text: string): string {
+  return text.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, ...octets: string[]) => {
+    const [a = 0, b = 0, c = 0, d = 0] = octets.slice(0, 4).map(Number)
+    return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
+  })
 }
 
 function withoutPort(text: string): string {

@@ -42,6 +42,11 @@ export function readPrefix(secret: string): KeyPrefix | undefined {
   return crc32(secret.slice(0, -CHECKSUM_LENGTH)) === readChecksum(secret) ? prefix : undefined
 }
 
+/** Whether a text has whitespace or characters of no width in it: a key that was pasted with more than itself. */
+export function hasWhitespace(secret: string): boolean {
+  return /[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}]/u.test(secret)
+}
+
 /** The last 4 characters of the random part: enough to tell keys apart on a screen, and 202 bits short of the key. */
 export function keyHint(secret: string): string {
   return secret.slice(-CHECKSUM_LENGTH - 4, -CHECKSUM_LENGTH)

@@ -2,6 +2,7 @@ import type { HttpRequest } from '@azure/functions'
 import { PushBody, PushedEventBody } from '../../contracts/usage.ts'
 import type { FieldError } from '../../domain/errors.ts'
 import type { PushedItem, RejectionCode } from '../../domain/usage/push.ts'
+import { type JsonReading, readJson } from '../read-json.ts'
 import { check, invalidRequest, parseJson } from '../read-request.ts'
 
 const MAX_POINTER_LENGTH = 128
@@ -29,7 +30,14 @@ export function readPushBody(request: HttpRequest, text: string, batchId: string
   return { batchId: named, items: events.map(readEvent) }
 }
 
-const malformed = Symbol('a line that is not JSON')
+/** A line without a value. */
+class UnreadableLine {
+  readonly reading: Exclude<JsonReading, { readonly kind: 'value' }>
+
+  constructor(reading: UnreadableLine['reading']) {
+    this.reading = reading
+  }
+}
 
 /** Skips empty lines. */
 function readLines(text: string): readonly unknown[] {
@@ -37,17 +45,13 @@ function readLines(text: string): readonly unknown[] {
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line): unknown => {
-      try {
-        return JSON.parse(line)
-      } catch {
-        return malformed
-      }
+      const reading = readJson(line)
+      return reading.kind === 'value' ? reading.value : new UnreadableLine(reading)
     })
 }
 
 function readEvent(value: unknown, index: number): PushedItem {
-  if (value === malformed)
-    return reject(index, 'malformed_json', { pointer: '#', detail: 'The line is not valid JSON.' })
+  if (value instanceof UnreadableLine) return rejectLine(index, value)
   const event = check(PushedEventBody, value, '#')
   if (!('data' in event)) {
     return reject(index, 'invalid_event', event.errors[0] ?? { pointer: '#', detail: 'is not an event' })
@@ -66,6 +70,12 @@ function readEvent(value: unknown, index: number): PushedItem {
       id: id ?? null,
     },
   }
+}
+
+function rejectLine(index: number, { reading }: UnreadableLine): PushedItem {
+  const [error] = reading.kind === 'faults' ? reading.errors : []
+  if (error !== undefined) return reject(index, 'invalid_event', error)
+  return reject(index, 'malformed_json', { pointer: '#', detail: 'The line is not valid JSON.' })
 }
 
 function statusClassOf(status: number) {

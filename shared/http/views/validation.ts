@@ -50,7 +50,10 @@ export function toValidationAnswer(
 
 /** The body of validate. Limits have no remainder where an earlier check failed: they were not checked. */
 export function toValidationView(validation: Validation, requestId: string): ValidationView {
-  if (!('verdict' in validation)) return { ...unknownKey, code: validation.code, request_id: requestId }
+  if (!('verdict' in validation)) {
+    const checks = 'hasWhitespace' in validation && validation.hasWhitespace ? [whitespaceCheck] : []
+    return { ...unknownKey, code: validation.code, checks, request_id: requestId }
+  }
   const { key, verdict, cacheAgeMs, degraded } = validation
   return {
     valid: verdict.code === 'VALID',
@@ -128,6 +131,12 @@ const unknownKey: Omit<ValidationView, 'code' | 'request_id'> = {
   degraded: false,
   cache_age_ms: 0,
 }
+
+const whitespaceCheck = {
+  check: 'format',
+  result: 'failed',
+  detail: 'The key has whitespace in it, such as a line break at its end: send the key alone.',
+} as const
 
 type Counts = Pick<Meter, 'count'>
 type LogFields = NonNullable<Answer['logFields']>

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit'
 import { covers, type ProviderScope } from '../../domain/access/provider-scope.ts'
 import type { Environment, Key } from '../../domain/keys/key.ts'
-import { type KeyPrefix, readPrefix } from '../../domain/keys/key-format.ts'
+import { hasWhitespace, type KeyPrefix, readPrefix } from '../../domain/keys/key-format.ts'
 import { type KeyLimit, limitBelow, limitsOf } from '../../domain/keys/key-limits.ts'
 import { applyLimits } from '../../domain/keys/limit-checks.ts'
 import type { Provider } from '../../domain/keys/provider.ts'
@@ -31,7 +31,8 @@ export interface ValidateKeyInput {
 
 /** A refused key is a value. Only a key in the caller's own scope is judged; any other is NOT_FOUND. */
 export type Validation =
-  | { readonly code: 'MALFORMED' | 'NOT_FOUND' }
+  | { readonly code: 'NOT_FOUND' }
+  | { readonly code: 'MALFORMED'; readonly hasWhitespace: boolean }
   | {
       readonly code: Verdict['code']
       readonly verdict: Verdict
@@ -132,7 +133,7 @@ async function judgeUse(needs: ValidateKeyNeeds, scope: ProviderScope, input: Va
   const { keyLookup, clock } = needs
   const prefix = readPrefix(input.secret)
   // No lookup was made: such a failure costs no budget.
-  if (prefix === undefined) return { code: 'MALFORMED' }
+  if (prefix === undefined) return { code: 'MALFORMED', hasWhitespace: hasWhitespace(input.secret) }
   if (!isEnvironment(prefix)) return { code: 'NOT_FOUND' }
   const found = keyLookup.find(input.secret, input.bypassCache)
   const { value: key, ageMs, degraded, source } = found instanceof Promise ? await found : found

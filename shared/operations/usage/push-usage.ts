@@ -28,7 +28,7 @@ interface PushUsageNeeds {
 export interface Push {
   /** `[A-Za-z0-9_-]{8,64}` */
   readonly batchId: string
-  /** The raw body. A retry of the batch must repeat it exactly. */
+  /** The body in canonical form: a retry of the batch must be the same. */
   readonly body: string
   readonly items: readonly PushedItem[]
 }

@@ -28,7 +28,7 @@ export async function wrongCredentials(endpoint: Endpoint, services: FakeService
     right.slice(1),
   ]
   const strangers = [generateSecret('mgmt', randomBytes), generateSecret('live', randomBytes)]
-  const headers = ['Bearer', 'Bearer ', 'Basic YWRtaW46YWRtaW4=', `Token ${right}`, `Bearer ${right} ${right}`]
+  const headers = ['Bearer', 'Bearer ', 'Basic YWRtaW46YWRtaW4=', `Token ${right}`]
   return [
     { key: null },
     ...[...broken, ...inactive, ...wrongKind, ...strangers].map((key) => ({ key })),

@@ -1,7 +1,42 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { canonicalAddress, clientNetwork, parseAddress } from '../../../../shared/domain/access/ip-address.ts'
-import { addressAllowed } from '../../../../shared/domain/access/ip-rule.ts'
+import { addressAllowed, faultOfRule, rulesWithin } from '../../../../shared/domain/access/ip-rule.ts'
+
+/** The eight groups of an IPv6 address; often zeros, often IPv4-mapped or IPv4-compatible. */
+const group = fc.oneof(fc.constant(0), fc.constant(0xffff), fc.integer({ min: 0, max: 0xffff }))
+const anyGroups = fc.oneof(
+  fc.tuple(group, group, group, group, group, group, group, group),
+  fc.tuple(...Array(5).fill(fc.constant(0)), fc.constantFrom(0, 0xffff), group, group),
+) as fc.Arbitrary<number[]>
+
+/** One spelling of an address: some zeros compressed, upper case, padded groups, the end as IPv4. */
+function spellings(groups: readonly number[], flip: () => boolean): string {
+  const [g7 = 0, g8 = 0] = groups.slice(6)
+  const hex = (value: number) => {
+    const text = value.toString(16).padStart(flip() ? 4 : 1, '0')
+    return flip() ? text.toUpperCase() : text
+  }
+  const end = flip() ? [`${g7 >> 8}.${g7 & 255}.${g8 >> 8}.${g8 & 255}`] : [hex(g7), hex(g8)]
+  const parts = [...groups.slice(0, 6).map(hex), ...end]
+  const runs = [
+    ...`${groups
+      .slice(0, 8 - (end.length === 1 ? 2 : 0))
+      .map((value) => (value === 0 ? 'z' : 'n'))
+      .join('')}`.matchAll(/zz+/g),
+  ]
+  const run = runs[flip() ? 0 : runs.length - 1]
+  if (run === undefined || flip()) return parts.join(':')
+  return `${parts.slice(0, run.index).join(':')}::${parts.slice(run.index + run[0].length).join(':')}`
+}
+
+/** `::ffff:a00:1` as `::ffff:10.0.0.1`. */
+function mappedText(system: string): string {
+  const [, high, low] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(system) ?? []
+  if (high === undefined || low === undefined) return system
+  const [a, b] = [Number.parseInt(high, 16), Number.parseInt(low, 16)]
+  return `::ffff:${a >> 8}.${a & 255}.${b >> 8}.${b & 255}`
+}
 
 describe('an address', () => {
   const canonical = (text: string) => parseAddress(text)?.toNormalizedString()
@@ -19,6 +54,9 @@ describe('an address', () => {
     ['::ffff:102:304', '1.2.3.4'],
     ['[::ffff:1.2.3.4]:80', '1.2.3.4'],
     ['0:0:0:0:0:ffff:1.2.3.4', '1.2.3.4'],
+    ['::10.0.0.1', '0:0:0:0:0:0:a00:1'],
+    ['::a00:1', '0:0:0:0:0:0:a00:1'],
+    ['64:ff9b::10.0.0.1', '64:ff9b:0:0:0:0:a00:1'],
   ])('%j is %s', (text, expected) => {
     expect(canonical(text)).toBe(expected)
   })
@@ -52,6 +90,33 @@ describe('an address', () => {
         expect(canonical(`::ffff:${four}`)).toBe(four)
         expect(canonical(`${four}:443`)).toBe(four)
       }),
+    )
+  })
+
+  test('gets one verdict in every spelling, as a caller and in a rule', () => {
+    fc.assert(
+      fc.property(anyGroups, fc.infiniteStream(fc.boolean()), (groups, coins) => {
+        const flip = () => coins.next().value === true
+        const [one, other] = [spellings(groups, flip), spellings(groups, flip)]
+        expect([other, canonicalAddress(one)]).toEqual([other, canonicalAddress(other)])
+        expect(canonicalAddress(one)).not.toBeNull()
+        expect(faultOfRule(one)).toBeUndefined()
+        expect([one, other, addressAllowed([one], other)]).toEqual([one, other, true])
+        expect(rulesWithin([one], [other])).toBe(true)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('is the same to this service as to the system', () => {
+    fc.assert(
+      fc.property(anyGroups, fc.infiniteStream(fc.boolean()), (groups, coins) => {
+        const spelled = spellings(groups, () => coins.next().value === true)
+        const system = new URL(`http://[${spelled}]/`).hostname.slice(1, -1)
+        const ours = canonicalAddress(spelled) ?? ''
+        expect([spelled, ours.includes(':') ? ours : `::ffff:${ours}`]).toEqual([spelled, mappedText(system)])
+      }),
+      { numRuns: 1000 },
     )
   })
 
