@@ -6,6 +6,7 @@ export const healthReady = endpoint({
   name: 'health-ready',
   method: 'GET',
   route: 'health/ready',
+  head: true,
   access: 'public',
   async handle({ provide, log }) {
     return toReadinessAnswer(provide, log)

@@ -5,6 +5,7 @@ export const health = endpoint({
   name: 'health',
   method: 'GET',
   route: 'health',
+  head: true,
   access: 'public',
   async handle() {
     return { body: { status: 'ok' } }

@@ -8,6 +8,7 @@ export const keysGet = endpoint({
   name: 'keys-get',
   method: 'GET',
   route: 'auth/keys/{token_id:minlength(20)}',
+  wrongMethods: { besides: ['PATCH'] },
   access: 'keys:read',
   params: KeyParams,
   async handle({ params, caller, services }) {

@@ -10,6 +10,7 @@ export const keysPatch = endpoint({
   name: 'keys-patch',
   method: 'PATCH',
   route: 'auth/keys/{token_id:minlength(20)}',
+  wrongMethods: 'elsewhere',
   access: 'keys:write',
   params: KeyParams,
   body: PatchKeyBody,

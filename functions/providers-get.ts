@@ -9,6 +9,7 @@ export const providersGet = endpoint({
   name: 'providers-get',
   method: 'GET',
   route: 'auth/providers/{provider_id}',
+  wrongMethods: { besides: ['PUT'] },
   access: 'providers:read',
   params: ProviderParams,
   async handle({ params, caller, services }) {

@@ -9,6 +9,7 @@ export const providersPut = endpoint({
   name: 'providers-put',
   method: 'PUT',
   route: 'auth/providers/{provider_id}',
+  wrongMethods: 'elsewhere',
   access: 'providers:write',
   params: ProviderParams,
   body: PutProviderBody,

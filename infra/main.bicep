@@ -77,6 +77,9 @@ param entraAudience string = ''
 @description('ENTRA_ALLOWED_APPS: the client ids whose tokens are accepted, comma-separated. Empty: any.')
 param entraAllowedApps string = ''
 
+@description('CORS_ORIGINS: the origins whose web pages may call the service, comma-separated. Empty: none.')
+param corsOrigins string = ''
+
 @description('The address that receives alarms. Empty: alarms show in the portal only.')
 param alertEmail string = ''
 
@@ -245,7 +248,8 @@ var settings = union(
   },
   cosmosDb ? { AZURE_COSMOS_TABLE_ENDPOINT: 'https://${cosmosName}.table.cosmos.azure.com:443/' } : {},
   empty(entraTenantIds) ? {} : { ENTRA_TENANT_ID: entraTenantIds, ENTRA_AUDIENCE: entraAudience },
-  empty(entraAllowedApps) ? {} : { ENTRA_ALLOWED_APPS: entraAllowedApps }
+  empty(entraAllowedApps) ? {} : { ENTRA_ALLOWED_APPS: entraAllowedApps },
+  empty(corsOrigins) ? {} : { CORS_ORIGINS: corsOrigins }
 )
 
 module flex 'modules/app-flex.bicep' = if (isFlex) {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { parseConfig } from '../shared/runtime/config.ts'
 import type { CommandLine } from './cli/command-line.ts'
-import { loadLocalSettings } from './cli/local-settings.ts'
+import { loadLocalSettings, unknownSettings } from './cli/local-settings.ts'
 import { HostError } from './errors.ts'
 import { type Host, startHost } from './host.ts'
 import { type HttpServer, listen } from './http/http-server.ts'
@@ -38,7 +38,7 @@ export async function startSession(
 ): Promise<Session> {
   const appDir = resolve(commandLine.appDir)
   const entryFiles = await findEntryFiles(appDir)
-  const settings = await prepareSettings(commandLine.dataDir, environment)
+  const settings = await prepareSettings(commandLine.dataDir, environment, log)
   const leaseSeconds = readLeaseSeconds(environment)
   const server = await listen(commandLine.port)
   let store: Store | undefined
@@ -68,17 +68,18 @@ export async function startSession(
 }
 
 /** Adds missing settings to the environment. Throws ConfigError that names every invalid setting. */
-async function prepareSettings(dataDir: string | undefined, environment: Record<string, string | undefined>) {
+async function prepareSettings(dataDir: string | undefined, environment: Record<string, string | undefined>, log: Log) {
   if (environment.AZURE_STORAGE_ACCOUNT) {
     throw new HostError('The local host knows no managed identity: give AZURE_STORAGE_CONNECTION_STRING instead.')
   }
   const settings = await loadLocalSettings(dataDir, environment)
   Object.assign(environment, settings)
   const anyStore = azuriteConnectionString({ blob: 1, queue: 1, table: 1 })
-  parseConfig({
+  const { warnings } = parseConfig({
     ...environment,
     AZURE_STORAGE_CONNECTION_STRING: environment.AZURE_STORAGE_CONNECTION_STRING || anyStore,
   })
+  for (const warning of new Set([...warnings, ...unknownSettings(settings)])) log('warning', warning)
   return settings
 }
 

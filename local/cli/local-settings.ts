@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { settingNames } from '../../shared/runtime/config.ts'
+import { nearestName } from '../../shared/runtime/misspelt-settings.ts'
 import type { Environment } from '../runtime/app-settings.ts'
 import { inFolder } from '../storage/in-folder.ts'
 import { parseSettings, type Settings } from './parse-settings.ts'
@@ -46,4 +48,17 @@ async function writeSettings(dataDir: string, settings: Settings): Promise<void>
     await writeFile(`${file}.new`, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 })
     await rename(`${file}.new`, file)
   })
+}
+
+const LOCAL_SETTINGS = ['LOCAL_QUEUE_LEASE_SECONDS', 'AZURITE_BLOB_PORT', 'AZURITE_QUEUE_PORT', 'AZURITE_TABLE_PORT']
+const known = [...settingNames, ...LOCAL_SETTINGS]
+
+/** One line per name in the file that nothing reads, but for the settings of the platform itself. */
+export function unknownSettings(settings: Settings): string[] {
+  return Object.keys(settings)
+    .filter((name) => !known.includes(name) && !/^(?:AzureWebJobs|FUNCTIONS_|WEBSITE_|AZURE_FUNCTIONS_)/.test(name))
+    .map((name) => {
+      const meant = nearestName(name, known)
+      return `${name} is not a setting${meant === undefined ? '' : `: ${meant} is meant, perhaps`}`
+    })
 }

@@ -118,7 +118,7 @@ export function compose(config: Config): Services {
     ...{ pepperVersions, pepperCheck: peppers },
     background: [localSpool, lookup, peppers],
     tokens: config.entra && entraTokens({ ...names, settings: config.entra, clock, scheduler, log }),
-    clientIpSource: config.clientIpSource,
+    ...{ clientIpSource: config.clientIpSource, corsOrigins: config.corsOrigins, settingWarnings: config.warnings },
     readiness: readinessCheck({ ...watched, clock, scheduler, keepsLocalFiles: config.localDatabase !== undefined }),
     cursorKeys: digests.deriveAll('cursor'),
     isAdminKey: equalsAny(config.adminKeys),

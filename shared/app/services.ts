@@ -106,6 +106,10 @@ export interface Services {
   readonly tokens: TokenVerifier | undefined
   /** Where the address of a caller is read from. */
   readonly clientIpSource: ClientIpSource
+  /** The origins whose web pages may call this API. */
+  readonly corsOrigins: readonly string[]
+  /** One line per name in the environment that looks like a setting and is none. */
+  readonly settingWarnings: readonly string[]
   /** Sign the cursors of listings: the first signs, each verifies. */
   readonly cursorKeys: readonly Uint8Array[]
   readonly isAdminKey: (credential: string) => boolean

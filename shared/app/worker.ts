@@ -1,4 +1,5 @@
 import { parseConfig } from '../runtime/config.ts'
+import { backgroundLog } from '../runtime/log.ts'
 import { compose } from './compose.ts'
 import type { Services } from './services.ts'
 
@@ -8,6 +9,7 @@ let composed: Services | undefined
 export function services(): Services {
   if (composed === undefined) {
     composed = compose(parseConfig(process.env))
+    for (const warning of composed.settingWarnings) backgroundLog('warn', warning)
     for (const work of composed.background) work.start()
   }
   return composed

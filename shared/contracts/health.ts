@@ -10,6 +10,8 @@ export const ReadinessView = z.strictObject({
   wrong: z.array(z.string()),
   /** One line per wrong setting, without its value. */
   settings: z.array(z.string()),
+  /** One line per name that is no setting and looks like one. */
+  warnings: z.array(z.string()),
   dependencies: z.record(z.string(), z.enum(['ok', 'unavailable'])),
   breakers: z.record(z.string(), z.enum(['closed', 'half_open', 'open'])),
   spool: z

@@ -59,6 +59,13 @@ export interface EndpointSpec<A extends Access, P extends z.ZodType, Q extends z
   readonly name: string
   readonly method: HttpMethod
   readonly route: string
+  /** Also answers HEAD, like GET and without a body. */
+  readonly head?: true
+  /**
+   * Which function of the route refuses the methods that none takes, with 405. Default: this one, alone on its route.
+   * `besides`: this one, and other functions take these methods.
+   */
+  readonly wrongMethods?: 'elsewhere' | { readonly besides: readonly HttpMethod[] }
   readonly access: A
   readonly params?: P
   readonly query?: Q

@@ -9,8 +9,10 @@ import { describeFailure, invocationLog } from '../runtime/log.ts'
 import { inTurnOf } from '../runtime/turns.ts'
 import { takeCallerLimit } from './caller-limit.ts'
 import { clientAddress } from './client-address.ts'
+import { corsHeaders } from './cors.ts'
 import type { Access, Answer, EndpointSpec } from './endpoint-spec.ts'
 import { type Arrival, authenticate, callerId, type EmptyObject, handleCall, turnOf } from './handle-call.ts'
+import { answerOtherMethod, isServed, registeredMethods } from './other-methods.ts'
 import { publicError, toProblem } from './problem.ts'
 import { readRequestId, refuseKeyInQuery, refuseLostBody } from './read-request.ts'
 
@@ -23,6 +25,8 @@ interface Trace {
   /** null until the services are composed, and for a public call, which composes none. */
   meter: Meter | null
   caller: string | null
+  /** undefined where no services were composed. */
+  corsOrigins: readonly string[] | undefined
   error: AppError | null
   logFields: Answer['logFields']
   /** The caller's remaining calls; empty where no limit was checked. */
@@ -54,6 +58,7 @@ export function endpoint<
     const compose = () => composeServices(provide)
     const services = spec.access === 'public' ? undefined : await checked(compose())
     trace.meter = services?.metrics.meter ?? null
+    trace.corsOrigins = services?.corsOrigins
     refuseLostBody(request)
     refuseKeyInQuery(request)
     const clientIp = services === undefined ? null : clientAddress(request.headers, services.clientIpSource)
@@ -72,25 +77,35 @@ export function endpoint<
     }
   }
 
+  async function answer(request: HttpRequest, provide: () => Services, log: Log, trace: Trace): Promise<Response> {
+    if (isServed(spec, request.method)) return respond(request, provide, log, trace)
+    return answerOtherMethod(spec, request, trace.requestId, corsOrigins(request, provide))
+  }
+
   async function run(request: HttpRequest, provide: () => Services, log: Log): Promise<HttpResponseInit> {
     const trace: Trace = {
       requestId: readRequestId(request),
       startedAtMs: performance.now(),
-      ...{ meter: null, caller: null, error: null, logFields: undefined, limitHeaders: {} },
+      ...{ meter: null, caller: null, corsOrigins: undefined, error: null, logFields: undefined, limitHeaders: {} },
     }
-    const response = await respond(request, provide, log, trace).catch((error): Response => {
+    const response = await answer(request, provide, log, trace).catch((error): Response => {
       trace.error = publicError(error)
       return toProblem(trace.error, trace.requestId)
     })
     const durationMs = performance.now() - trace.startedAtMs
-    logRequest(spec, { status: response.status, durationMs }, trace, log)
-    measureRequest(spec, { status: response.status, durationMs }, trace)
-    const headers = { ...commonHeaders, ...trace.limitHeaders, 'x-request-id': trace.requestId, ...response.headers }
-    return { ...response, headers }
+    const called = { name: spec.name, method: request.method }
+    logRequest(called, { status: response.status, durationMs }, trace, log)
+    measureRequest(called, { status: response.status, durationMs }, trace)
+    const cors = corsHeaders(request, trace.corsOrigins ?? corsOrigins(request, provide))
+    const headers = {
+      ...{ ...commonHeaders, ...cors, ...trace.limitHeaders, 'x-request-id': trace.requestId },
+      ...response.headers,
+    }
+    return request.method === 'HEAD' ? { ...response, headers, body: undefined } : { ...response, headers }
   }
 
   app.http(spec.name, {
-    methods: [spec.method],
+    methods: registeredMethods(spec),
     route: spec.route,
     authLevel: 'anonymous',
     handler: (request: HttpRequest, context: InvocationContext) => run(request, services, invocationLog(context)),
@@ -109,14 +124,17 @@ interface Outcome {
   readonly durationMs: number
 }
 
-type NamedSpec = Pick<EndpointSpec<Access, EmptyObject, EmptyObject, EmptyObject>, 'name' | 'method'>
+interface CalledFunction {
+  readonly name: string
+  readonly method: string
+}
 
 /** Writes one line per request. It has no URL and no body: nothing that a caller sent. */
-function logRequest(spec: NamedSpec, { status, durationMs }: Outcome, trace: Trace, log: Log): void {
+function logRequest({ name, method }: CalledFunction, { status, durationMs }: Outcome, trace: Trace, log: Log): void {
   const failed = status >= 500
   log(failed ? 'error' : 'info', 'request', {
-    function: spec.name,
-    method: spec.method,
+    function: name,
+    method,
     status,
     durationMs: Math.round(durationMs * 100) / 100,
     requestId: trace.requestId,
@@ -127,12 +145,26 @@ function logRequest(spec: NamedSpec, { status, durationMs }: Outcome, trace: Tra
   })
 }
 
-function measureRequest({ name, method }: NamedSpec, { status, durationMs }: Outcome, { meter, error }: Trace): void {
+function measureRequest(
+  { name, method }: CalledFunction,
+  { status, durationMs }: Outcome,
+  { meter, error }: Trace,
+): void {
   if (meter === null) return
   meter.count('auth_api_http_requests_total', { function: name, method, status: String(status) })
   meter.observe('auth_api_http_request_duration_seconds', { function: name }, durationMs / 1000)
   if (error?.code === 'unauthenticated' || error?.code === 'forbidden') {
     meter.count('auth_api_authentication_failures_total', { reason: error.code })
+  }
+}
+
+/** The origins that may call; none where the settings are wrong. Composes nothing for a caller that names no origin. */
+function corsOrigins({ headers }: HttpRequest, provide: () => Services): readonly string[] {
+  if (!headers.has('origin')) return []
+  try {
+    return provide().corsOrigins
+  } catch {
+    return []
   }
 }
 

@@ -1,13 +1,17 @@
 import * as z from 'zod'
+import { misspeltSettings } from './misspelt-settings.ts'
 import { Peppers } from './pepper-setting.ts'
+import { HeaderSecret, Origins, SecretLine } from './secret-setting.ts'
 import { unresolvedReferences } from './unresolved-references.ts'
 
-const ConnectionString = z
-  .string()
-  .refine(isConnectionString, 'must be an Azure Storage connection string with tables and queues')
-const CosmosConnectionString = z
-  .string()
-  .refine(isCosmosConnectionString, 'must be a connection string of Azure Cosmos DB for Table')
+const ConnectionString = SecretLine.refine(
+  isConnectionString,
+  'must be an Azure Storage connection string with tables and queues',
+)
+const CosmosConnectionString = SecretLine.refine(
+  isCosmosConnectionString,
+  'must be a connection string of Azure Cosmos DB for Table',
+)
 const Uuid = z.string().trim().toLowerCase().pipe(z.uuid('must be a UUID'))
 
 /** The source of a caller's address. See docs/configuration.md for which to choose. */
@@ -46,8 +50,8 @@ const Environment = z.object({
     .refine(isHttps, 'must be an https URL')
     .optional(),
   KEY_PEPPERS: z.string('is missing: give `p1:` and 32 or more random bytes in base64').pipe(Peppers),
-  ADMIN_KEY: z.string('is missing').trim().min(32, 'must have 32 characters or more'),
-  ADMIN_KEY_PREVIOUS: z.string().trim().min(32, 'must have 32 characters or more').optional(),
+  ADMIN_KEY: HeaderSecret,
+  ADMIN_KEY_PREVIOUS: HeaderSecret.optional(),
   ENTRA_TENANT_ID: z.string().transform(splitList).pipe(z.array(Uuid).min(1)).optional(),
   ENTRA_AUDIENCE: z
     .string()
@@ -78,6 +82,7 @@ const Environment = z.object({
   MAX_RETRIES: wholeNumber('tries', 0, 20).default(3),
   RETRY_BACKOFF_MS: wholeNumber('milliseconds', 1, 60_000).default(1000),
   CIRCUIT_BREAKER_TIMEOUT: wholeNumber('seconds', 1, 3600).default(30),
+  CORS_ORIGINS: Origins.default([]),
   CLIENT_IP_SOURCE: ClientIp.default({ kind: 'direct' }),
 })
 
@@ -98,8 +103,9 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     ...[...unresolved, ...faults.filter(([name]) => !unresolved.has(name))].map((fault) => fault.join(' ')),
     ...missingTogether(given),
   ]
-  if (!parsed.success || lines.length > 0) throw new ConfigError([...new Set(lines)].join('\n'))
-  return Object.freeze(toConfig(parsed.data))
+  const warnings = misspeltSettings(settingNames, given)
+  if (!parsed.success || lines.length > 0) throw new ConfigError([...new Set([...lines, ...warnings])].join('\n'))
+  return Object.freeze({ ...toConfig(parsed.data), warnings })
 }
 
 export type Config = ReturnType<typeof parseConfig>
@@ -121,6 +127,8 @@ function toConfig(data: Parsed) {
     /** Undefined: no Entra ID token is accepted. */
     entra: toEntra(data),
     clientIpSource: data.CLIENT_IP_SOURCE,
+    /** The origins whose web pages may call this API; empty for none. */
+    corsOrigins: data.CORS_ORIGINS,
     /** The folder of the SQLite files; undefined where the settings forbid them. */
     localDatabase: data.DB_FALLBACK === 'true' ? { folder: data.DB_PATH } : undefined,
     storeConcurrency: data.MAX_CONCURRENT_REQUESTS,
@@ -178,14 +186,9 @@ function missingTogether(given: Readonly<Record<string, string | undefined>>): s
 }
 
 function wholeNumber(unit: string, minimum: number, maximum: number) {
-  return z.coerce
-    .number(`must be a number of ${unit}`)
-    .pipe(
-      z
-        .int(`must be a whole number of ${unit}`)
-        .min(minimum, `must be ${minimum} or more`)
-        .max(maximum, `must be ${maximum} or less`),
-    )
+  const [from, to] = [minimum, maximum].map((end) => end.toLocaleString('en-US'))
+  const text = `must be a whole number of ${unit} from ${from} to ${to}`
+  return z.coerce.number(text).pipe(z.int(text).min(minimum, text).max(maximum, text))
 }
 
 function splitList(text: string): string[] {

@@ -87,6 +87,16 @@ describe('the bundle', () => {
     expect(new Set(routes.map(({ trigger }) => trigger.authLevel))).toEqual(new Set(['anonymous']))
   })
 
+  test('answers every method of every route in one function, so that the host answers none with a bare 404', () => {
+    const methods = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT']
+    const routes = app.functions.flatMap(({ trigger }) => (trigger.type === 'httpTrigger' ? [trigger] : []))
+    const byRoute = Map.groupBy(routes, ({ route }) => route)
+    expect(byRoute.size).toBeGreaterThan(15)
+    for (const [route, triggers] of byRoute) {
+      expect([route, triggers.flatMap((trigger) => trigger.methods ?? []).toSorted()]).toEqual([route, methods])
+    }
+  })
+
   test('has no path that two functions of one method would answer, whatever their names are', async () => {
     const { extensions } = JSON.parse(await readFile(join(root, 'host.json'), 'utf8'))
     const functions = app.functions.map((fn) => ({
@@ -158,5 +168,5 @@ async function load(file: string): Promise<Loaded> {
 function describeTrigger({ type, ...trigger }: Trigger): string {
   if (type === 'timerTrigger') return `timer ${trigger.schedule}`
   if (type === 'queueTrigger') return `queue ${trigger.queueName} of ${trigger.connection}`
-  return `${trigger.methods?.join()} ${trigger.route}`
+  return `${trigger.methods?.[0]} ${trigger.route}`
 }

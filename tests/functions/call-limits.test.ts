@@ -116,6 +116,7 @@ describe('wrong credentials from one address', () => {
     const statuses = []
     for (let times = 0; times < 6; times++) {
       statuses.push((await call(keysMe, services, { key: 'wrong', headers: from('192.0.2.1') })).status)
+      await rest()
     }
     expect(statuses).toEqual([401, 401, 401, 401, 429, 429])
     const { body, headers } = await call(keysMe, services, { key: null, headers: from('192.0.2.1') })

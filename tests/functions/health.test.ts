@@ -23,6 +23,12 @@ describe('GET /health/ready', () => {
     })
   })
 
+  test('names a misspelt setting, and is ready all the same', async () => {
+    const settingWarnings = ['ADMINKEY is not a setting: ADMIN_KEY is meant, perhaps']
+    const { status, body } = await call(healthReady, { ...fakeServices(), settingWarnings }, { key: null })
+    expect([status, body.status, body.warnings]).toEqual([200, 'ready', settingWarnings])
+  })
+
   test('503 names every wrong setting, and no value', async () => {
     const broken = new ConfigError('ADMIN_KEY is missing\nKEY_PEPPERS names one version twice')
     const { status, body } = await call(healthReady, fakeServices(), { key: null, broken })

@@ -20,15 +20,22 @@ export async function toReadinessAnswer(provide: () => Services, log: Log): Prom
     if (failure !== null)
       log('error', 'dependency does not answer', { dependency: name, cause: describeFailure(failure) })
   }
-  return { status: readiness.wrong.length === 0 ? 200 : 503, body: toReadinessView(readiness) }
+  return {
+    status: readiness.wrong.length === 0 ? 200 : 503,
+    body: toReadinessView(readiness, composed.settingWarnings),
+  }
 }
 
-function toReadinessView({ wrong, dependencies, breakers, spool, known, clockSkewSeconds }: Readiness): ReadinessView {
+function toReadinessView(
+  { wrong, dependencies, breakers, spool, known, clockSkewSeconds }: Readiness,
+  warnings: readonly string[],
+): ReadinessView {
   return {
     status: wrong.length === 0 ? 'ready' : 'unavailable',
     version: VERSION,
     wrong: [...wrong],
     settings: [],
+    warnings: [...warnings],
     dependencies: Object.fromEntries(
       dependencies.map(({ name, failure }) => [name, failure === null ? 'ok' : 'unavailable']),
     ),
@@ -52,7 +59,7 @@ function toReadinessView({ wrong, dependencies, breakers, spool, known, clockSke
 function misconfigured(settings: readonly string[]): ReadinessView {
   return {
     ...{ status: 'misconfigured', version: VERSION, wrong: ['settings'], settings: [...settings] },
-    ...{ dependencies: {}, breakers: {}, spool: null },
+    ...{ warnings: [], dependencies: {}, breakers: {}, spool: null },
     ...{ feed_age_seconds: null, replica: null, clock_skew_seconds: null },
   }
 }

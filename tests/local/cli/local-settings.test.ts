@@ -1,7 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { loadLocalSettings } from '../../../local/cli/local-settings.ts'
+import { loadLocalSettings, unknownSettings } from '../../../local/cli/local-settings.ts'
 import { parseConfig } from '../../../shared/runtime/config.ts'
 import { makeTemporaryFolder } from '../../support/samples/temporary-folder.ts'
 
@@ -94,4 +94,20 @@ test('a data folder that is a file is refused with its cure', async () => {
   const file = join(await makeTemporaryFolder(), 'data')
   await writeFile(file, '')
   await expect(loadLocalSettings(file, {})).rejects.toThrow(/cannot be used: a part of its path is a file/)
+})
+
+test('names in the file that nothing reads are named, with the nearest setting; the platform reads its own', () => {
+  const settings = {
+    RATE_LIMT_WINDOW: '5',
+    COLOR: 'red',
+    AZURITE_BLOB_PROT: '1',
+    ADMIN_KEY: 'x',
+    AzureWebJobsStorage: 'x',
+    FUNCTIONS_WORKER_RUNTIME: 'node',
+  }
+  expect(unknownSettings(settings)).toEqual([
+    'RATE_LIMT_WINDOW is not a setting: RATE_LIMIT_WINDOW is meant, perhaps',
+    'COLOR is not a setting',
+    'AZURITE_BLOB_PROT is not a setting: AZURITE_BLOB_PORT is meant, perhaps',
+  ])
 })

@@ -143,7 +143,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
     readiness: readinessCheck({ ...watched, clock, scheduler, keepsLocalFiles: true }),
     metrics,
     tokens: undefined,
-    clientIpSource: { kind: 'direct' },
+    ...{ clientIpSource: { kind: 'direct' }, corsOrigins: [], settingWarnings: [] },
     cursorKeys: digests.deriveAll('cursor'),
     isAdminKey: (credential) => credential === adminKey,
   }

@@ -11,6 +11,8 @@ export interface Endpoint {
   readonly method: string
   readonly route: string
   readonly access: Access
+  readonly head?: true
+  readonly wrongMethods?: 'elsewhere' | { readonly besides: readonly string[] }
   readonly idempotent?: true | 'if_possible' | 'verdict'
   readonly params?: unknown
   readonly query?: unknown
@@ -21,6 +23,8 @@ export interface Endpoint {
 }
 
 export interface CallOptions {
+  /** Default: the endpoint's own method. */
+  readonly method?: string
   /** Sent as `X-API-Key`. Default: the admin key; null sends none. */
   readonly key?: string | null
   readonly params?: Readonly<Record<string, string>>
@@ -61,11 +65,11 @@ export async function call(endpoint: Endpoint, services: Services, options: Call
   }
   const log: Log = (level, message, fields) => logged.push({ level, message, fields })
   const response = await endpoint.run(requestTo(endpoint, options), provide, log)
-  const text = String(response.body)
+  const text = String(response.body ?? '')
   const headers = Object.fromEntries(new Headers(response.headers as Record<string, string>))
-  const body = headers['content-type']?.includes('json') ? JSON.parse(text) : text
+  const body = text !== '' && headers['content-type']?.includes('json') ? JSON.parse(text) : text
   const reply = { status: response.status ?? 200, headers, text, body, logged }
-  const broken = brokenPromises(endpoint.name, reply)
+  const broken = text === '' ? [] : brokenPromises(endpoint.name, reply)
   if (broken.length > 0)
     throw new Error(`${endpoint.name} answered ${reply.status} ${text} and broke: ${broken.join('; ')}`)
   return reply
@@ -73,13 +77,13 @@ export async function call(endpoint: Endpoint, services: Services, options: Call
 
 function requestTo(
   endpoint: Endpoint,
-  { key = adminKey, params = {}, query = {}, headers = {}, ...sent }: CallOptions,
+  { method = endpoint.method, key = adminKey, params = {}, query = {}, headers = {}, ...sent }: CallOptions,
 ) {
   const path = endpoint.route.replaceAll(/\{(\w+)[^}]*\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''))
   const search = new URLSearchParams(query).toString()
   const body = sent.body ?? (sent.json === undefined ? undefined : JSON.stringify(sent.json))
   return new HttpRequest({
-    method: endpoint.method,
+    method,
     url: `http://localhost/${path}${search === '' ? '' : `?${search}`}`,
     params: { ...params },
     headers: {
