@@ -1,6 +1,7 @@
 import pLimit from 'p-limit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { NewKeyView } from '../../shared/contracts/keys.ts'
+import { BatchValidationView, ValidationView } from '../../shared/contracts/validate.ts'
 import type { Limit } from '../../shared/domain/limits/limit.ts'
 import { callWithRetries } from '../support/requests/call-with-retries.ts'
 import { startAzurite, type TestAzurite } from '../support/runs/azurite.ts'
@@ -93,6 +94,33 @@ describe('three hosts on one store', () => {
     const after = await hammer(current.secret, 2000)
     expect(after).toMatchObject({ accepted: [], others: [] })
     expect(after.refused).toBeGreaterThan(20)
+  })
+
+  test('refuse a cost above a limit for good, and charge it to none of the limits', async () => {
+    const rate_limits = [{ name: 'burst', limit: 10, window_seconds: 3600 }]
+    const secret = await generate({ rate_limits, quota: { limit: 5, period: 'month' } })
+    const views: ValidationView[] = []
+    for (const baseUrl of baseUrls()) {
+      const body = { key: secret, cost: 6 }
+      const single = await callWithRetries(baseUrl, 'POST /auth/keys/validate', { credential, body })
+      const batch = { credential, body: { requests: [body, { key: secret, cost: 11 }] } }
+      const { reply } = await callWithRetries(baseUrl, 'POST /auth/keys/batch/validate', batch)
+      expect(single.reply.headers.get('retry-after')).toBeNull()
+      views.push(single.reply.as(ValidationView), ...reply.as(BatchValidationView).results)
+    }
+    expect(views.map(({ code, limited_by }) => [code, limited_by?.name])).toEqual(
+      baseUrls().flatMap(() => [
+        ['COST_EXCEEDS_LIMIT', 'requests_per_month'],
+        ['COST_EXCEEDS_LIMIT', 'requests_per_month'],
+        ['COST_EXCEEDS_LIMIT', 'burst'],
+      ]),
+    )
+    expect(views.filter((view) => 'retry_after_ms' in view)).toEqual([])
+    const codes: string[] = []
+    for (let use = 0; use < 6; use++) {
+      codes.push((await validate(baseUrls()[use % 3] ?? '', { credential, secret })).code)
+    }
+    expect(codes.toSorted()).toEqual(['QUOTA_EXCEEDED', ...Array.from({ length: 5 }, () => 'VALID')])
   })
 
   test('give the last credit of a quota to exactly one of 1,000 callers', async () => {

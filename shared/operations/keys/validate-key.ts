@@ -1,5 +1,6 @@
 import pLimit from 'p-limit'
 import { covers, type ProviderScope } from '../../domain/access/provider-scope.ts'
+import { isOutcomeOpen } from '../../domain/errors.ts'
 import type { Environment, Key } from '../../domain/keys/key.ts'
 import { hasWhitespace, type KeyPrefix, readPrefix } from '../../domain/keys/key-format.ts'
 import { type KeyLimit, limitBelow, limitsOf } from '../../domain/keys/key-limits.ts'
@@ -216,11 +217,17 @@ function takeLimits(
 ): Verdict | Promise<Verdict> {
   const { cost, requirements } = input
   if (verdict.code !== 'VALID' && !requirements.dryRun) return verdict
-  // A cost that no retry can pay takes nothing; the states are still shown.
-  const isTaking = isUse(input) && limitBelow(limits, cost) === undefined
-  const taken = isTaking ? limiter.take(limits, cost) : limiter.look(limits, cost)
   const decide = (taking: Taking) => applyLimits(verdict, { limits, cost, taking, dryRun: requirements.dryRun })
-  return taken instanceof Promise ? taken.then(decide) : decide(taken)
+  const isPayable = limitBelow(limits, cost) === undefined
+  const taken = isUse(input) && isPayable ? limiter.take(limits, cost) : limiter.look(limits, cost)
+  if (!(taken instanceof Promise)) return decide(taken)
+  return (isPayable ? taken : taken.catch(withoutStates)).then(decide)
+}
+
+/** A cost that no retry can pay needs no store: where that does not answer, the verdict shows no states. */
+function withoutStates(error: unknown): Taking {
+  if (!isOutcomeOpen(error)) throw error
+  return { kind: 'taken', states: [] }
 }
 
 function isUse({ requirements, cost }: ValidateKeyInput): boolean {
