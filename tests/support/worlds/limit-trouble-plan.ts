@@ -65,7 +65,7 @@ function outageOf({ between }: Draw): Span {
 }
 
 function restartsOf(
-  { restartsInOutage = 0 }: Trouble,
+  { restartsInOutage = 0, startsInOutage = 0 }: Trouble,
   instances: number,
   outages: readonly Span[],
   { between, whole, chance }: Draw,
@@ -74,8 +74,8 @@ function restartsOf(
     ...{ atMs: START_MS + between(0, RUN_MS), index: whole(0, instances - 1), keepsDisk: chance(0.5) },
   }))
   const inOutage = outages.flatMap(({ fromMs, toMs }) =>
-    Array.from({ length: restartsInOutage }, () => ({
-      ...{ atMs: between(fromMs, toMs), index: whole(0, instances - 1), keepsDisk: true },
+    Array.from({ length: restartsInOutage + startsInOutage }, (_, restart) => ({
+      ...{ atMs: between(fromMs, toMs), index: whole(0, instances - 1), keepsDisk: restart < restartsInOutage },
     })),
   )
   return [...anyTime, ...inOutage]

@@ -7,11 +7,9 @@ import { memoryLimitJournal } from '../memory/memory-limit-journal.ts'
 import { memoryLimitStore } from '../memory/memory-limit-store.ts'
 import { simulatedTime } from '../memory/simulated-time.ts'
 import { seededRandom } from '../samples/random.ts'
+import { type PlantedFault, spoiltDisk, takeOne } from './limit-trouble-faults.ts'
 import { planOf, RUN_MS, START_MS } from './limit-trouble-plan.ts'
 import { judgeTrouble, type TroubleVerdict } from './limit-trouble-verdict.ts'
-
-/** What is planted in the limiter or its surroundings: a fault that the verdict must show. */
-export type PlantedFault = 'edits are learned late' | 'the disk forgets' | 'a rotation starts over'
 
 export interface Trouble {
   readonly seed: number
@@ -23,6 +21,8 @@ export interface Trouble {
   readonly hasEdits?: boolean
   /** Restarts with the disk kept, in the outage. */
   readonly restartsInOutage?: number
+  /** The same with the disk lost. */
+  readonly startsInOutage?: number
 }
 
 /** One edit: what applies from `atMs` on, when its reply left. */
@@ -71,7 +71,6 @@ export async function simulateTrouble(trouble: Trouble): Promise<TroubleVerdict>
     return limiter({ store, journal, clock, scheduler: time.scheduler, meter, log: fail, jitter: random, writer })
   }
 
-  const diskOf = () => (trouble.planted === 'the disk forgets' ? memoryLimitJournal() : undefined)
   const fleet = Array.from({ length: plan.instances }, () => {
     const journal = memoryLimitJournal()
     return { journal, limiter: startLimiter(journal), delays: plan.policies.map(() => between(0, LEARN_MS)) }
@@ -81,22 +80,8 @@ export async function simulateTrouble(trouble: Trouble): Promise<TroubleVerdict>
       const instance = fleet[index % fleet.length]
       if (instance === undefined) return
       if (!keepsDisk) instance.journal = memoryLimitJournal()
-      instance.limiter = startLimiter(diskOf() ?? instance.journal)
+      instance.limiter = startLimiter(spoiltDisk(trouble.planted, keepsDisk) ?? instance.journal)
     })
-  }
-
-  /** What this instance knows of the limit now: each edit up to 10 s after its reply. */
-  function knownTo(delays: readonly number[]): Limit {
-    const delayOf = (index: number) => (trouble.planted === 'edits are learned late' ? LATE_MS : (delays[index] ?? 0))
-    const known = plan.policies.findLast(({ atMs }, index) => atMs + (index === 0 ? 0 : delayOf(index)) <= time.nowMs())
-    const { limit, windowMs, version } = known ?? plan.first
-    const rotation = plan.rotations.filter((atMs) => atMs <= time.nowMs()).length
-    return {
-      ...{ subject: trouble.planted === 'a rotation starts over' ? `key:${rotation}` : 'key:0', name: 'l', limit },
-      ...{ window: { kind: 'sliding', seconds: windowMs / 1000 }, holder: `k${rotation}` },
-      version,
-      ...(trouble.isClosed === true && { inOutage: 'refuse' as const }),
-    }
   }
 
   for (const { atMs, index } of plan.arrivals) {
@@ -109,13 +94,32 @@ export async function simulateTrouble(trouble: Trouble): Promise<TroubleVerdict>
         // The answer of an instance that died meanwhile reaches nobody; its use is let through all the same.
         if (kind === 'taken') admitted.push(time.nowMs())
       }
-      const taking = asked.take([knownTo(instance.delays)], 1)
+      const taking = takeOne(asked, knownLimit(plan, trouble, time.nowMs(), instance.delays), trouble.planted)
       if (taking instanceof Promise) taking.then(({ kind }) => taken(kind), ignoreOutage)
       else taken(taking.kind)
     })
   }
   await time.run(START_MS + RUN_MS)
   return judgeTrouble({ admitted, policies: plan.policies, outages: plan.outages, isClosed: trouble.isClosed === true })
+}
+
+/** What an instance knows of the limit: each edit as much later than its reply as `delays` say. */
+function knownLimit(
+  { policies, first, rotations }: ReturnType<typeof planOf>,
+  { planted, isClosed }: Trouble,
+  nowMs: number,
+  delays: readonly number[],
+) {
+  const delayOf = (index: number) => (planted === 'edits are learned late' ? LATE_MS : (delays[index] ?? 0))
+  const known = policies.findLastIndex(({ atMs }, index) => atMs + (index === 0 ? 0 : delayOf(index)) <= nowMs)
+  const rotation = rotations.filter((atMs) => atMs <= nowMs).length
+  const limitUnder = ({ limit, windowMs, version }: Policy): Limit => ({
+    ...{ subject: 'key:0', name: 'l', limit, version, holder: `k${rotation}` },
+    window: { kind: 'sliding', seconds: windowMs / 1000 },
+    ...(isClosed === true && { inOutage: 'refuse' as const }),
+  })
+  const before = policies[known - 1]
+  return { limit: limitUnder(policies[known] ?? first), before: before && limitUnder(before), rotation }
 }
 
 function ignoreOutage(error: unknown): void {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { simulateTrouble, type Trouble } from '../../../support/worlds/limit-trouble.ts'
+import { type PlantedFault, plantedFaults } from '../../../support/worlds/limit-trouble-faults.ts'
 
 /**
  * Seeded runs of 1 to 20 instances with edits, rotations, outages, blips, restarts and new instances. bench/limiter.ts runs
@@ -45,13 +46,18 @@ describe('a limit in trouble', () => {
 })
 
 describe('these runs detect', { timeout: 120_000 }, () => {
-  test('edits that are learned too late', async () => {
-    expect((await worstOf(10, { planted: 'edits are learned late' })).over).toBeGreaterThan(0)
-  })
-
-  test('a rotation that starts a new count', async () => {
-    expect((await worstOf(10, { planted: 'a rotation starts over' })).over).toBeGreaterThan(0)
-  })
+  const exceeding: readonly PlantedFault[] = [
+    'edits are learned late',
+    'an old lease is honoured',
+    'an edit starts a new count',
+    'a rotation starts over',
+    'a blip is an outage',
+  ]
+  for (const planted of exceeding) {
+    test(`the planted fault: ${planted}`, async () => {
+      expect((await worstOf(20, { planted })).over).toBeGreaterThan(0)
+    })
+  }
 
   test('a disk that forgets what was spent without the store', async () => {
     const restarting = { hasEdits: false, restartsInOutage: 60 }
@@ -60,5 +66,17 @@ describe('these runs detect', { timeout: 120_000 }, () => {
       await worstOf(20, { ...restarting, planted: 'the disk forgets' }, 3001),
     ]
     expect(forgotten.outageSum).toBeGreaterThan(kept.outageSum * 1.05)
+  })
+
+  test('a start without a disk that has a whole share', async () => {
+    const starting = { hasEdits: false, startsInOutage: 5 }
+    const planted = 'a start without a disk has a whole share'
+    expect((await worstOf(20, starting)).outageFactor).toBeLessThanOrEqual(2)
+    expect((await worstOf(20, { ...starting, planted })).outageFactor).toBeGreaterThan(2)
+  })
+
+  test('every fault that can be planted', () => {
+    const shown = [...exceeding, 'the disk forgets', 'a start without a disk has a whole share']
+    expect(shown).toEqual(plantedFaults)
   })
 })
