@@ -61,7 +61,7 @@ const scheduler: Scheduler = {
 export function compose(config: Config): Services {
   const [instance, boot] = [instanceName(), newUlid()]
   const metrics = openMetrics({ worker: `${instance}.${boot}` })
-  const { hot, pushLog, keysInBackground, ...stores } = openStores(config, metrics.meter)
+  const { hot, pushLog, keysInBackground, ...stores } = openStores(config, metrics.meter, clock)
   const digests = keyDigests(config.peppers)
   const log = backgroundLog
   const jitter = Math.random

@@ -27,11 +27,13 @@ import { tableUsageLedger } from '../adapters/tables/usage-ledger.ts'
 import { tableUsageMonths } from '../adapters/tables/usage-months.ts'
 import { tableUsageReports } from '../adapters/tables/usage-reports.ts'
 import { lateSweeper, pushSweeper, reportSweeper } from '../adapters/tables/usage-sweepers.ts'
+import { tableVerdictStore, verdictSweeper } from '../adapters/tables/verdict-tables.ts'
 import type { Meter } from '../ports/meter.ts'
+import type { Clock } from '../ports/runtime.ts'
 import type { Config } from '../runtime/config.ts'
 
 /** The adapters that the settings select, each in the lane of its purpose. */
-export function openStores(config: Config, meter: Meter) {
+export function openStores(config: Config, meter: Meter, clock: Pick<Clock, 'now'>) {
   const guards = openGuards(config, meter)
   const accounts = accountsOf(config, appIdentity(guards.identity))
   const { rowsPerTransaction } = accounts
@@ -49,7 +51,7 @@ export function openStores(config: Config, meter: Meter) {
       guards: { send: guards.queue[sends], rest: guards.queue[rest] },
     })
   return {
-    hotIdempotency: tableIdempotencyStore(lookup),
+    hotIdempotency: tableVerdictStore(lookup, clock),
     /** For validation: short deadlines. All callers wait for one poll of the feed, so it waits behind none of them. */
     hot: {
       keys: tableKeyStore(lookup),
@@ -104,6 +106,7 @@ export function openStores(config: Config, meter: Meter) {
 function openSweepers(tables: TableAccess, { evidenceDays, usageRetentionMonths }: Config) {
   return {
     idempotency: expirySweeper(tables, 'idempotency'),
+    verdicts: verdictSweeper(tables),
     limits: expirySweeper(tables, 'limits'),
     usageboots: expirySweeper(tables, 'usageboots'),
     keyids: pointerSweeper(tables, 'keyids'),

@@ -17,9 +17,9 @@ const answerText = json(
 )
 const answerShape = z.object({ answer: answerText })
 
-/** Uses of Idempotency-Keys, one row each in the table `idempotency`. An answer of more than about 500,000 characters does not fit. */
-export function tableIdempotencyStore(tables: TableAccess): IdempotencyStore {
-  const table = tables.table('idempotency')
+/** Uses of Idempotency-Keys, one row each, in the table `idempotency` by default. An answer of more than about 500,000 characters does not fit. */
+export function tableIdempotencyStore(tables: TableAccess, name = 'idempotency'): IdempotencyStore {
+  const table = tables.table(name)
 
   function toRow(record: IdempotencyRecord): Row {
     const { answer } = encodeRow(table.name, answerShape, record)

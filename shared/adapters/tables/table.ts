@@ -58,6 +58,8 @@ export interface Table {
   /** In no guaranteed order: Cosmos does not sort. May hold fewer rows than `limit`, even none. */
   page(query: RowQuery): Promise<Page<StoredRow>>
   exists(): Promise<boolean>
+  /** Creates the table where it is missing, so that no write has to. */
+  ensure(): Promise<void>
   /** Removes the table with all its rows; a missing table counts as removed. */
   drop(): Promise<void>
   /** Every row that matches, page by page. Calls `onAnswer` for each page, as `page` does. */
@@ -109,6 +111,7 @@ export function openTable(client: TableClient, name: string): Table {
       return (await get(partitionKey, rowKey)) === undefined ? 'removed' : 'stale'
     },
     exists: () => translatingErrors(name, () => isThere(client)),
+    ensure: () => translatingErrors(name, () => client.createTable()),
     drop: () => translatingErrors(name, () => client.deleteTable()),
     async *scan(filter, onAnswer) {
       for (let after: string | null = null; ; ) {

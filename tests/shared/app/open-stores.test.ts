@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { openStores } from '../../../shared/app/open-stores.ts'
 import { everyProvider, oneProvider } from '../../../shared/domain/access/provider-scope.ts'
+import type { Meter } from '../../../shared/ports/meter.ts'
 import { parseConfig } from '../../../shared/runtime/config.ts'
 import { startSickServer } from '../../support/runs/sick-server.ts'
 import { makeTestSettings } from '../../support/runs/test-settings.ts'
@@ -17,13 +18,14 @@ async function sickStores() {
     RETRY_BACKOFF_MS: '1',
   }
   const counted: string[] = []
-  const stores = openStores(parseConfig({ ...makeTestSettings(), ...settings }), {
+  const meter: Meter = {
     count(_, labels) {
       if ('dependency' in labels && 'outcome' in labels) counted.push(`${labels.dependency} ${labels.outcome}`)
     },
     observe: () => undefined,
     watch: () => undefined,
-  })
+  }
+  const stores = openStores(parseConfig({ ...makeTestSettings(), ...settings }), meter, { now: () => new Date() })
   return { stores, counted, requests: server.requests }
 }
 
