@@ -8,7 +8,7 @@ export const healthReady = endpoint({
   route: 'health/ready',
   head: true,
   access: 'public',
-  async handle({ provide, log }) {
-    return toReadinessAnswer(provide, log)
+  async handle({ provide, log, request }) {
+    return toReadinessAnswer(provide, log, request)
   },
 })

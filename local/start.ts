@@ -23,20 +23,27 @@ async function main(): Promise<void> {
     process.stderr.write('Azurite does not stay up; the data cannot be reached.\n')
     process.exit(1)
   })
-  stopOnSignals(session)
+  stopOnSignals(session, commandLine.noDrain)
   process.stdout.write(formatWelcome(session))
 }
 
-/** The first signal drains work in flight; a later one exits at once. */
-function stopOnSignals(session: Session): void {
+/**
+ * The first signal drains work in flight; a later one exits at once. The real host ignores SIGTERM until the platform
+ * kills it, and never runs the hooks of the app: `noDrain` ends like that, without the wait.
+ */
+function stopOnSignals(session: Session, noDrain: boolean): void {
   let firstAtMs: number | undefined
   const onSignal = () => {
     firstAtMs ??= stop(session)
     if (performance.now() - firstAtMs > SAME_KEYSTROKE_MS) process.exit(130)
   }
-  for (const signal of SIGNALS) process.on(signal, onSignal)
+  for (const signal of SIGNALS) process.on(signal, noDrain && signal === 'SIGTERM' ? killSelf : onSignal)
   // Only under npm: a host that a user detached from its shell outlives that shell.
   if (process.env.npm_lifecycle_event !== undefined) watchParent(onSignal)
+}
+
+function killSelf(): void {
+  process.kill(process.pid, 'SIGKILL')
 }
 
 /** Returns when the stop began, by `performance.now()`. */

@@ -9,6 +9,8 @@ export type CommandLine = {
   verbose: boolean
   quiet: boolean
   httpStreams: boolean
+  /** SIGTERM kills the process. */
+  noDrain: boolean
 }
 
 export const USAGE = `Usage: npm start -- [options]
@@ -21,6 +23,7 @@ export const USAGE = `Usage: npm start -- [options]
   --quiet      log warnings and errors only
   --http-streams
                pass on bodies sent in chunks, which the real host drops
+  --no-drain   SIGTERM kills this process: nothing is finished, as at the end of the real host
   --help       show this text
 `
 
@@ -40,6 +43,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine | 'help' 
     verbose: values.verbose,
     quiet: values.quiet,
     httpStreams: values['http-streams'],
+    noDrain: values['no-drain'],
   }
 }
 
@@ -55,6 +59,7 @@ function parse(args: readonly string[]) {
         verbose: { type: 'boolean', default: false },
         quiet: { type: 'boolean', default: false },
         'http-streams': { type: 'boolean', default: false },
+        'no-drain': { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     }).values

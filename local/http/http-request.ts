@@ -30,8 +30,28 @@ function splitPath(path: string): string[] {
   return path.includes('%') ? parts.map(decodePart) : parts
 }
 
+/** Decodes escapes of UTF-8, and leaves any other text as it is. */
 function decodePart(part: string): string {
-  return decodeURIComponent(part.replaceAll(/%2f/gi, (slash) => `%25${slash.slice(1)}`))
+  const kept = part.replaceAll(/%2f/gi, (slash) => `%25${slash.slice(1)}`)
+  return kept.replaceAll(/(?:%[0-9a-f]{2})+/gi, (escapes) => decoded(escapes) ?? decodeEach(escapes))
+}
+
+/** The escapes of one character are one to four bytes. */
+function decodeEach(escapes: string): string {
+  for (let bytes = 4; bytes > 0; bytes--) {
+    const first = decoded(escapes.slice(0, 3 * bytes))
+    if (first !== undefined && escapes.length > 3 * bytes) return first + decodeEach(escapes.slice(3 * bytes))
+    if (first !== undefined) return first
+  }
+  return escapes.length > 3 ? escapes.slice(0, 3) + decodeEach(escapes.slice(3)) : escapes
+}
+
+function decoded(escapes: string): string | undefined {
+  try {
+    return decodeURIComponent(escapes)
+  } catch {
+    return undefined
+  }
 }
 
 /**

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from 'node:net'
 import { HostError } from '../errors.ts'
 import { sendEmpty } from './http-response.ts'
+import { PARSED_BYTES_MAX } from './request-limits.ts'
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
@@ -23,7 +24,8 @@ const KEEP_ALIVE_MS = 130_000
 export async function listen(port: number): Promise<HttpServer> {
   let handler: RequestListener = (_, response) => sendEmpty(response, 503)
   const inFlight = new Set<IncomingMessage>()
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => handler(request, response))
+  const parsing = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: PARSED_BYTES_MAX }
+  const server = createServer(parsing, (request, response) => handler(request, response))
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, port)))
     server.listen(port, HOST, resolve)

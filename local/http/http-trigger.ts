@@ -6,6 +6,7 @@ import { readRequestBody } from './http-body.ts'
 import { createTraceContext, parseTarget, type Target, toRpcHttpRequest } from './http-request.ts'
 import { sendEmpty, sendRpcResponse } from './http-response.ts'
 import type { RequestHandler } from './http-server.ts'
+import { refusalOf } from './request-limits.ts'
 import { findRoute, type Route } from './router.ts'
 
 export type HttpTriggerOptions = {
@@ -22,24 +23,36 @@ const HOST_HEADER = /^[\w.~-]+(?::\d+)?$|^\[[\da-f:.]+\](?::\d+)?$/i
 
 /**
  * Routes requests to the functions with an HTTP trigger, as the Functions host does: 404 for an unknown path or method,
- * 413 above 100 MiB, and 500 without a body when the function throws.
+ * and 500 without a body above 100 MiB and when the function throws.
  */
 export function createHttpTrigger(options: HttpTriggerOptions): RequestHandler {
   return async (request, response) => {
-    const target = readTarget(request)
-    if (!target) {
-      sendEmpty(response, 400)
+    const refusal = refusalOf(request)
+    if (refusal !== undefined) {
+      response.setHeader('connection', 'close')
+      sendEmpty(response, refusal)
       return
     }
-    const found = findRoute(options.routes, request.method ?? 'GET', target.parts)
-    try {
-      if (found) await answer(options, request, response, { ...found, query: target.query })
-      else await options.handleUnmatched(request, response, target.parts)
-    } catch (error) {
-      if (isAborted(request)) return
-      options.log('error', `${found?.route.fn.name ?? 'The host'} failed: ${describeError(error)}`)
-      fail(response)
-    }
+    const target = readTarget(request)
+    if (target) await serve(options, request, response, target)
+    else sendEmpty(response, 400)
+  }
+}
+
+async function serve(
+  options: HttpTriggerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: Target,
+): Promise<void> {
+  const found = findRoute(options.routes, request.method ?? 'GET', target.parts)
+  try {
+    if (found) await answer(options, request, response, { ...found, query: target.query })
+    else await options.handleUnmatched(request, response, target.parts)
+  } catch (error) {
+    if (isAborted(request)) return
+    options.log('error', `${found?.route.fn.name ?? 'The host'} failed: ${describeError(error)}`)
+    fail(response)
   }
 }
 
@@ -83,7 +96,7 @@ async function answer(
   const body = await readRequestBody(request, { dropsChunked: !httpStreams })
   if (body === 'too large') {
     response.setHeader('connection', 'close')
-    sendEmpty(response, 413)
+    sendEmpty(response, 500)
     return
   }
   const result = await runFunction(route.fn, {

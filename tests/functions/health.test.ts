@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { health } from '../../functions/health.ts'
 import { healthReady } from '../../functions/health-ready.ts'
 import { ConfigError } from '../../shared/runtime/config.ts'
-import { fakeServices } from '../support/memory/fake-services.ts'
+import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
 import { call } from '../support/requests/call.ts'
 
 test('GET /health 200 while the process runs, even with a wrong setting and no dependency', async () => {
@@ -25,8 +25,25 @@ describe('GET /health/ready', () => {
 
   test('names a misspelt setting, and is ready all the same', async () => {
     const settingWarnings = ['ADMINKEY is not a setting: ADMIN_KEY is meant, perhaps']
-    const { status, body } = await call(healthReady, { ...fakeServices(), settingWarnings }, { key: null })
+    const { status, body } = await call(
+      healthReady,
+      { ...fakeServices(), settingWarnings },
+      { key: null, headers: { 'x-forwarded-for': '192.0.2.1' } },
+    )
     expect([status, body.status, body.warnings]).toEqual([200, 'ready', settingWarnings])
+  })
+
+  test('says that no caller has an address where CLIENT_IP_SOURCE expects a proxy and none is in front', async () => {
+    const at = async (clientIpSource: FakeServices['clientIpSource'], headers = {}) =>
+      (await call(healthReady, { ...fakeServices(), clientIpSource }, { key: null, headers })).body.warnings
+    const warning = expect.stringMatching(/^CLIENT_IP_SOURCE is direct.*ip_restrictions.*none/)
+    expect(await at({ kind: 'direct' })).toEqual([warning])
+    expect(await at({ kind: 'direct' }, { 'x-forwarded-for': 'unknown' })).toEqual([warning])
+    expect(await at({ kind: 'hops', count: 2 }, { 'x-forwarded-for': '192.0.2.1' })).toEqual([
+      expect.stringContaining('CLIENT_IP_SOURCE is hops:2'),
+    ])
+    expect(await at({ kind: 'direct' }, { 'x-forwarded-for': '192.0.2.1:80' })).toEqual([])
+    expect(await at({ kind: 'none' })).toEqual([])
   })
 
   test('503 names every wrong setting, and no value', async () => {

@@ -91,6 +91,18 @@ describe('Ctrl-C', () => {
   })
 })
 
+test('--no-drain: SIGTERM ends the host as the real one ends: work in flight is cut off, and no appTerminate hook runs', async () => {
+  const host = await start({ args: ['--no-drain'] })
+  const [azurite = 0] = await findAzurites(host.pid)
+  const reply = fetch(`${host.baseUrl}/slow`).catch(() => 'cut off')
+  await host.waitFor(/slow begins/)
+  host.kill('SIGTERM')
+  expect(await host.exited).toBe('SIGKILL')
+  expect(await reply).toBe('cut off')
+  expect(host.output()).not.toContain('app terminates')
+  await poll(() => isGone(azurite))
+})
+
 describe('a signal to the shell that npm runs a script in', () => {
   test.each(['SIGTERM', 'SIGKILL'] as const)('%s ends the host and frees its port', async (signal) => {
     const command = `"${process.execPath}" local/start.ts --port 0 --memory; exit $?`

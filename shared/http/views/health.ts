@@ -1,3 +1,4 @@
+import type { HttpRequest } from '@azure/functions'
 import type { Services } from '../../app/services.ts'
 import type { ReadinessView } from '../../contracts/health.ts'
 import { AppError } from '../../domain/errors.ts'
@@ -7,10 +8,15 @@ import { ConfigError } from '../../runtime/config.ts'
 import { describeFailure } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
 import { VERSION } from '../../runtime/version.ts'
+import { clientAddress } from '../client-address.ts'
 import type { Answer } from '../endpoint-spec.ts'
 
 /** Names each wrong setting, never its value, and each failing dependency; the log has the cause. */
-export async function toReadinessAnswer(provide: () => Services, log: Log): Promise<Answer> {
+export async function toReadinessAnswer(
+  provide: () => Services,
+  log: Log,
+  { headers }: Pick<HttpRequest, 'headers'>,
+): Promise<Answer> {
   const composed = composeOrExplain(provide)
   if (Array.isArray(composed)) return { status: 503, body: misconfigured(composed) }
   const fault = await composed.pepperCheck.fault()
@@ -22,8 +28,21 @@ export async function toReadinessAnswer(provide: () => Services, log: Log): Prom
   }
   return {
     status: readiness.wrong.length === 0 ? 200 : 503,
-    body: toReadinessView(readiness, composed.settingWarnings),
+    body: toReadinessView(readiness, warningsOf(composed, headers)),
   }
+}
+
+/** Besides the settings' own, one about the address of this request's caller: other requests come the same way. */
+function warningsOf(
+  { settingWarnings, clientIpSource }: Pick<Services, 'settingWarnings' | 'clientIpSource'>,
+  headers: HttpRequest['headers'],
+): readonly string[] {
+  if (clientIpSource.kind === 'none' || clientAddress(headers, clientIpSource) !== null) return settingWarnings
+  const setting = clientIpSource.kind === 'hops' ? `hops:${clientIpSource.count}` : clientIpSource.kind
+  return [
+    ...settingWarnings,
+    `CLIENT_IP_SOURCE is ${setting}, and this request came without an address that it trusts: keys with ip_restrictions are refused. Where no proxy is in front, set none`,
+  ]
 }
 
 function toReadinessView(

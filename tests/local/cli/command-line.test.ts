@@ -3,7 +3,7 @@ import { parseCommandLine } from '../../../local/cli/command-line.ts'
 import { createLog, type LogLevel } from '../../../local/log.ts'
 
 test('without arguments: port 7071, data in .local, the app in this folder', () => {
-  const flags = { verbose: false, quiet: false, httpStreams: false }
+  const flags = { verbose: false, quiet: false, httpStreams: false, noDrain: false }
   expect(parseCommandLine([])).toEqual({ appDir: '.', port: 7071, dataDir: '.local', ...flags })
 })
 

@@ -15,8 +15,11 @@ test.each<[url: string, parts: string[] | undefined]>([
   ['/auth/./keys', ['auth', 'keys']],
   ['/.well-known/x', ['.well-known', 'x']],
   ['http://other/auth/keys?x=1', ['auth', 'keys']],
-  ['/bad/%', undefined],
-  ['/bad/%c3%28', undefined],
+  ['/bad/%', ['bad', '%']],
+  ['/bad/%zz%41', ['bad', '%zzA']],
+  ['/bad/%c3%28', ['bad', '%c3(']],
+  ['/bad/%ff%C3%BC%e2%82', ['bad', '%ffü%e2%82']],
+  ['/good/%F0%9F%97%9D%25', ['good', '🗝%']],
   ['*', undefined],
 ])('the path of "%s" is parsed as %j', (url, parts) => {
   expect(parseTarget(url)?.parts).toEqual(parts)

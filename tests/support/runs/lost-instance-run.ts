@@ -24,8 +24,8 @@ const CALL_TIMEOUT_MS = 15_000
 const REFUSED_WITHIN_MS = 20_000
 
 /**
- * Two instances, and tables that stop answering. One instance takes two revocations, is killed at once after its
- * answers, and its disk is deleted. Then the tables are back.
+ * Two instances, and tables that stop answering. One instance takes two revocations, is ended at once after its
+ * answers, as rudely as the real host ends one, and its disk is deleted. Then the tables are back.
  */
 export async function runLostInstance(seed: number): Promise<LostInstanceReport> {
   const cleanUps: (() => Promise<void>)[] = []
@@ -50,7 +50,7 @@ async function runIn(seed: number, onEnd: (cleanUp: () => Promise<void>) => void
       // A killed host may have received the message itself: the real host hides it for 10 minutes then.
       LOCAL_QUEUE_LEASE_SECONDS: '4',
     }
-    const host = await startLocalHost({ env, args: ['--quiet'] })
+    const host = await startLocalHost({ env, args: ['--quiet', '--no-drain'] })
     onEnd(async () => {
       host.kill('SIGKILL')
       await host.exited
@@ -65,7 +65,7 @@ async function runIn(seed: number, onEnd: (cleanUp: () => Promise<void>) => void
 
   await proxies.tables.setOutage('refuse')
   const pending = await Promise.all([cached, unseen].map(({ keyId }) => client.revoke(doomed.host, keyId)))
-  doomed.host.kill('SIGKILL')
+  doomed.host.kill('SIGTERM')
   await doomed.host.exited
   await rm(doomed.disk, { recursive: true, force: true })
   await proxies.tables.setOutage(null)
