@@ -1,5 +1,5 @@
 import pLimit from 'p-limit'
-import { parseUsageMessage } from '../shared/contracts/usage-message.ts'
+import { eraseInUsageMessage, parseUsageMessage } from '../shared/contracts/usage-message.ts'
 import { dayName } from '../shared/domain/usage/calendar.ts'
 import { countOf } from '../shared/domain/usage/counters.ts'
 import { partitionsOfDay, splitByPartition } from '../shared/domain/usage/partition.ts'
@@ -28,10 +28,12 @@ const yesterday = new Date(today.getTime() - 86_400_000)
 
 const azurite = await startAzurite()
 const { ledger, late, queue, poison, poisoned, transactions } = countedStorage(azurite.connectionString)
-const needs = { ledger, late, clock: systemClock, scheduler: systemScheduler, jitter: Math.random }
+const keys = { findById: async () => undefined }
+const needs = { ledger, late, keys, clock: systemClock, scheduler: systemScheduler, jitter: Math.random }
 const consumer = usageConsumer({
   aggregator: usageAggregator(needs),
-  ...{ queue, poison, poisoned, ledger, clock: systemClock, codec: { parse: parseUsageMessage } },
+  ...{ queue, poison, poisoned, keys, ledger, clock: systemClock },
+  codec: { parse: parseUsageMessage, erase: eraseInUsageMessage },
   pushLog: { partApplied: async () => undefined },
   marks: { request: async () => undefined },
   log: (...line) => print(line.join(' ')),

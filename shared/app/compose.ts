@@ -7,6 +7,7 @@ import { isProviderId, managementScopes } from '../contracts/fields.ts'
 import { encodeRevocationMessage, parseRevocationMessage } from '../contracts/revocation-message.ts'
 import {
   encodeUsageMessage,
+  eraseInUsageMessage,
   measureUsageDelta,
   parseUsageMessage,
   raiseUsageRedrives,
@@ -43,6 +44,7 @@ const codec: UsageCodec = {
   encode: encodeUsageMessage,
   parse: parseUsageMessage,
   measure: measureUsageDelta,
+  erase: eraseInUsageMessage,
   raiseRedrives: raiseUsageRedrives,
 }
 const revocationCodec: RevocationCodec = { encode: encodeRevocationMessage, parse: parseRevocationMessage }
@@ -65,7 +67,7 @@ export function compose(config: Config): Services {
   const digests = keyDigests(config.peppers)
   const log = backgroundLog
   const jitter = Math.random
-  const aggregator = usageAggregator({ ...stores, clock, scheduler, jitter })
+  const aggregator = usageAggregator({ ...stores, keys: keysInBackground, clock, scheduler, jitter })
   const local = openLocalFiles(config, log)
   const limits = limiter({
     ...{ store: hot.limits, clock, scheduler, meter: metrics.meter, log, jitter },

@@ -4,6 +4,7 @@ import type { Lane, QueueLane } from '../adapters/guard/lanes.ts'
 import { appIdentity } from '../adapters/identity/app-identity.ts'
 import { storageMessageQueue } from '../adapters/message-queue.ts'
 import { tableChangeFeed } from '../adapters/tables/change-feed.ts'
+import { tableErasureStore } from '../adapters/tables/erasure-store.ts'
 import { tableEventIds } from '../adapters/tables/event-ids.ts'
 import {
   copiedEvidenceSweeper,
@@ -19,6 +20,7 @@ import { tablePepperStore } from '../adapters/tables/pepper-store.ts'
 import { tablePoisonStore } from '../adapters/tables/poison-store.ts'
 import { tableProviderStore } from '../adapters/tables/provider-store.ts'
 import { tablePushStore } from '../adapters/tables/push-store.ts'
+import { tablePushedMessages } from '../adapters/tables/pushed-messages.ts'
 import { tableRollUpMarks } from '../adapters/tables/roll-up-marks.ts'
 import { expirySweeper, feedSweeper, pointerSweeper } from '../adapters/tables/sweepers.ts'
 import { type TableAccess, tableAccess } from '../adapters/tables/table-access.ts'
@@ -70,6 +72,7 @@ export function openStores(config: Config, meter: Meter, clock: Pick<Clock, 'now
       reports: tableUsageReports(revocation),
     },
     idempotency: tableIdempotencyStore(management),
+    ...{ erasures: tableErasureStore(management), erasing: openErasing(background) },
     keyCounts: tableKeyCountStore(management),
     pepperStore: tablePepperStore(background),
     keysInBackground: tableKeyStore(background),
@@ -87,8 +90,7 @@ export function openStores(config: Config, meter: Meter, clock: Pick<Clock, 'now
       queue: queue('usage-events', 'background'),
     },
     months: tableUsageMonths(background),
-    pushLog: tablePushStore(background),
-    journal: tablePushStore(background),
+    ...{ pushLog: tablePushStore(background), journal: tablePushStore(background) },
     boots: tableUsageBoots(lookup),
     bootJournal: tableUsageBoots(background),
     queue: queue('usage-events', 'usage'),
@@ -99,6 +101,16 @@ export function openStores(config: Config, meter: Meter, clock: Pick<Clock, 'now
     poisoned: tablePoisonStore(management),
     rowsPerTransaction,
     guards: guards.all,
+  }
+}
+
+/** For the erasure of usage data: it spends what other calls leave over. */
+function openErasing(tables: TableAccess) {
+  return {
+    erasures: tableErasureStore(tables),
+    poisoned: tablePoisonStore(tables),
+    keys: tableKeyStore(tables),
+    pushedMessages: tablePushedMessages(tables),
   }
 }
 

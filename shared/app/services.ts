@@ -12,6 +12,7 @@ import type { UsageAggregator } from '../operations/usage/aggregate-usage.ts'
 import type { UsageConsumer } from '../operations/usage/consume-usage.ts'
 import type { BufferedRecorder } from '../operations/usage/queue-recorder.ts'
 import type { TokenVerifier } from '../ports/access.ts'
+import type { ErasureStore } from '../ports/erasures.ts'
 import type { IdempotencyStore } from '../ports/idempotency.ts'
 import type {
   ChangeFeed,
@@ -31,6 +32,7 @@ import type { LateUsage, UsageCodec, UsageLedger, UsageMonths } from '../ports/u
 import type { BootJournal } from '../ports/usage-boots.ts'
 import type {
   EventIds,
+  PushedMessages,
   PushJournal,
   PushStore,
   RollUpMarks,
@@ -51,6 +53,14 @@ export interface Services {
   readonly feed: ChangeFeed
   /** The stores for changes that end keys: no other calls can take their places. */
   readonly ending: { readonly keys: KeyStore; readonly providers: ProviderStore; readonly reports: UsageReports }
+  readonly erasures: ErasureStore
+  /** The stores for the erasure of usage data: it spends what other calls leave over. */
+  readonly erasing: {
+    readonly erasures: ErasureStore
+    readonly poisoned: PoisonStore
+    readonly keys: KeyStore
+    readonly pushedMessages: PushedMessages
+  }
   /** The stores for usage pushes: they spend what other calls leave over. */
   readonly pushing: {
     readonly keys: KeyStore

@@ -77,6 +77,7 @@ export const managementScopes = [
   'keys:read',
   'keys:write',
   'keys:revoke',
+  'keys:erase',
   'keys:validate',
   'metrics:read',
   'usage:read',

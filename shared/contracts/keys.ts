@@ -106,6 +106,12 @@ export const RevokeKeyBody = RevokeOwnKeyBody.extend({
   error: 'must not be given without cascade',
 })
 
+/** `POST /auth/keys/{token_id}/erase`. */
+export const EraseKeyBody = z.strictObject({
+  /** Repeats the id in the path: what is erased cannot be brought back. */
+  confirm: KeyId,
+})
+
 /** `POST /auth/keys/{token_id}/rotate`. */
 export const RotateKeyBody = z.strictObject({
   grace_period_seconds: wholeNumber(0, 30 * 86_400),
@@ -170,6 +176,7 @@ export const KeyView = z.strictObject({
   rotated_from: z.string().nullable(),
   replaced_by: z.string().nullable(),
   grace_until: instant.nullable(),
+  erased_at: instant.nullable(),
 })
 export type KeyView = z.output<typeof KeyView>
 

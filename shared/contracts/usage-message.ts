@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import type { UsageOutcome } from '../domain/keys/verdict.ts'
+import type { ErasedKey } from '../domain/usage/erasure.ts'
 import type { StatusClass, UsageBatch, UsageDelta } from '../domain/usage/usage.ts'
 
 const outcomes = {
@@ -103,6 +104,25 @@ export function raiseUsageRedrives(body: string): { readonly body: string; reado
   if (!message.success) return undefined
   const redrives = message.data.redrives + 1
   return { body: JSON.stringify({ ...message.data, redrives }), redrives }
+}
+
+/**
+ * The same message without owner and addresses in the uses of the key; undefined where nothing changes. Keeps the order of
+ * the uses: the ids of a batch that is counted in halves depend on it.
+ */
+export function eraseInUsageMessage(body: string, { keyId, pseudonymOf }: ErasedKey): string | undefined {
+  const message = messageShape.safeParse(parseJson(body))
+  if (!message.success) return undefined
+  const keys = message.data.keys.map((key): WireKey => {
+    const [providerId, id, ownerId, environment, uses] = key
+    return id === keyId ? [providerId, id, pseudonymOf(ownerId), environment, uses.map(withoutAddresses)] : key
+  })
+  const erased = JSON.stringify({ ...message.data, keys })
+  return erased === JSON.stringify(message.data) ? undefined : erased
+}
+
+function withoutAddresses([hourOfUse, outcome, endpoint, statusClass, count, lastUsedAt]: WireUses): WireUses {
+  return [hourOfUse, outcome, endpoint, statusClass, count, lastUsedAt, null]
 }
 
 function isUses(value: unknown): value is WireUses {

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'method_not_allowed'
   | 'conflict'
   | 'key_revoked'
+  | 'key_not_revoked'
   | 'key_already_rotated'
   | 'key_quota_exceeded'
   | 'idempotency_key_reused'

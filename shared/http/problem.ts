@@ -16,6 +16,7 @@ const statuses = {
   method_not_allowed: 405,
   conflict: 409,
   key_revoked: 409,
+  key_not_revoked: 409,
   key_already_rotated: 409,
   key_quota_exceeded: 409,
   idempotency_key_reused: 409,

@@ -16,6 +16,8 @@ export interface KeyDigests {
   cacheIndex(secret: string): string
   /** The keyed hash of a client address for a counter row: 16 hex digits, 2^64 values, useless without the pepper. */
   ofAddress(address: string): string
+  /** The keyed hash of a provider's owner: useless without the pepper, which is that of new keys. */
+  ofOwner(providerId: string, ownerId: string): string
   /** The version of the pepper of new keys. */
   readonly newestPepper: string
   /** Whether this pepper is older than the one of new keys. False for one that is accepted only, and for an unknown one. */
@@ -49,6 +51,7 @@ export function keyDigests(peppers: readonly Pepper[]): KeyDigests {
     createHmac('sha256', bytes).update(`auth-api/${purpose}`).digest()
   const newestHmac = hmacSha256(newest.bytes)
   const addressHmac = hmacSha256(derive(newest, 'client-address'))
+  const ownerHmac = hmacSha256(derive(newest, 'owner'))
   // 32 characters: together with a key's 56 they fit into two blocks of SHA-256.
   const processSecret = randomBytes(24).toString('base64')
   return {
@@ -58,6 +61,7 @@ export function keyDigests(peppers: readonly Pepper[]): KeyDigests {
     },
     cacheIndex: (secret) => hash('sha256', processSecret + secret, 'binary'),
     ofAddress: (address) => addressHmac(address).slice(0, 16),
+    ofOwner: (providerId, ownerId) => ownerHmac(`${providerId}|${ownerId}`),
     newestPepper: newest.version,
     isOutdated: (pepperVersion) => outdated.has(pepperVersion),
     deriveAll: (purpose) => ordered.map((pepper) => derive(pepper, purpose)),

@@ -13,6 +13,8 @@ export interface ReplicaStep {
   readonly forget: boolean
   readonly revoked: readonly { readonly digest: string; readonly revocation: Revocation }[]
   readonly removedKeys: readonly string[]
+  /** Removed as `removedKeys` are. After the step no file holds anything of these keys, or of their earlier revocations. */
+  readonly erasedKeys: readonly string[]
   readonly removedProviders: readonly string[]
   readonly keys: readonly ReadAt<Key>[]
   /** `provider` null: there is none. */

@@ -6,7 +6,10 @@ import type { Provider } from '../domain/keys/provider.ts'
 import type { StoreInstant } from '../domain/limits/time-interval.ts'
 import type { Page, PageRequest, Versioned } from './store.ts'
 
-/** A key or a provider that has changed. `revocation` is set where the key is revoked. */
+/**
+ * A key or a provider that has changed. `revocation` is set where the key is revoked, `erased` where its texts are erased
+ * besides: every instance drops what it has cached of the key, and keeps the revocation.
+ */
 export type Change =
   | {
       readonly kind: 'key'
@@ -14,6 +17,7 @@ export type Change =
       readonly keyId: string
       readonly providerId: string
       readonly revocation: Revocation | null
+      readonly erased?: true | undefined
     }
   | { readonly kind: 'provider'; readonly providerId: string }
 

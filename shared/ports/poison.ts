@@ -16,6 +16,8 @@ export interface PoisonedMessage {
 export interface PoisonStore {
   /** Replaces an earlier message of the same id. */
   put(message: PoisonedMessage): Promise<void>
+  /** Replaces the message at `version`. `stale`: it was replayed, or set aside again, since. */
+  replace(message: PoisonedMessage, version: string): Promise<'replaced' | 'stale'>
   find(id: string): Promise<Versioned<PoisonedMessage> | undefined>
   /** In any order. */
   page(request: PageRequest): Promise<Page<Versioned<PoisonedMessage>>>

@@ -1,10 +1,11 @@
 import type { OneProvider } from '../domain/access/provider-scope.ts'
+import type { ErasedKey } from '../domain/usage/erasure.ts'
 import type { ProviderDay } from '../domain/usage/provider-totals.ts'
 import type { PushedPart, PushRecord } from '../domain/usage/push.ts'
 import type { DaySpan } from '../domain/usage/range.ts'
 import type { DayCounters, UsagePartition } from '../domain/usage/usage.ts'
 import type { Versioned } from './store.ts'
-import type { PushLog, ScannedCounters } from './usage.ts'
+import type { ErasureStep, PushLog, ScannedCounters } from './usage.ts'
 
 /** How far the roll-up has copied each partition: a count of batches. A mark that lags costs work, never a use. */
 export interface RollUpMarks {
@@ -29,6 +30,8 @@ export interface RequestedDay {
 export interface UsageCopies {
   /** Copies of one day, each key once. Stores the newer ones, and moves each key's last use forward, never back. */
   putKeyDays(scope: OneProvider, copies: readonly ScannedCounters[]): Promise<void>
+  /** Takes owner and addresses out of every copy of a key. Idempotent. Returns the number of changed copies. */
+  eraseKey(scope: OneProvider, key: ErasedKey): Promise<number>
   findTotals(scope: OneProvider, day: string): Promise<Versioned<ProviderDay> | undefined>
   /** `version` null: stores only if there are none yet. */
   putTotals(scope: OneProvider, totals: ProviderDay, version: string | null): Promise<'stored' | 'stale'>
@@ -97,6 +100,15 @@ export interface EventIds {
    * ids that another attempt holds. A crash leaves some claimed.
    */
   claim(scope: OneProvider, ids: readonly string[], owner: IdOwner, over: readonly HeldId[]): Promise<readonly HeldId[]>
+}
+
+/** The messages of pushed batches that wait to be sent, and those of attempts that were never accepted. */
+export interface PushedMessages {
+  /**
+   * Replaces the messages of a provider by what `erase` makes of them; undefined leaves one as it is. One bounded step,
+   * idempotent where `erase` is.
+   */
+  erase(scope: OneProvider, erase: (message: string) => string | undefined, after: string | null): Promise<ErasureStep>
 }
 
 /** The pushed batches of all providers, for reconciliation. */

@@ -1,3 +1,4 @@
+import type { ErasedKey } from '../domain/usage/erasure.ts'
 import type { PushedPart } from '../domain/usage/push.ts'
 import type {
   DayCounters,
@@ -24,6 +25,8 @@ export interface UsageCodec {
   parse(body: string): UsageBatch
   /** Upper bounds of the bytes that a delta adds to a message: once for its key, and for itself. */
   measure(delta: UsageDelta): { readonly keyBytes: number; readonly deltaBytes: number }
+  /** The body without owner and addresses in the uses of the key, in the same order; undefined where nothing changes, also for a body that is no usage message. */
+  erase(body: string, key: ErasedKey): string | undefined
   /** The same batch with its count of re-drives raised by one; undefined for a body that is no usage message. */
   raiseRedrives(body: string): { readonly body: string; readonly redrives: number } | undefined
 }
@@ -43,11 +46,19 @@ export interface LateBatch extends AppliedBatch {
   readonly deltas: readonly UsageDelta[]
 }
 
+/** `next` is the position after the last row looked at, or null at the end. */
+export interface ErasureStep {
+  readonly changed: number
+  readonly next: string | null
+}
+
 export interface LateUsage {
   /** Idempotent for the same batch and partition. Throws `RefusedByStore` as `commit` does. */
   put(batch: LateBatch): Promise<void>
   /** Every late batch of one day, `YYYYMMDD`, streamed. */
   scan(day: string): AsyncIterable<LateBatch>
+  /** Takes owner and addresses out of the uses of a key: one bounded step. Idempotent. */
+  eraseKey(key: ErasedKey, after: string | null): Promise<ErasureStep>
 }
 
 /** A batch that a partition has counted: the row that makes a second delivery a duplicate. */
@@ -118,6 +129,16 @@ export interface UsageLedger {
   commit(partition: UsagePartition, change: PartitionChange): Promise<CommitResult>
   /** Those of these batches that the partition has counted, by id: as a whole, or `split` into halves. */
   findApplied(partition: UsagePartition, batchIds: readonly string[]): Promise<ReadonlyMap<string, 'counted' | 'split'>>
+  /**
+   * Replaces the counters of a key by what `erase` makes of them, without a change of any count, and moves the fence: no
+   * process counts on with what it read before. `erase` gets undefined where the key has no counters, and returns
+   * undefined to leave everything as it is. It may be called more than once. Also changes a sealed partition.
+   */
+  eraseCounters(
+    partition: UsagePartition,
+    key: KeyRef,
+    erase: (counters: DayCounters | undefined) => DayCounters | undefined,
+  ): Promise<'erased' | 'unchanged'>
   /** Moves the fence and refuses every later commit. Idempotent. */
   seal(partition: UsagePartition): Promise<void>
   /** Everything in the partition, streamed, for reconciliation. `meta` is read first, so the rows are no older. */

@@ -23,6 +23,17 @@ for (const pepper of settings.KEY_PEPPERS.split(',')) {
   secrets.set(`pepper ${version} in hex`, Buffer.from(base64, 'base64').toString('hex'))
 }
 
+/** What is known of a person, whose key is erased before the search. */
+const personal = new Map([
+  ['the owner', 'ann.canary@example.com'],
+  ['the name', 'phone-of-ann-canary'],
+  ['the description', 'ann-at-home-canary'],
+  ['the metadata', 'ann-metadata-canary'],
+  ['the text of the revocation', 'ann-lost-it-canary'],
+  ['the address', '198.51.100.77'],
+  ['the address rules', '198.51.100.0/24'],
+])
+
 const transcript: Exchange[] = []
 const places: Place[] = []
 const hosts: LocalHost[] = []
@@ -82,6 +93,37 @@ async function useKeys(): Promise<string> {
   await call('POST /auth/keys/validate', { body: { key: rotated.secret, client_ip: secret } })
   return keyId
 }
+
+/** A key of a person: made, used, revoked, used again, counted, and erased. */
+async function useAndErase(): Promise<void> {
+  const text = (name: string) => personal.get(name) ?? ''
+  const { keyId, secret } = await keep('an erased key', 'POST /auth/keys/generate', {
+    ...{ provider_id: 'acme', environment: 'live', name: text('the name'), description: text('the description') },
+    ...{ owner_id: text('the owner'), metadata: { note: text('the metadata').repeat(50) } },
+    ip_restrictions: [text('the address rules')],
+  })
+  const body = { key: secret, client_ip: text('the address') }
+  await call('POST /auth/keys/validate', { body })
+  await call(`POST /auth/keys/${keyId}/revoke`, { body: { text: text('the text of the revocation') } })
+  await call('POST /auth/keys/validate', { body })
+  const shown = async () => (await call(`GET /auth/keys/${keyId}/usage`)).text
+  await poll(async () => /"REVOKED":1/.test(await shown()), 20_000)
+  await runNow('usage-roll-up')
+  await poll(
+    async () => (await call('GET /auth/usage?provider_id=acme&group_by=owner')).text.includes(text('the owner')),
+    20_000,
+  )
+  await call(`POST /auth/keys/${keyId}/erase`, { body: { confirm: keyId } })
+  await runNow('usage-erase')
+  await poll(async () => !(await shown()).includes(text('the address')), 20_000)
+  await poll(
+    async () => !(await call('GET /auth/usage?provider_id=acme&group_by=owner')).text.includes(text('the owner')),
+    20_000,
+  )
+  await call('POST /auth/keys/validate', { body })
+}
+
+const runNow = (name: string) => call(`POST /admin/functions/${name}`, { body: { input: '' } })
 
 /** Puts a key into every part of a request where it can land by mistake. */
 async function misplace(keyId: string, secret: string): Promise<void> {
@@ -151,6 +193,7 @@ beforeAll(async () => {
   await call('POST /admin/functions/usage-roll-up', { body: { input: '' } })
   await poll(async () => (await call('GET /auth/usage?provider_id=acme')).text.includes(MARKER), 20_000)
   await call(`GET /auth/keys/${keyId}/usage`)
+  await useAndErase()
   await call('GET /auth/usage/reconciliation')
   await call('GET /metrics')
   await stopHost(consumer)
@@ -179,7 +222,14 @@ describe('after a run with known keys', () => {
     for (const kind of ['table', 'queue', 'file', 'the log', 'the reply']) {
       expect(found.filter((text) => text.startsWith(`marker in ${kind}`))).not.toEqual([])
     }
-    expect([...secrets.keys()].filter((name) => name.includes('key'))).toHaveLength(4)
+    expect([...secrets.keys()].filter((name) => name.includes('key'))).toHaveLength(5)
+  })
+
+  it('no table, no file of an instance and no log line holds anything of a person whose key was erased', () => {
+    const files = places.filter(({ name }) => /^file .*auth-api-/.test(name))
+    expect(files.length).toBeGreaterThan(0)
+    const searched = [...files, ...places.filter(({ name }) => name.startsWith('table') || name.startsWith('the log'))]
+    expect(findSecrets(personal, searched)).toEqual([])
   })
 
   it('no table, queue, blob, file, log line or reply but generate and rotate holds a secret', () => {

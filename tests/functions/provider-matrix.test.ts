@@ -16,7 +16,7 @@ import {
   matrixTokens,
 } from '../support/requests/matrix-callers.ts'
 import { furtherNamings, type Names, type Naming, namings } from '../support/requests/matrix-namings.ts'
-import { sampleCalls, sampleWorld, stateOf } from '../support/requests/sample-calls.ts'
+import { revokedIdOf, sampleCalls, sampleWorld, stateOf } from '../support/requests/sample-calls.ts'
 
 const endpoints = await loadEndpoints()
 const missingId = '01K99999999999999999999999'
@@ -76,11 +76,15 @@ async function probe(endpoint: Endpoint, caller: MatrixCaller, naming: Naming): 
   return existing
 }
 
-const theirNames = ({ theirs: { key, secret } }: Scenario): Names => {
-  return { keyId: key.keyId, secret, providerId: 'acme', batchId: 'batch-0001' }
+const theirNames = ({ theirs }: Scenario): Names => {
+  const { key, secret } = theirs
+  const revokedKeyId = revokedIdOf(theirs)
+  return { keyId: key.keyId, revokedKeyId, secret, providerId: 'acme', batchId: 'batch-0001' }
 }
 /** The secret is another scenario's: unknown in the one under test. */
-const absentNames = (secret: string): Names => ({ keyId: missingId, secret, providerId: 'none', batchId: 'batch-0002' })
+const absentNames = (secret: string): Names => {
+  return { keyId: missingId, revokedKeyId: missingId, secret, providerId: 'none', batchId: 'batch-0002' }
+}
 
 const callersWith = (expected: Expected) =>
   Object.entries(matrixCallers).filter(([, caller]) => caller.expected === expected)

@@ -87,7 +87,11 @@ function replicaRows(database: DatabaseSync) {
   const count = () => Number(countKeys.get()?.count)
 
   return {
-    write: (step: ReplicaStep) => inTransaction(database, () => write(step)),
+    write(step: ReplicaStep) {
+      inTransaction(database, () => write(step))
+      // The write-ahead log still has the pages as they were. A step that fails here is written again.
+      if (step.erasedKeys.length > 0 || step.forget) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    },
     key(column: keyof typeof keyBy, value: string): ReadAt<Key> | undefined {
       const row = keyBy[column].get(value)
       return row && readable(() => ({ value: keyFromText(String(row.key)), readAtMs: Number(row.read_at) }))
@@ -122,9 +126,9 @@ function stepWriter(database: DatabaseSync): (step: ReplicaStep) => void {
   )
   const moveWatermark = prepare("INSERT OR REPLACE INTO replica_state (name, value) VALUES ('watermark', ?)")
 
-  function change({ revoked, removedKeys, removedProviders }: ReplicaStep): void {
+  function change({ revoked, removedKeys, erasedKeys, removedProviders }: ReplicaStep): void {
     for (const { digest, revocation } of revoked) addRevocation.run(digest, revocationText.encode(revocation))
-    for (const digest of removedKeys) removeKey.run(digest)
+    for (const digest of [...removedKeys, ...erasedKeys]) removeKey.run(digest)
     for (const providerId of removedProviders) removeProvider.run(providerId)
   }
   function add({ keys, providers }: ReplicaStep): void {

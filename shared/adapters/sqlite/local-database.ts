@@ -106,6 +106,8 @@ function openFile(file: string, slot: number): LocalDatabase {
     database.exec('PRAGMA journal_mode = WAL')
     database.exec('PRAGMA synchronous = FULL')
     database.exec('PRAGMA journal_size_limit = 8388608')
+    // What is deleted is overwritten, so that an erased key is not left in free pages.
+    database.exec('PRAGMA secure_delete = ON')
     database.exec('BEGIN EXCLUSIVE; COMMIT')
     database.prepare('SELECT count(*) FROM sqlite_schema').get()
   } catch (error) {

@@ -15,6 +15,8 @@ const shape = z.object({
   providerId: z.string(),
   change: z.enum(['revoked', 'changed']),
   revocation: revocationText,
+  /** Absent otherwise; a version that does not know it takes the change for a revocation. */
+  erased: z.literal(true).optional(),
 })
 
 const HOUR_MS = 60 * 60 * 1000
@@ -29,20 +31,21 @@ export function tableChangeFeed(tables: TableAccess): ChangeFeed {
   let aheadMs = 0
 
   function fromRow(row: StoredRow): FedChange {
-    const { kind, digest, keyId, providerId, revocation } = decodeRow(table.name, shape, row)
-    const change: Change = kind === 'provider' ? { kind, providerId } : { kind, digest, keyId, providerId, revocation }
+    const { kind, digest, keyId, providerId, revocation, erased } = decodeRow(table.name, shape, row)
+    const ofKey = { digest, keyId, providerId, revocation, ...(erased && { erased }) }
+    const change: Change = kind === 'provider' ? { kind, providerId } : { kind, ...ofKey }
     return { id: row.rowKey, change }
   }
 
   return {
     async append(change, at) {
       const about = change.kind === 'key' ? change : { ...change, digest: '', keyId: '', revocation: null }
-      const properties = encodeRow(table.name, shape, {
+      const { erased, ...properties } = encodeRow(table.name, shape, {
         ...about,
         change: about.revocation === null ? 'changed' : 'revoked',
       })
       const writeAt = (ms: number) =>
-        table.put({ partitionKey: hourOf(ms), rowKey: ulid(ms), ...properties }, undefined)
+        table.put({ partitionKey: hourOf(ms), rowKey: ulid(ms), ...properties, ...(erased && { erased }) }, undefined)
       const positionMs = at.getTime() + aheadMs
       const written = await writeAt(positionMs)
       const storeTime = written.kind === 'written' ? written.at : undefined

@@ -46,6 +46,7 @@ export const keyShape = z.object({
   replacedBy: nullableName,
   graceUntil: nullableDate,
   lineage: lineageText,
+  erasedAt: date.optional(),
 })
 
 /** The rows of the table `keys`, the authoritative ones. */
@@ -72,8 +73,9 @@ export function keyRows(table: Table): KeyRows {
       : { value: { ...decodeRow(table.name, keyShape, { ...noLineage, ...row }), digest }, version: row.etag }
   const find = async (digest: string) => toKey(await get(digest), digest)
   const toRow = (key: Key) => {
-    const { alias, ...properties } = encodeRow(table.name, keyShape, key)
-    return { ...address(key.digest), ...properties, ...(alias !== undefined && { alias }) }
+    const { alias, erasedAt, ...properties } = encodeRow(table.name, keyShape, key)
+    const optional = { ...(alias !== undefined && { alias }), ...(erasedAt !== undefined && { erasedAt }) }
+    return { ...address(key.digest), ...properties, ...optional }
   }
 
   return {

@@ -4,7 +4,7 @@ import { poisonReasons } from '../../domain/usage/poison.ts'
 import type { PoisonedMessage, PoisonStore } from '../../ports/poison.ts'
 import type { Versioned } from '../../ports/store.ts'
 import type { TableAccess } from './table-access.ts'
-import { date, decodeRow, encodeRow, joinText, json, type StoredRow, splitText } from './table-row.ts'
+import { date, decodeRow, encodeRow, joinText, json, type Row, type StoredRow, splitText } from './table-row.ts'
 
 const PARTITION = 'poison'
 
@@ -19,14 +19,16 @@ export function tablePoisonStore(tables: TableAccess): PoisonStore {
     return { value: { id: row.rowKey, ...decodeRow(table.name, shape, row), body }, version: row.etag }
   }
 
+  const toRow = ({ id, body, ...message }: PoisonedMessage): Row => ({
+    partitionKey: PARTITION,
+    rowKey: id,
+    ...encodeRow(table.name, shape, message),
+    ...splitText('body', Buffer.from(body).toString('base64')),
+  })
+
   return {
-    put: ({ id, body, ...message }) =>
-      table.upsert({
-        partitionKey: PARTITION,
-        rowKey: id,
-        ...encodeRow(table.name, shape, message),
-        ...splitText('body', Buffer.from(body).toString('base64')),
-      }),
+    put: (message) => table.upsert(toRow(message)),
+    replace: (message, version) => table.replace(toRow(message), version),
     async find(id) {
       const row = await table.get(PARTITION, id)
       return row && fromRow(row)

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import type { PseudonymOf } from '../../domain/keys/erasure.ts'
+import { withoutAddress } from '../../domain/usage/erasure.ts'
 import type { ProviderDay } from '../../domain/usage/provider-totals.ts'
 import type { DayCounters } from '../../domain/usage/usage.ts'
 import type { ScannedCounters } from '../../ports/usage.ts'
@@ -59,6 +61,18 @@ export function fromKeyDayRow(table: string, row: StoredRow): DayCounters {
     lastIpHash: null,
     lastRevokedUse: fromRevokedUse(table, row),
   }
+}
+
+/** The properties of a key's day without its owner and its addresses; undefined where they have neither. */
+export function toErasedRow(
+  table: string,
+  row: StoredRow,
+  pseudonymOf: PseudonymOf,
+): Record<string, string> | undefined {
+  const before = fromKeyDayRow(table, row)
+  const ownerId = pseudonymOf(before.ownerId)
+  if (ownerId === before.ownerId && (before.lastRevokedUse?.clientIp ?? null) === null) return undefined
+  return { ownerId: ownerId ?? '', ...toRevokedUse(withoutAddress(before.lastRevokedUse)) }
 }
 
 /** The version of the counters that a row copies. */

@@ -13,6 +13,7 @@ import type {
   ScannedCounters,
   UsageLedger,
 } from '../../ports/usage.ts'
+import { unavailable } from '../guard/sdk-errors.ts'
 import type { RowAction, Table } from './table.ts'
 import type { TableAccess } from './table-access.ts'
 import { decodeRow, encodeRow, int64, nullableName, type Row, type StoredRow } from './table-row.ts'
@@ -24,6 +25,7 @@ const COUNTERS = 'k|'
 /** The first key after the keys that begin with `COUNTERS`. */
 const COUNTERS_END = 'k}'
 const READS_AT_ONCE = 16
+const ERASURE_TRIES = 20
 
 const metaShape = z.object({ state: z.enum(['open', 'sealed']), batches: int64, total: int64 })
 const batchShape = z.object({ ackedBelow: int64, count: int64, at: z.string(), split: z.literal(true).optional() })
@@ -37,6 +39,7 @@ const countersShape = z.object({
   lastUsedAt: z.string(),
   lastIpHash: nullableName,
   version: int64,
+  erased: z.literal(true).optional(),
 })
 
 /** `usageYYYYMM`: a partition per day and shard, with the rows `_meta`, `b|<batch id>` and `k|<provider id>|<key id>`. */
@@ -59,6 +62,15 @@ export function tableUsageLedger(tables: TableAccess): UsageLedger {
       return rows.map((row) => withoutVersion(toCounters(tableOf(partition), row)))
     },
     commit: (partition, change) => commit(tableOf(partition), partition, change),
+    async eraseCounters(partition, key, erase) {
+      for (let tries = 0; tries < ERASURE_TRIES; tries++) {
+        const meta = await readMeta(partition)
+        const [row] = await find(partition, [countersKey(key)])
+        const outcome = await eraseOnce(tableOf(partition), partition, { meta, row, erase })
+        if (outcome !== 'fenced') return outcome
+      }
+      throw unavailable(new Error(`The counters of ${partitionName(partition)}: other writers always came first.`))
+    },
     findApplied: async (partition, batchIds) => {
       const rows = await find(partition, batchIds.map(batchKey))
       return new Map(
@@ -124,6 +136,29 @@ async function commit(table: Table, partition: UsagePartition, change: Partition
   return { kind: result.kind === 'exists' ? 'duplicate' : 'fenced' }
 }
 
+interface CountersErasure {
+  readonly meta: PartitionMeta
+  readonly row: StoredRow | undefined
+  readonly erase: Parameters<UsageLedger['eraseCounters']>[2]
+}
+
+/** `meta` was read before the row. A copy in the roll-up keeps its version, so this makes no work for the roll-up. */
+async function eraseOnce(
+  table: Table,
+  partition: UsagePartition,
+  { meta, row, erase }: CountersErasure,
+): Promise<'erased' | 'unchanged' | 'fenced'> {
+  const before = row && toCounters(table, row)
+  const erased = erase(before && withoutVersion(before))
+  if (erased === undefined) return 'unchanged'
+  const counters = { ...erased, version: before?.version ?? 0 }
+  const result = await table.transact([
+    metaAction(table, partition, meta),
+    { kind: 'upsert', row: fromCounters(table, partitionName(partition), counters) },
+  ])
+  return result.kind === 'committed' ? 'erased' : 'fenced'
+}
+
 function metaAction(table: Table, partition: UsagePartition, { fence, state, batches, total }: PartitionMeta) {
   const row = {
     partitionKey: partitionName(partition),
@@ -149,11 +184,12 @@ function toBatch(table: Table, row: StoredRow): AppliedBatch {
 }
 
 function fromCounters(table: Table, partitionKey: string, counters: ScannedCounters): Row {
-  const { hours, deniedHours, lastRevokedUse, ...rest } = counters
+  const { hours, deniedHours, lastRevokedUse, erased, ...rest } = counters
   return {
     partitionKey,
     rowKey: countersKey(counters),
-    ...encodeRow(table.name, countersShape, rest),
+    ...encodeRow(table.name, countersShape.omit({ erased: true }), rest),
+    ...(erased && { erased }),
     ...toHours('h', hours),
     ...toHours('dn', deniedHours),
     ...toRevokedUse(lastRevokedUse),

@@ -4,6 +4,7 @@ import type { OneProvider } from '../../domain/access/provider-scope.ts'
 import type { ScannedCounters } from '../../ports/usage.ts'
 import type { UsageCopies, UsageReports } from '../../ports/usage-reports.ts'
 import { unavailable } from '../guard/sdk-errors.ts'
+import { propertiesOf, rewriteRows } from './rewrite-rows.ts'
 import type { RowAction, Table } from './table.ts'
 import type { TableAccess } from './table-access.ts'
 import type { Row, StoredRow } from './table-row.ts'
@@ -11,6 +12,7 @@ import {
   fromKeyDayRow,
   fromTotalsRow,
   keyDayRowKey,
+  toErasedRow,
   toKeyDayRow,
   toTotalsRow,
   versionOfRow,
@@ -35,6 +37,13 @@ export function tableUsageReports(tables: TableAccess, rowsPerTransaction = 100)
       for (let start = 0; start < copies.length; start += step) {
         await putNewer(table, providerId, copies.slice(start, start + step))
       }
+    },
+    async eraseKey({ providerId }, { keyId, pseudonymOf }) {
+      const filter = odata`PartitionKey eq ${providerId} and RowKey ge ${`${keyId}|0`} and RowKey lt ${`${keyId}|:`}`
+      return rewriteRows(table, await Array.fromAsync(table.scan(filter)), (row) => {
+        const erased = toErasedRow(TABLE_NAME, row, pseudonymOf)
+        return erased && { ...propertiesOf(row), ...erased }
+      })
     },
     async findTotals({ providerId }, day) {
       const row = await table.get(providerId, keyDayRowKey('*', day))

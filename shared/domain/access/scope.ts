@@ -3,6 +3,7 @@ export type ManagementScope =
   | 'keys:read'
   | 'keys:write'
   | 'keys:revoke'
+  | 'keys:erase'
   | 'keys:validate'
   | 'metrics:read'
   | 'usage:read'

@@ -75,6 +75,8 @@ export interface Key extends KeyPolicy {
   /** Null for a key that was neither rotated nor edited in its limits. */
   readonly lineage: LimitLineage | null
   readonly graceUntil: Date | null
+  /** When the texts about a person were erased. Only a revoked key is ever erased. */
+  readonly erasedAt?: Date | undefined
 }
 
 /**

@@ -1,5 +1,6 @@
 import { dayOfHour } from './calendar.ts'
 import { boundEndpoints } from './endpoint-names.ts'
+import { erasedCounters } from './erasure.ts'
 import { laterRevokedUse, revokedUseOf } from './revoked-use.ts'
 import type { DayCounters, RevokedUse, UsageDelta } from './usage.ts'
 
@@ -16,7 +17,8 @@ export function countOf(deltas: readonly UsageDelta[]): number {
 /**
  * Returns the counters after adding the deltas, all of one partition: one entry for each key that a delta names.
  * `before` returns the counters that a key had. Neither the order of the deltas nor their split over calls changes a
- * counter; the same holds for the endpoints while there are at most 50.
+ * counter; the same holds for the endpoints while there are at most 50. Counters of an erased key keep their owner, and
+ * get no address.
  */
 export function addDeltas(
   before: (name: string) => DayCounters | undefined,
@@ -32,7 +34,11 @@ export function addDeltas(
     }
     addDelta(tally, delta)
   }
-  return [...tallies.values()].map(finishTally)
+  return [...tallies].map(([name, tally]) => {
+    const counters = finishTally(tally)
+    const earlier = before(name)
+    return earlier?.erased ? erasedCounters(counters, () => earlier.ownerId) : counters
+  })
 }
 
 type LastUse = Pick<DayCounters, 'lastUsedAt' | 'lastIpHash' | 'ownerId'>

@@ -87,6 +87,8 @@ export interface DayCounters {
   readonly lastIpHash: string | null
   /** The last use after the key was revoked; null when there was none on that day. */
   readonly lastRevokedUse: RevokedUse | null
+  /** The key is erased: the counters never get an owner or an address again. */
+  readonly erased?: true | undefined
 }
 
 /** A partition of the counters: one UTC day (`YYYYMMDD`), one of 16 shards (`00` … `15`). */

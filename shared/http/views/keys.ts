@@ -36,6 +36,7 @@ export function toKeyView(key: Key, now: Date, lastUsedAt: string | undefined): 
     revoked_by: revocation?.by ?? null,
     rotated_from: key.rotatedFrom,
     replaced_by: key.replacedBy,
+    erased_at: key.erasedAt?.toISOString() ?? null,
   }
 }
 

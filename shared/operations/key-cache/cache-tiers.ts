@@ -20,6 +20,8 @@ export interface CacheTiers {
   /** Invalidates everything read of the key before now. */
   keyChanged(digest: string): void
   providerChanged(providerId: string): void
+  /** Drops what is cached of an erased key, in memory and on the disk. Its revocation stays. */
+  eraseHere(key: Pick<Key, 'digest' | 'revocation'>): void
   /** Revokes the key on this instance, with its `revocation`. No later read from a store undoes it. */
   revokeHere(key: Pick<Key, 'digest' | 'revocation'>): void
 }
@@ -79,17 +81,39 @@ export function cacheTiers(needs: CacheTiersNeeds, maxKeys: number): CacheTiers 
     keys.invalidate(digest)
     replica.keyChanged(digest)
   }
+  const evict = evictor(keys)
+  function eraseHere({ digest, revocation }: Pick<Key, 'digest' | 'revocation'>): void {
+    keys.invalidate(digest)
+    evict(digest)
+    if (revocation !== null) revocations.replace(digest, revocation)
+    replica.keyErased(digest)
+  }
   function providerChanged(providerId: string): void {
     providers.invalidate(providerId)
     replica.providerChanged(providerId)
   }
   function applyChange(change: Change): void {
     if (change.kind === 'provider') providerChanged(change.providerId)
+    else if (change.erased) eraseHere(change)
     else if (change.revocation === null) keyChanged(change.digest)
     else revokeHere(change)
   }
 
-  return { keys, providers, revocations, replica, poller, keyChanged, providerChanged, revokeHere }
+  return { keys, providers, revocations, replica, poller, keyChanged, providerChanged, revokeHere, eraseHere }
+}
+
+/** Evicts keys that are erased in one turn of the event loop by one scan of the cache. */
+function evictor(keys: ReadThroughCache<Key>): (digest: string) => void {
+  const waiting = new Set<string>()
+  return (digest) => {
+    if (waiting.size === 0) {
+      queueMicrotask(() => {
+        keys.evict(waiting)
+        waiting.clear()
+      })
+    }
+    waiting.add(digest)
+  }
 }
 
 /** The replica's watermark from an earlier process. A watermark in the future (wrong clock) invalidates the replica. */

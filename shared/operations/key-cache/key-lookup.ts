@@ -16,7 +16,9 @@ import { staleIfError } from './stale-if-error.ts'
  * A read-through cache of keys and providers. A fresh value is at most 8 s old: since its own read, or since the change
  * feed last revalidated it. When the store does not answer, serves stale-if-error.
  */
-export interface KeyLookup extends Background, Pick<CacheTiers, 'keyChanged' | 'providerChanged' | 'revokeHere'> {
+export interface KeyLookup
+  extends Background,
+    Pick<CacheTiers, 'keyChanged' | 'providerChanged' | 'revokeHere' | 'eraseHere'> {
   /**
    * Looks a secret up. `bypassCache` reads the store and never falls back to a cached entry. `value` is undefined for
    * an unknown secret. Throws `store_unavailable` when the store does not answer and no cached entry may be served. The
@@ -107,6 +109,7 @@ export function keyLookup(needs: KeyLookupNeeds, maxKeys = KEYS_MAX): KeyLookup 
     keyChanged: tiers.keyChanged,
     providerChanged: tiers.providerChanged,
     revokeHere: tiers.revokeHere,
+    eraseHere: tiers.eraseHere,
     recheck: revocations.applyRecent,
     recall(keyId) {
       const key = keys.search((cached) => cached.keyId === keyId) ?? replica.recall(keyId)

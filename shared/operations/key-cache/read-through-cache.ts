@@ -64,8 +64,10 @@ export interface ReadThroughCache<Value> {
   refetch(index: string, load: Load<Value>): Promise<LookupResult<Value>>
   /** Invalidates every value read under this tag before now, including reads in flight. */
   invalidate(tag: string): void
-  /** Invalidates every entry, including reads in flight. */
+  /** Drops every entry, and invalidates the reads in flight. */
   invalidateAll(): void
+  /** Drops every value with one of these tags, invalidated or not. Scans the whole cache. */
+  evict(tags: ReadonlySet<string>): void
   /** The first cached value that matches, at any age. Scans the whole cache. */
   search(matches: (value: Value) => boolean): Value | undefined
   size(): number
@@ -135,7 +137,16 @@ export function readThroughCache<Value>(options: ReadThroughCacheOptions<Value>)
     read: (index, load) => sharedRead(index, () => refetch(index, load)),
     refetch: (index, load) => sharedRefetch(index, () => refetch(index, load)),
     invalidate: (tag) => changes.record(tag),
-    invalidateAll: () => changes.recordAll(),
+    invalidateAll() {
+      changes.recordAll()
+      // An erasure may be among the changes that were missed.
+      entries.clear()
+    },
+    evict(tags) {
+      for (const [index, { value }] of [...entries.entries()]) {
+        if (value !== undefined && tags.has(options.tagOf(value))) entries.delete(index)
+      }
+    },
     search(matches) {
       for (const { value } of entries.values()) if (value !== undefined && matches(value)) return value
       return undefined

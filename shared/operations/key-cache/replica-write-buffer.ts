@@ -12,6 +12,7 @@ export interface ReplicaWriteBuffer {
   addProvider(read: ReadProvider): void
   addRevocation(digest: string, revocation: Revocation): void
   removeKey(digest: string): void
+  eraseKey(digest: string): void
   removeProvider(providerId: string): void
   advanceWatermark(ms: number): void
   isEmpty(): boolean
@@ -35,11 +36,12 @@ export function replicaWriteBuffer(): ReplicaWriteBuffer {
   const providers = new Map<string, ReadProvider>()
   const revoked = new Map<string, Revocation>()
   const removedKeys = new Set<string>()
+  const erasedKeys = new Set<string>()
   const removedProviders = new Set<string>()
   let isAllInvalidated = false
   let watermarkMs: number | undefined
 
-  const pendingChanges = () => revoked.size + removedKeys.size + removedProviders.size
+  const pendingChanges = () => revoked.size + removedKeys.size + erasedKeys.size + removedProviders.size
 
   function invalidateAll(): void {
     for (const rows of [keys, providers, removedKeys, removedProviders]) rows.clear()
@@ -58,18 +60,21 @@ export function replicaWriteBuffer(): ReplicaWriteBuffer {
     addProvider: (read) => addBounded(providers, read.value.providerId, read),
     addRevocation: (digest, revocation) => void revoked.set(digest, revocation),
     removeKey: (digest) => remove(keys, removedKeys, digest),
+    eraseKey: (digest) => remove(keys, erasedKeys, digest),
     removeProvider: (providerId) => remove(providers, removedProviders, providerId),
     advanceWatermark(ms) {
       watermarkMs = ms
     },
     isEmpty: () =>
       pendingChanges() + keys.size + providers.size === 0 && !isAllInvalidated && watermarkMs === undefined,
-    isKeyInvalidated: (digest) => isAllInvalidated || removedKeys.has(digest),
+    isKeyInvalidated: (digest) => isAllInvalidated || removedKeys.has(digest) || erasedKeys.has(digest),
     isProviderInvalidated: (providerId) => isAllInvalidated || removedProviders.has(providerId),
     next() {
       const changes = {
         revoked: first(revoked, STEP_ROWS).map(([digest, revocation]) => ({ digest, revocation })),
         removedKeys: first(removedKeys, STEP_ROWS),
+        // Last of all: this step clears the file of what the revocations before it replaced.
+        erasedKeys: revoked.size > STEP_ROWS ? [] : first(erasedKeys, STEP_ROWS),
         removedProviders: first(removedProviders, STEP_ROWS),
       }
       const isLast = pendingChanges() === Object.values(changes).reduce((sum, { length }) => sum + length, 0)
@@ -83,11 +88,10 @@ export function replicaWriteBuffer(): ReplicaWriteBuffer {
     markWritten(step) {
       const readKeys = step.keys.map(({ value }) => value.digest)
       const readProviders = step.providers.map(({ value }) => value.providerId)
-      drop(
-        revoked,
-        step.revoked.map(({ digest }) => digest),
-      )
+      const revokedKeys = step.revoked.map(({ digest }) => digest)
+      drop(revoked, revokedKeys)
       drop(removedKeys, step.removedKeys)
+      drop(erasedKeys, step.erasedKeys)
       drop(removedProviders, step.removedProviders)
       drop(keys, readKeys)
       drop(providers, readProviders)

@@ -4,6 +4,8 @@ import type { WriteBehindReplica } from './write-behind-replica.ts'
 /** Every revocation that this instance has seen. No later read from a store, cache or replica undoes one. */
 export interface RevocationList {
   add(digest: string, revocation: Revocation): void
+  /** Puts the revocation in the place of an earlier one, on the disk too. */
+  replace(digest: string, revocation: Revocation): void
   /** Returns the key, revoked if the list has its revocation. Adds the revocation of a revoked key to the list. */
   apply(key: Key): Key
   /** The same for a key that `apply` saw lately: looks into the memory only, where every later revocation is. */
@@ -26,9 +28,17 @@ export function revocationList(
     if (oldest !== undefined) revocations.delete(oldest)
   }
 
+  /** Its text stays in the row of the key: no verdict needs it, and an erasure would have to follow it everywhere. */
+  function replace(digest: string, revocation: Revocation): void {
+    const listed = { ...revocation, text: null }
+    replica.keyRevoked(digest, listed)
+    remember(digest, listed)
+  }
+
   function add(digest: string, revocation: Revocation): void {
-    if (!revocations.has(digest)) replica.keyRevoked(digest, revocation)
-    remember(digest, revocation)
+    const listed = revocations.get(digest)
+    if (listed === undefined) replace(digest, revocation)
+    else remember(digest, listed)
   }
 
   function find(digest: string): Revocation | undefined {
@@ -39,6 +49,7 @@ export function revocationList(
 
   return {
     add,
+    replace,
     applyRecent(key) {
       const revocation = key.revocation === null ? revocations.get(key.digest) : undefined
       return revocation === undefined ? key : { ...key, revocation }

@@ -15,6 +15,8 @@ export interface WriteBehindReplica {
   providerRead(providerId: string, provider: Provider | undefined, ageMs: number): void
   keyChanged(digest: string): void
   keyRevoked(digest: string, revocation: Revocation): void
+  /** Removes the key, and whatever the file still holds of it. */
+  keyErased(digest: string): void
   providerChanged(providerId: string): void
   /** All changes up to this time were applied. */
   advanceWatermark(watermarkMs: number): void
@@ -93,7 +95,7 @@ export function writeBehindReplica(needs: WriteBehindReplicaNeeds): WriteBehindR
     providerRead: buffering((providerId, provider, ageMs) =>
       buffer.addProvider({ value: { providerId, provider: provider ?? null }, readAtMs: nowMs() - ageMs }),
     ),
-    keyChanged: buffering(buffer.removeKey),
+    ...{ keyChanged: buffering(buffer.removeKey), keyErased: buffering(buffer.eraseKey) },
     keyRevoked: buffering(buffer.addRevocation),
     providerChanged: buffering(buffer.removeProvider),
     invalidateAll: buffering(buffer.invalidateAll),

@@ -50,9 +50,13 @@ export function endKey(
 }
 
 async function publish(needs: ChangeKeyNeeds, key: Key): Promise<Key> {
-  const { digest, keyId, providerId, revocation } = key
-  if (revocation !== null) needs.keyLookup.revokeHere(key)
-  await publishChange(needs, { kind: 'key', digest, keyId, providerId, revocation })
+  const { digest, keyId, providerId } = key
+  // The text stays in the key's row: no instance needs it, and it would have to be erased from every one.
+  const revocation = key.revocation && { ...key.revocation, text: null }
+  const erased = key.erasedAt === undefined ? {} : { erased: true as const }
+  if (key.erasedAt !== undefined) needs.keyLookup.eraseHere(key)
+  else if (revocation !== null) needs.keyLookup.revokeHere({ digest, revocation })
+  await publishChange(needs, { kind: 'key', digest, keyId, providerId, revocation, ...erased })
   return key
 }
 

@@ -246,7 +246,7 @@ function toEvent(key: Key, outcome: UsageOutcome, input: ValidateKeyInput, at: D
     endpoint: input.endpoint,
     statusClass: outcome === 'VALID' ? '2xx' : '4xx',
     count: 1,
-    clientIp: input.requirements.clientIp,
+    clientIp: key.erasedAt === undefined ? input.requirements.clientIp : null,
   }
 }
 

@@ -1,10 +1,12 @@
 import { AppError, RefusedByStore } from '../../domain/errors.ts'
-import { isClosedDay } from '../../domain/usage/calendar.ts'
-import { addDeltas } from '../../domain/usage/counters.ts'
+import { dayName, dayOfHour, isClosedDay } from '../../domain/usage/calendar.ts'
+import { addDeltas, keyName } from '../../domain/usage/counters.ts'
 import type { UsageDelta, UsagePartition } from '../../domain/usage/usage.ts'
+import type { KeyStore } from '../../ports/keys.ts'
 import type { Clock, Scheduler } from '../../ports/runtime.ts'
 import type { AppliedBatch, LateUsage, UsageLedger } from '../../ports/usage.ts'
 import type { CountersCache } from './counters-cache.ts'
+import { erasedDays, withoutErased } from './erased-uses.ts'
 import { type CachedState, partitionCache } from './partition-cache.ts'
 
 /**
@@ -26,6 +28,8 @@ export interface CommitOptions {
   readonly late: LateUsage
   /** Shared by all partitions, so that what they cache together is bounded. */
   readonly counters: CountersCache
+  /** Asked for keys whose uses come late: an erased one gets back neither owner nor address. */
+  readonly keys: Pick<KeyStore, 'findById'>
   readonly clock: Pick<Clock, 'now'>
   readonly scheduler: Scheduler
   /** Returns a number in [0, 1): the full jitter of the backoff. */
@@ -62,13 +66,16 @@ export function commitBatches(partition: UsagePartition, options: CommitOptions)
   const storeLate = async (batches: readonly PartitionBatch[], outcomes: Outcomes): Promise<void> => {
     await findDuplicates(batches, outcomes)
     for (const { batch, deltas } of withoutOutcome(batches, outcomes)) {
-      await late.put({ ...batch, partition, deltas })
+      await late.put({ ...batch, partition, deltas: await withoutErased(options.keys, deltas) })
       outcomes.set(batch.batchId, 'late')
     }
   }
 
   const commit = async (batches: readonly PartitionBatch[], state: CachedState, outcomes: Outcomes): Promise<void> => {
-    const counters = addDeltas(state.counters, batches.flatMap(countedDeltas))
+    const deltas = batches.flatMap(countedDeltas)
+    const isSuspect = mayBeErased(state, dayName(clock.now(), 1))
+    const marks = await erasedDays(options.keys, partition, deltas.filter(isSuspect))
+    const counters = addDeltas((name) => state.counters(name) ?? marks.get(name), deltas)
     const applied = batches.map(toApplied)
     const result = await ledger.commit(partition, { meta: state.meta, applied, counters })
     if (result.kind === 'committed') {
@@ -102,6 +109,15 @@ export function commitBatches(partition: UsagePartition, options: CommitOptions)
     }
     throw new AppError('store_unavailable', 'The usage could not be counted in time.', { cause: errors.at(-1) })
   }
+}
+
+/**
+ * Uses that come so late that their key may have been erased since, where the day has no counters of the key that would
+ * say so. An erasure leaves such counters for the days around it. After it, every use of the key is one of a revoked key.
+ */
+function mayBeErased({ counters }: CachedState, yesterday: string): (delta: UsageDelta) => boolean {
+  return (delta) =>
+    (delta.outcome === 'REVOKED' || dayOfHour(delta.hour) < yesterday) && counters(keyName(delta)) === undefined
 }
 
 function outcomeOf({ split }: AppliedBatch): BatchOutcome {

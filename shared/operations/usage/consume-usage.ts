@@ -5,6 +5,7 @@ import { fitsTransactions } from '../../domain/usage/message-packing.ts'
 import { splitByPartition } from '../../domain/usage/partition.ts'
 import type { PoisonReason } from '../../domain/usage/poison.ts'
 import type { PushPart, UsageBatch, UsageDelta } from '../../domain/usage/usage.ts'
+import type { KeyStore } from '../../ports/keys.ts'
 import type { Meter } from '../../ports/meter.ts'
 import type { PoisonStore } from '../../ports/poison.ts'
 import type { MessageQueue, ReceivedMessage } from '../../ports/queue.ts'
@@ -21,7 +22,8 @@ interface UsageConsumerOptions {
   readonly poison: Pick<MessageQueue, 'send'>
   readonly poisoned: Pick<PoisonStore, 'put'>
   readonly ledger: Pick<UsageLedger, 'readMeta'>
-  readonly codec: Pick<UsageCodec, 'parse'>
+  readonly codec: Pick<UsageCodec, 'parse' | 'erase'>
+  readonly keys: Pick<KeyStore, 'findById'>
   readonly pushLog: PushLog
   readonly marks: Pick<RollUpMarks, 'request'>
   readonly clock: Clock

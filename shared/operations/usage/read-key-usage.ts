@@ -56,8 +56,9 @@ export async function readKeyUsage(
   return { ...summarize(range, rows), lastUsedAt: last && notAfter(last, now), keyId, providerId, afterRevocation }
 }
 
-/** Live counters replace their copies, and are never older. */
+/** Live counters replace their copies, and are never older. Those of no use say that the key is erased. */
 function overlay(copies: readonly DayCounters[], live: readonly DayCounters[]): readonly DayCounters[] {
-  const days = new Map([...copies, ...live].map((row) => [row.day, row]))
+  const used = [...copies, ...live].filter(({ total }) => total > 0)
+  const days = new Map(used.map((row) => [row.day, row]))
   return [...days.values()]
 }

@@ -22,7 +22,7 @@ import type { PushJournal } from '../../ports/usage-reports.ts'
 interface ReconcileUsageNeeds {
   readonly ledger: Pick<UsageLedger, 'readMeta' | 'scan'>
   readonly late: Pick<LateUsage, 'scan'>
-  readonly journal: PushJournal
+  readonly journal: Pick<PushJournal, 'acceptedBetween'>
   readonly bootJournal: BootJournal
   readonly queue: Pick<MessageQueue, 'depth'>
   readonly poison: Pick<MessageQueue, 'depth'>

@@ -9,7 +9,7 @@ interface RedriveOptions extends SetAsideNeeds {
   readonly queue: Pick<MessageQueue, 'send'>
   readonly poison: MessageQueue
   readonly poisoned: Pick<PoisonStore, 'put' | 'page'>
-  readonly codec: Pick<UsageCodec, 'parse' | 'raiseRedrives'>
+  readonly codec: Pick<UsageCodec, 'parse' | 'erase' | 'raiseRedrives'>
   readonly ledger: Pick<UsageLedger, 'readMeta'>
 }
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   encodeUsageMessage,
+  eraseInUsageMessage,
   measureUsageDelta,
   parseUsageMessage,
   raiseUsageRedrives,
@@ -9,6 +10,7 @@ import {
 import { addDeltas } from '../../../shared/domain/usage/counters.ts'
 import { splitByPartition } from '../../../shared/domain/usage/partition.ts'
 import { usageDeltas } from '../../support/samples/usage-arbitraries.ts'
+import { sampleDelta } from '../../support/samples/usage-samples.ts'
 
 const batches = fc.record({
   batchId: fc.stringMatching(/^[a-z0-9]{1,20}\.[A-Z0-9]{26}\.[1-9][0-9]{0,8}$/),
@@ -111,3 +113,37 @@ function countersOf(deltas: Parameters<typeof splitByPartition>[0]) {
   const parts = splitByPartition(deltas).flatMap((part) => addDeltas(() => undefined, part.deltas))
   return new Map(parts.map((row) => [`${row.providerId}|${row.keyId}|${row.day}`, row]))
 }
+
+describe('erasing a key in a usage message', () => {
+  const pseudonymOf = (ownerId: string | null) => ownerId && 'erased'
+
+  test('takes owner and addresses from its uses, and changes nothing else: not the order, not the re-drives', () => {
+    fc.assert(
+      fc.property(batches, (batch) => {
+        const [first] = batch.deltas
+        if (first === undefined) return
+        const changed = batch.deltas.map((delta, index) => ({ ...delta, ownerId: index % 2 === 0 ? 'ann' : 'bob' }))
+        const body = raiseUsageRedrives(encodeUsageMessage({ ...batch, deltas: changed }))?.body ?? ''
+        const key = { providerId: first.providerId, keyId: first.keyId, pseudonymOf }
+        const erased = eraseInUsageMessage(body, key) ?? ''
+        const before = parseUsageMessage(body)
+        const deltas = before.deltas.map((delta) =>
+          delta.keyId === key.keyId ? { ...delta, ownerId: 'erased', lastIpHash: null, lastIp: null } : delta,
+        )
+        expect(parseUsageMessage(erased)).toEqual({ ...before, deltas })
+        expect(JSON.parse(erased).redrives).toBe(1)
+        expect(eraseInUsageMessage(erased, key)).toBeUndefined()
+      }),
+    )
+  })
+
+  test('leaves a message without the key, and a body that is no usage message', () => {
+    const body = encodeUsageMessage({
+      ...{ batchId: 'a.B.1', ackedBelow: 1, at: '2026-11-22T10:00:00.000Z', push: null },
+      deltas: [sampleDelta()],
+    })
+    for (const text of [body, '{"v":1}', 'ann']) {
+      expect(eraseInUsageMessage(text, { providerId: 'acme', keyId: 'other', pseudonymOf })).toBeUndefined()
+    }
+  })
+})

@@ -21,6 +21,7 @@ export function changeFeedContract(name: string, makeFeed: (storeClock: Pick<Clo
         sampleChange(),
         { ...sampleChange(), revocation },
         { ...sampleChange(), revocation: { ...revocation, text: null } },
+        { ...sampleChange(), revocation: { ...revocation, text: null }, erased: true },
         { kind: 'provider', providerId: sampleProviderId() },
       ]
       for (const change of changes) await feed.append(change, at('16:00:00.000'))

@@ -41,6 +41,20 @@ export function poisonStoreContract(name: string, makeStore: () => PoisonStore):
       expect(await store.find(message.id)).toBeUndefined()
     })
 
+    test('a message is replaced only while it is still as it was read', async () => {
+      const store = makeStore()
+      const message = sampleMessage()
+      await store.put(message)
+      const version = (await store.find(message.id))?.version ?? ''
+      expect(await store.replace({ ...message, body: 'other' }, version)).toBe('replaced')
+      expect(await store.replace({ ...message, body: 'third' }, version)).toBe('stale')
+      const found = await store.find(message.id)
+      expect(found?.value).toEqual({ ...message, body: 'other' })
+      await store.remove(message.id, found?.version ?? '')
+      expect(await store.replace(message, found?.version ?? '')).toBe('stale')
+      expect(await store.find(message.id)).toBeUndefined()
+    })
+
     test('pages show every message once', async () => {
       const store = makeStore()
       const ids = Array.from({ length: 25 }, () => sampleMessage().id)

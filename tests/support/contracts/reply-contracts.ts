@@ -31,6 +31,7 @@ export const replyContracts: Readonly<Record<string, z.ZodType>> = {
   health: z.strictObject({ status: z.literal('ok') }),
   'health-ready': ReadinessView,
   'keys-batch-validate': BatchValidationView,
+  'keys-erase': KeyView,
   'keys-generate': NewKeyView,
   'keys-get': KeyView,
   'keys-list': KeyPage,

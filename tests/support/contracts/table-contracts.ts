@@ -1,4 +1,5 @@
 import { tableChangeFeed } from '../../../shared/adapters/tables/change-feed.ts'
+import { tableErasureStore } from '../../../shared/adapters/tables/erasure-store.ts'
 import { tableEventIds } from '../../../shared/adapters/tables/event-ids.ts'
 import { tableIdempotencyStore } from '../../../shared/adapters/tables/idempotency-store.ts'
 import { tableKeyCountStore } from '../../../shared/adapters/tables/key-count-store.ts'
@@ -9,6 +10,7 @@ import { tablePepperStore } from '../../../shared/adapters/tables/pepper-store.t
 import { tablePoisonStore } from '../../../shared/adapters/tables/poison-store.ts'
 import { tableProviderStore } from '../../../shared/adapters/tables/provider-store.ts'
 import { tablePushStore } from '../../../shared/adapters/tables/push-store.ts'
+import { tablePushedMessages } from '../../../shared/adapters/tables/pushed-messages.ts'
 import { tableRollUpMarks } from '../../../shared/adapters/tables/roll-up-marks.ts'
 import type { TableAccess } from '../../../shared/adapters/tables/table-access.ts'
 import { tableUsageBoots } from '../../../shared/adapters/tables/usage-boots.ts'
@@ -17,6 +19,7 @@ import { tableUsageMonths } from '../../../shared/adapters/tables/usage-months.t
 import { tableUsageReports } from '../../../shared/adapters/tables/usage-reports.ts'
 import { atStoreTime } from '../worlds/store-clock.ts'
 import { changeFeedContract } from './change-feed-contract.ts'
+import { erasureStoreContract } from './erasure-store-contract.ts'
 import { eventIdsContract } from './event-ids-contract.ts'
 import { idempotencyStoreContract } from './idempotency-store-contract.ts'
 import { keyCountStoreContract } from './key-count-store-contract.ts'
@@ -27,6 +30,7 @@ import { poisonStoreContract } from './poison-store-contract.ts'
 import { providerStoreContract } from './provider-store-contract.ts'
 import { pushStoreContract } from './push-store-contract.ts'
 import { usageBootsContract } from './usage-boots-contract.ts'
+import { type ErasableUsage, usageErasureContract } from './usage-erasure-contract.ts'
 import { lateUsageContract, usageLedgerContract, usageMonthsContract } from './usage-ledger-contract.ts'
 import { rollUpMarksContract, usageReportsContract } from './usage-reports-contract.ts'
 
@@ -43,6 +47,8 @@ export function tableContracts(name: string, tables: () => TableAccess): void {
   pushStoreContract(name, () => tablePushStore(tables()))
   eventIdsContract(name, () => tableEventIds(tables()))
   poisonStoreContract(name, () => tablePoisonStore(tables()))
+  erasureStoreContract(name, () => tableErasureStore(tables()))
+  usageErasureContract(name, () => erasableUsage(tables()))
   usageBootsContract(name, () => tableUsageBoots(tables()))
   limitStoreContract(name, () => tableLimitStore(tables()))
   keyCountStoreContract(name, () => tableKeyCountStore(tables()))
@@ -51,6 +57,14 @@ export function tableContracts(name: string, tables: () => TableAccess): void {
     return { store: tablePepperStore(copy), keys: tableKeyStore(copy) }
   })
   changeFeedContract(name, (clock) => tableChangeFeed(atStoreTime(unused(tables()), clock)))
+}
+
+/** The stores that an erasure changes. */
+export function erasableUsage(tables: TableAccess): ErasableUsage {
+  return {
+    ...{ ledger: tableUsageLedger(tables), late: tableLateUsage(tables), reports: tableUsageReports(tables) },
+    ...{ pushes: tablePushStore(tables), pushedMessages: tablePushedMessages(tables) },
+  }
 }
 
 let copies = 0

@@ -26,6 +26,7 @@ const byField: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   ),
   key_id: fc.constant(placeholders.keyId),
   token_id: fc.constantFrom(placeholders.keyId, placeholders.revokedKeyId),
+  confirm: fc.constantFrom(placeholders.keyId, placeholders.revokedKeyId),
   replaced_by: fc.constant(placeholders.keyId),
   provider_id: fc.constantFrom('acme', 'acme', 'acme', 'acme', 'zeta', '*'),
   batch_id: fc.constantFrom('batch-0001', 'batch-0002'),

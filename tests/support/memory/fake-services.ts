@@ -3,6 +3,7 @@ import type { Services } from '../../../shared/app/services.ts'
 import { encodeRevocationMessage, parseRevocationMessage } from '../../../shared/contracts/revocation-message.ts'
 import {
   encodeUsageMessage,
+  eraseInUsageMessage,
   measureUsageDelta,
   parseUsageMessage,
   raiseUsageRedrives,
@@ -30,6 +31,7 @@ import { openMetrics } from '../../../shared/runtime/metrics.ts'
 import { processUsage } from '../../../shared/runtime/process-usage.ts'
 import { type ManualTime, manualTime } from './manual-time.ts'
 import { memoryChangeFeed } from './memory-change-feed.ts'
+import { type MemoryErasureStore, memoryErasureStore } from './memory-erasure-store.ts'
 import { memoryEventIds } from './memory-event-ids.ts'
 import { memoryIdempotencyStore } from './memory-idempotency-store.ts'
 import { memoryKeyCountStore } from './memory-key-count-store.ts'
@@ -39,7 +41,7 @@ import { type MemoryMessageQueue, memoryMessageQueue } from './memory-message-qu
 import { memoryPepperStore } from './memory-pepper-store.ts'
 import { type MemoryPoisonStore, memoryPoisonStore } from './memory-poison-store.ts'
 import { memoryProviderStore } from './memory-provider-store.ts'
-import { memoryPushStore } from './memory-push-store.ts'
+import { memoryPushedMessages, memoryPushStore, type StoredPush } from './memory-push-store.ts'
 import { memorySpool } from './memory-spool.ts'
 import { memoryUsageBoots } from './memory-usage-boots.ts'
 import { memoryLateUsage, memoryUsageLedger } from './memory-usage-ledger.ts'
@@ -54,6 +56,7 @@ export interface FakeServices extends Services {
   readonly keyEvents: MemoryMessageQueue
   readonly keyEventsPoison: MemoryMessageQueue
   readonly poisoned: MemoryPoisonStore
+  readonly erasures: MemoryErasureStore
 }
 
 type Stores = Pick<FakeServices, 'keys' | 'providers' | 'feed' | 'idempotency' | 'pushes' | 'queue' | 'keyEvents'>
@@ -65,6 +68,7 @@ const codec: UsageCodec = {
   encode: encodeUsageMessage,
   parse: parseUsageMessage,
   measure: measureUsageDelta,
+  erase: eraseInUsageMessage,
   raiseRedrives: raiseUsageRedrives,
 }
 
@@ -84,8 +88,9 @@ const discard: Log = () => undefined
 export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const time = manualTime()
   const { clock, scheduler } = time
-  const [pushes, boots] = [memoryPushStore(), memoryUsageBoots()]
-  const [reports, ledger] = [memoryUsageReports(), memoryUsageLedger()]
+  const pushed = new Map<string, StoredPush>()
+  const [pushes, boots, reports] = [memoryPushStore(pushed), memoryUsageBoots(), memoryUsageReports()]
+  const ledger = memoryUsageLedger()
   const plain = {
     ...{ keys: memoryKeyStore(), providers: memoryProviderStore(), feed: memoryChangeFeed(clock) },
     ...{ idempotency: memoryIdempotencyStore(), keyCounts: memoryKeyCountStore(), pepperStore: memoryPepperStore() },
@@ -93,7 +98,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   }
   const stores = {
     ...{ ...plain, ...wrap(plain) },
-    poisoned: memoryPoisonStore(),
+    ...{ poisoned: memoryPoisonStore(), erasures: memoryErasureStore(), pushedMessages: memoryPushedMessages(pushed) },
     ...{ ledger, months: ledger, late: memoryLateUsage() },
     ...{ reports, copies: reports, marks: memoryRollUpMarks(), journal: pushes, boots, bootJournal: boots },
   }
@@ -121,7 +126,7 @@ export function fakeServices(wrap: Wrap = () => ({})): FakeServices {
   const watched = { ...stores, limiter: limits, keyLookup: lookup, localSpool: local, guards, pepperCheck: peppers }
   watchGauges(metrics.meter, 'tests', { ...watched, process: processUsage() })
   return {
-    ...{ ...stores, ...lanes, hotIdempotency: stores.idempotency },
+    ...{ ...stores, ...lanes, hotIdempotency: stores.idempotency, erasing: stores },
     ...{ time, codec, revocationCodec, clock, scheduler, log, digests, aggregator, random: numberedIds() },
     ...{ keyLookup: lookup, pepperVersions, pepperCheck: peppers },
     limiter: limits,

@@ -19,6 +19,11 @@ export function memoryPoisonStore(): MemoryPoisonStore {
       const items = ids.slice(0, limit).flatMap((id) => messages.get(id) ?? [])
       return { items, next: ids.length > limit ? (ids[limit - 1] ?? null) : null }
     },
+    replace: async (value, version) => {
+      if (messages.get(value.id)?.version !== version) return 'stale'
+      messages.set(value.id, { value, version: `v${++writes}` })
+      return 'replaced'
+    },
     remove: async (id, version) => {
       const found = messages.get(id)
       if (found !== undefined && found.version !== version) return 'stale'

@@ -1,16 +1,15 @@
 import type { PushedPart, PushRecord } from '../../../shared/domain/usage/push.ts'
-import type { PushAttempt, PushJournal, PushStore } from '../../../shared/ports/usage-reports.ts'
+import type { PushAttempt, PushedMessages, PushJournal, PushStore } from '../../../shared/ports/usage-reports.ts'
 import { streamed } from './memory-usage-ledger.ts'
 
-interface StoredPush {
+export interface StoredPush {
   readonly providerId: string
   record: PushRecord
   messages: readonly string[]
 }
 
-/** A PushStore and PushJournal in memory. */
-export function memoryPushStore(): PushStore & PushJournal {
-  const pushes = new Map<string, StoredPush>()
+/** A PushStore and PushJournal in memory, over `pushes`. */
+export function memoryPushStore(pushes = new Map<string, StoredPush>()): PushStore & PushJournal {
   const attempts = new Map<string, PushAttempt & { readonly version: string }>()
   let writes = 0
   const parts = new Map<string, Map<number, PushedPart>>()
@@ -70,5 +69,23 @@ export function memoryPushStore(): PushStore & PushJournal {
             return { providerId, batchId, acceptedAt, accepted, sent, counted }
           }),
       ),
+  }
+}
+
+/** The messages of the pushes of a `memoryPushStore`. */
+export function memoryPushedMessages(pushes: ReadonlyMap<string, StoredPush>): PushedMessages {
+  return {
+    erase: async ({ providerId }, erase) => {
+      let changed = 0
+      for (const push of pushes.values()) {
+        if (push.providerId !== providerId) continue
+        push.messages = push.messages.map((message) => {
+          const erased = erase(message)
+          if (erased !== undefined) changed++
+          return erased ?? message
+        })
+      }
+      return { changed, next: null }
+    },
   }
 }

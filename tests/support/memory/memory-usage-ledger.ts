@@ -1,5 +1,6 @@
 import { RefusedByStore } from '../../../shared/domain/errors.ts'
 import { keyName } from '../../../shared/domain/usage/counters.ts'
+import { erasedDeltas } from '../../../shared/domain/usage/erasure.ts'
 import { partitionName } from '../../../shared/domain/usage/partition.ts'
 import type { UsagePartition } from '../../../shared/domain/usage/usage.ts'
 import type {
@@ -66,6 +67,15 @@ export function memoryUsageLedger(): MemoryUsageLedger {
       if (held.meta.fence !== change.meta.fence) return { kind: 'fenced' }
       return { kind: 'committed', meta: apply(held, change) }
     },
+    eraseCounters: async (partition, key, erase) => {
+      const held = find(partition)
+      const { version = 0, ...before } = held.counters.get(keyName(key)) ?? { version: undefined }
+      const erased = erase('keyId' in before ? before : undefined)
+      if (erased === undefined) return 'unchanged'
+      held.counters.set(keyName(key), { ...erased, version })
+      store(held, { ...held.meta, fence: moved(held) })
+      return 'erased'
+    },
     findApplied: async (partition, batchIds) => {
       const found = batchIds.flatMap((id) => find(partition).applied.get(id) ?? [])
       return new Map(found.map(({ batchId, split }) => [batchId, split ? 'split' : 'counted']))
@@ -106,6 +116,16 @@ export function memoryLateUsage(): MemoryLateUsage {
   return {
     put: async (batch) => {
       late.set(`${partitionName(batch.partition)}|${batch.batchId}`, batch)
+    },
+    eraseKey: async (key) => {
+      let changed = 0
+      for (const [name, batch] of late) {
+        const deltas = erasedDeltas(batch.deltas, key)
+        if (deltas === batch.deltas) continue
+        late.set(name, { ...batch, deltas })
+        changed++
+      }
+      return { changed, next: null }
     },
     scan: (day) => streamed([...late.values()].filter((batch) => batch.partition.day === day)),
     held: () => [...late.values()],

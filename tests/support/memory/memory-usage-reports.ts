@@ -1,3 +1,4 @@
+import { withoutAddress } from '../../../shared/domain/usage/erasure.ts'
 import { partitionName } from '../../../shared/domain/usage/partition.ts'
 import type { ProviderDay } from '../../../shared/domain/usage/provider-totals.ts'
 import type { DayCounters, UsagePartition } from '../../../shared/domain/usage/usage.ts'
@@ -30,6 +31,17 @@ export function memoryUsageReports(): MemoryUsageReports {
         if ((keyDays.get(`${name}|${copy.day}`)?.version ?? 0) < copy.version) keyDays.set(`${name}|${copy.day}`, copy)
         if ((lastUses.get(name) ?? '') < copy.lastUsedAt) lastUses.set(name, copy.lastUsedAt)
       }
+    },
+    eraseKey: async ({ providerId }, { keyId, pseudonymOf }) => {
+      let changed = 0
+      for (const [name, row] of keyDays) {
+        const ownerId = pseudonymOf(row.ownerId)
+        const isClean = ownerId === row.ownerId && (row.lastRevokedUse?.clientIp ?? null) === null
+        if (row.providerId !== providerId || row.keyId !== keyId || isClean) continue
+        keyDays.set(name, { ...row, ownerId, lastRevokedUse: withoutAddress(row.lastRevokedUse) })
+        changed++
+      }
+      return changed
     },
     findTotals: async ({ providerId }, day) => totals.get(`${providerId}|${day}`),
     putTotals: async ({ providerId }, value, version) => {

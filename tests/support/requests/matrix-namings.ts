@@ -3,6 +3,8 @@ import type { CallOptions } from './call.ts'
 /** How each endpoint names a resource: one of `acme`, or a missing one. */
 export interface Names {
   readonly keyId: string
+  /** A revoked key. */
+  readonly revokedKeyId: string
   readonly secret: string
   readonly providerId: string
   readonly batchId: string
@@ -13,6 +15,7 @@ const inPath: Naming = ({ keyId }) => ({ params: { token_id: keyId } })
 /** The calls about a resource, by endpoint. */
 export const namings: Readonly<Record<string, readonly Naming[]>> = {
   'keys-batch-validate': [({ secret }) => ({ json: { requests: [{ key: secret }, { key: secret, dry_run: true }] } })],
+  'keys-erase': [({ revokedKeyId }) => ({ params: { token_id: revokedKeyId }, json: { confirm: revokedKeyId } })],
   'keys-generate': [({ providerId }) => ({ json: { provider_id: providerId, environment: 'live', name: 'App' } })],
   'keys-get': [inPath],
   'keys-list': [
@@ -51,6 +54,10 @@ export const namings: Readonly<Record<string, readonly Naming[]>> = {
 
 /** Calls that are also invalid, or that name no provider: they leak no more than the others. */
 export const furtherNamings: Readonly<Record<string, readonly Naming[]>> = {
+  'keys-erase': [
+    ({ keyId }) => ({ params: { token_id: keyId }, json: { confirm: keyId } }),
+    ({ revokedKeyId }) => ({ params: { token_id: revokedKeyId }, json: {} }),
+  ],
   'keys-list': [({ providerId }) => ({ query: { provider_id: providerId, cursor: 'AAAA' } })],
   'keys-revoke': [(names) => ({ ...inPath(names), json: { cascade: true, cascade_cursor: 'AAAA' } })],
   'keys-patch': [

@@ -1,11 +1,15 @@
 import { usagePush } from '../../../functions/usage-push.ts'
-import { oneProvider } from '../../../shared/domain/access/provider-scope.ts'
+import { everyProvider, oneProvider } from '../../../shared/domain/access/provider-scope.ts'
 import { putProvider } from '../../../shared/operations/keys/put-provider.ts'
+import { writeRevocation } from '../../../shared/operations/keys/revoke-key.ts'
 import { type FakeServices, fakeServices } from '../memory/fake-services.ts'
 import { type CallOptions, call, type Endpoint, type Reply } from './call.ts'
 import { type HeldKey, makeKey } from './callers.ts'
 
-/** A stored provider `acme` with a key and a pushed batch `batch-0001`. */
+/** The id of the revoked key that a sample world has beside the held one. */
+export const revokedIdOf = ({ key }: HeldKey): string => `${key.keyId.slice(0, -1)}R`
+
+/** A stored provider `acme` with a key, a revoked key and a pushed batch `batch-0001`. */
 export interface SampleWorld {
   readonly services: FakeServices
   readonly held: HeldKey
@@ -13,6 +17,12 @@ export interface SampleWorld {
 
 export async function sampleWorld(services = fakeServices()): Promise<SampleWorld> {
   const held = await makeKey(services)
+  const keyId = revokedIdOf(held)
+  await makeKey(services, { keyId, ownerId: 'ann@example.com' })
+  await writeRevocation(services, everyProvider, {
+    keyId,
+    ...{ reason: 'policy', text: 'of Ann', replacedBy: null, by: 'admin' },
+  })
   const quotas = { requestsPerDay: null, requestsPerMonth: null, maxKeys: null, keysPerHour: null }
   const settings = { name: 'Acme', status: 'active', failMode: 'open', rateLimits: [], quotas } as const
   await putProvider(services, oneProvider('acme'), settings, 'admin')
@@ -24,13 +34,14 @@ export async function sampleWorld(services = fakeServices()): Promise<SampleWorl
 }
 
 /** The stored state of `acme`. */
-export async function stateOf({ keys, providers, pushes }: FakeServices, theirs: HeldKey) {
+export async function stateOf({ keys, providers, pushes, erasures }: FakeServices, theirs: HeldKey) {
   const acme = oneProvider('acme')
   return {
     keys: await keys.page(acme, { limit: 100, after: null }),
     provider: await providers.find(acme),
     key: await keys.findById(acme, theirs.key.keyId),
     batch: await pushes.find(acme, 'batch-0001'),
+    erasures: erasures.held(),
   }
 }
 
@@ -39,6 +50,7 @@ export const sampleCalls: Readonly<Record<string, (held: HeldKey) => CallOptions
   health: () => ({}),
   'health-ready': () => ({}),
   'keys-batch-validate': ({ secret }) => ({ json: { requests: [{ key: secret }] } }),
+  'keys-erase': (held) => ({ params: { token_id: revokedIdOf(held) }, json: { confirm: revokedIdOf(held) } }),
   'keys-generate': () => ({ json: { provider_id: 'acme', environment: 'live', name: 'App' } }),
   'keys-get': ({ key }) => ({ params: { token_id: key.keyId } }),
   'keys-list': () => ({ query: { provider_id: 'acme' } }),

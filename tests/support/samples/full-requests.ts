@@ -1,5 +1,6 @@
 import type * as z from 'zod'
 import {
+  EraseKeyBody,
   GenerateKeyBody,
   KeyParams,
   ListKeysQuery,
@@ -72,6 +73,7 @@ export const fullRequests: Readonly<Record<string, readonly [z.ZodType, unknown]
     },
   ],
   RevokeOwnKeyBody: [RevokeOwnKeyBody, { reason: 'policy', text: 'left' }],
+  EraseKeyBody: [EraseKeyBody, { confirm: keyId }],
   RevokeKeyBody: [
     RevokeKeyBody,
     { reason: 'policy', text: 'left', replaced_by: keyId, cascade: true, cascade_cursor: 'abc' },

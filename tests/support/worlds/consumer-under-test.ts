@@ -1,5 +1,6 @@
 import {
   encodeUsageMessage,
+  eraseInUsageMessage,
   measureUsageDelta,
   parseUsageMessage,
   raiseUsageRedrives,
@@ -11,6 +12,7 @@ import type { Log } from '../../../shared/ports/runtime.ts'
 import type { PushLog, UsageCodec, UsageLedger } from '../../../shared/ports/usage.ts'
 import { openMetrics } from '../../../shared/runtime/metrics.ts'
 import { manualTime } from '../memory/manual-time.ts'
+import { memoryKeyStore } from '../memory/memory-key-store.ts'
 import { memoryMessageQueue } from '../memory/memory-message-queue.ts'
 import { memoryPoisonStore } from '../memory/memory-poison-store.ts'
 import { memoryLateUsage, memoryUsageLedger } from '../memory/memory-usage-ledger.ts'
@@ -20,6 +22,7 @@ export const codec: UsageCodec = {
   encode: encodeUsageMessage,
   parse: parseUsageMessage,
   measure: measureUsageDelta,
+  erase: eraseInUsageMessage,
   raiseRedrives: raiseUsageRedrives,
 }
 
@@ -57,16 +60,25 @@ export function consumerUnderTest(options: ConsumerOptions = {}) {
       return () => undefined
     },
   }
-  const aggregator = usageAggregator({ ledger: watched, late, clock, scheduler, jitter: () => 1, rowsPerTransaction })
+  const keys = memoryKeyStore()
+  const aggregator = usageAggregator({
+    ledger: watched,
+    late,
+    keys,
+    clock,
+    scheduler,
+    jitter: () => 1,
+    rowsPerTransaction,
+  })
   const log: Log = (...line) => void lines.push(line)
   const told: unknown[] = []
   const noPushLog: PushLog = { partApplied: async (...args) => void told.push(args) }
   const metrics = openMetrics({ worker: 'tests' })
   const marks = memoryRollUpMarks()
-  const sinks = { marks, poison, poisoned, pushLog: pushLog ?? noPushLog, log, meter: metrics.meter }
+  const sinks = { keys, marks, poison, poisoned, pushLog: pushLog ?? noPushLog, log, meter: metrics.meter }
   const ports = { aggregator, queue, codec, clock, ledger: wrapLedger(ledger), ...sinks }
   const consumer = usageConsumer(ports)
-  return { consumer, metrics, aggregator, ledger, late, queue, poison, poisoned, told, lines, requests, clock }
+  return { consumer, metrics, aggregator, keys, ledger, late, queue, poison, poisoned, told, lines, requests, clock }
 }
 
 function watchCalls(ledger: UsageLedger, calls: string[]): UsageLedger {

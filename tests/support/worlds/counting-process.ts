@@ -1,4 +1,4 @@
-import { parseUsageMessage } from '../../../shared/contracts/usage-message.ts'
+import { eraseInUsageMessage, parseUsageMessage } from '../../../shared/contracts/usage-message.ts'
 import { AppError } from '../../../shared/domain/errors.ts'
 import { partitionName } from '../../../shared/domain/usage/partition.ts'
 import type { UsagePartition } from '../../../shared/domain/usage/usage.ts'
@@ -52,6 +52,7 @@ const reads = new Set(['readMeta', 'readCounters', 'findApplied', 'receive', 'de
 
 /** The real consumer. Each of its requests waits until the test decides its outcome. Backoff takes no time. */
 export function countingProcess(ports: CountingPorts): CountingProcess {
+  const unerased = { findById: async () => undefined }
   const requests: Request[] = []
   const replies: Reply[] = []
   let busy = false
@@ -77,6 +78,7 @@ export function countingProcess(ports: CountingPorts): CountingProcess {
     aggregator: usageAggregator({
       ledger: gated(ports.ledger),
       late: gated(ports.late),
+      keys: unerased,
       clock: frozen,
       scheduler: { after: runSoon },
       jitter: () => 0,
@@ -85,7 +87,8 @@ export function countingProcess(ports: CountingPorts): CountingProcess {
     poison: gated(ports.poison),
     poisoned: gated(ports.poisoned),
     ledger: gated(ports.ledger),
-    codec: { parse: parseUsageMessage },
+    keys: unerased,
+    codec: { parse: parseUsageMessage, erase: eraseInUsageMessage },
     pushLog: gated(ports.pushLog),
     marks: { request: async () => undefined },
     clock: frozen,

@@ -1,6 +1,7 @@
 import { ulid } from 'ulid'
 import {
   encodeUsageMessage,
+  eraseInUsageMessage,
   measureUsageDelta,
   parseUsageMessage,
   raiseUsageRedrives,
@@ -57,9 +58,10 @@ export function usageReportingWorld() {
     encode: encodeUsageMessage,
     parse: parseUsageMessage,
     measure: measureUsageDelta,
+    erase: eraseInUsageMessage,
     raiseRedrives: raiseUsageRedrives,
   }
-  const aggregator = usageAggregator({ ledger, late, clock, scheduler, jitter: () => 0 })
+  const aggregator = usageAggregator({ ledger, late, keys, clock, scheduler, jitter: () => 0 })
   const needs = {
     ...{ time, clock, log, logged, queue, poison, ledger, late, pushes, journal: pushes, keys, codec, reports },
     ...{ copies: reports, boots, bootJournal: boots, metrics },

@@ -7,7 +7,7 @@ import type { KeyReplica, ReplicaStep } from '../../../../shared/ports/key-cache
 import { anyKey, sampleDigest, sampleKey } from '../../../support/samples/sample-keys.ts'
 
 const nothing: ReplicaStep = {
-  ...{ forget: false, revoked: [], removedKeys: [], removedProviders: [], keys: [], providers: [] },
+  ...{ forget: false, revoked: [], removedKeys: [], erasedKeys: [], removedProviders: [], keys: [], providers: [] },
   watermarkMs: undefined,
 }
 const provider: Provider = {

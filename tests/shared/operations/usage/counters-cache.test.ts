@@ -7,6 +7,7 @@ import type { DayCounters } from '../../../../shared/domain/usage/usage.ts'
 import { usageAggregator } from '../../../../shared/operations/usage/aggregate-usage.ts'
 import { countersCache } from '../../../../shared/operations/usage/counters-cache.ts'
 import { manualTime } from '../../../support/memory/manual-time.ts'
+import { memoryKeyStore } from '../../../support/memory/memory-key-store.ts'
 import { memoryLateUsage, memoryUsageLedger } from '../../../support/memory/memory-usage-ledger.ts'
 import { sampleCounters, sampleDelta } from '../../../support/samples/usage-samples.ts'
 import { sampleBatch } from '../../../support/worlds/consumer-under-test.ts'
@@ -23,7 +24,15 @@ async function countRounds(keys: number): Promise<{ readonly wrong: number; read
   const counters = countersCache(BYTES)
   const { clock } = manualTime()
   const scheduler = { after: () => () => undefined }
-  const aggregator = usageAggregator({ ledger, late: memoryLateUsage(), clock, scheduler, jitter: () => 0, counters })
+  const aggregator = usageAggregator({
+    ledger,
+    late: memoryLateUsage(),
+    keys: memoryKeyStore(),
+    clock,
+    scheduler,
+    jitter: () => 0,
+    counters,
+  })
   const keyIds = Array.from({ length: keys }, (_, number) => `key-${number}`)
   let bytes = 0
   for (let round = 1; round <= 4; round++) {
@@ -51,7 +60,13 @@ describe('the counters that a consumer caches', () => {
   test('count exactly where a single batch does not fit into the cache', async () => {
     const ledger = memoryUsageLedger()
     const { clock } = manualTime()
-    const needs = { ledger, late: memoryLateUsage(), clock, scheduler: { after: () => () => undefined } }
+    const needs = {
+      ledger,
+      late: memoryLateUsage(),
+      keys: memoryKeyStore(),
+      clock,
+      scheduler: { after: () => () => undefined },
+    }
     const aggregator = usageAggregator({ ...needs, jitter: () => 0, counters: countersCache(5000) })
     const keys = Array.from({ length: 2000 }, (_, number) => `key-${number}`).filter((key) => shardOf(key) === '03')
     const deltas = keys.slice(0, 60).map((keyId) => sampleDelta({ keyId }))

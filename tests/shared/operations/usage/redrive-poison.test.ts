@@ -4,6 +4,7 @@ import type { UsageBatch } from '../../../../shared/domain/usage/usage.ts'
 import { redrivePoison } from '../../../../shared/operations/usage/redrive-poison.ts'
 import { openMetrics } from '../../../../shared/runtime/metrics.ts'
 import { manualTime } from '../../../support/memory/manual-time.ts'
+import { memoryKeyStore } from '../../../support/memory/memory-key-store.ts'
 import { memoryMessageQueue } from '../../../support/memory/memory-message-queue.ts'
 import { memoryPoisonStore } from '../../../support/memory/memory-poison-store.ts'
 import { memoryUsageLedger } from '../../../support/memory/memory-usage-ledger.ts'
@@ -18,7 +19,8 @@ function setUp() {
   const ledger = memoryUsageLedger()
   const lines: LogLine[] = []
   const { meter } = openMetrics({ worker: 'tests' })
-  const needs = { queue, poison, poisoned, codec, clock: time.clock, meter, ledger }
+  const keys = memoryKeyStore()
+  const needs = { queue, poison, poisoned, codec, keys, clock: time.clock, meter, ledger }
   const run = () => redrivePoison({ ...needs, log: (...line) => void lines.push(line) })
   return { time, queue, poison, poisoned, ledger, lines, run }
 }
