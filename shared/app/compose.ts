@@ -59,6 +59,9 @@ const scheduler: Scheduler = {
   },
 }
 
+/** A busy partition of counters is written twice a second, and an idle one at once. */
+const COMMIT_PAUSE_MS = 500
+
 /** The one place where ports meet adapters. Opens nothing and sends nothing: clients are created on first use. */
 export function compose(config: Config): Services {
   const [instance, boot] = [instanceName(), newUlid()]
@@ -67,7 +70,10 @@ export function compose(config: Config): Services {
   const digests = keyDigests(config.peppers)
   const log = backgroundLog
   const jitter = Math.random
-  const aggregator = usageAggregator({ ...stores, keys: keysInBackground, clock, scheduler, jitter })
+  const aggregator = usageAggregator({
+    ...{ ...stores, keys: keysInBackground, clock, scheduler, jitter },
+    pauseMs: COMMIT_PAUSE_MS,
+  })
   const local = openLocalFiles(config, log)
   const limits = limiter({
     ...{ store: hot.limits, clock, scheduler, meter: metrics.meter, log, jitter },

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import type { UsageOutcome } from '../domain/keys/verdict.ts'
 import type { ErasedKey } from '../domain/usage/erasure.ts'
+import type { MeasuredDelta } from '../domain/usage/message-packing.ts'
 import type { StatusClass, UsageBatch, UsageDelta } from '../domain/usage/usage.ts'
 
 const outcomes = {
@@ -92,7 +93,7 @@ export function parseUsageMessage(body: string): UsageBatch {
 }
 
 /** Upper bounds of the bytes that a delta takes in a message: its key's, counted once per message, and its own. */
-export function measureUsageDelta(delta: UsageDelta): { readonly keyBytes: number; readonly deltaBytes: number } {
+export function measureUsageDelta(delta: MeasuredDelta): { readonly keyBytes: number; readonly deltaBytes: number } {
   const strings = delta.providerId.length + delta.keyId.length + byteLength(delta.ownerId)
   const evidence = delta.outcome === 'REVOKED' ? ADDRESS_BYTES : 0
   return { keyBytes: strings + 24, deltaBytes: delta.outcome.length + byteLength(delta.endpoint) + 112 + evidence }
@@ -209,6 +210,9 @@ function deltasOfKey([providerId, keyId, ownerId, environment, uses]: WireKey): 
   }))
 }
 
+/** Printable ASCII that JSON escapes nowhere. */
+const plain = /^[ !#-[\]-~]*$/
+
 function byteLength(text: string | null): number {
-  return Buffer.byteLength(JSON.stringify(text))
+  return text !== null && plain.test(text) ? text.length + 2 : Buffer.byteLength(JSON.stringify(text))
 }

@@ -60,11 +60,26 @@ export function keyDigests(peppers: readonly Pepper[]): KeyDigests {
       for (const { pepperVersion, hmac } of hmacs) yield { pepperVersion, digest: hmac(secret) }
     },
     cacheIndex: (secret) => hash('sha256', processSecret + secret, 'binary'),
-    ofAddress: (address) => addressHmac(address).slice(0, 16),
+    ofAddress: memoized((address) => addressHmac(address).slice(0, 16)),
     ofOwner: (providerId, ownerId) => ownerHmac(`${providerId}|${ownerId}`),
     newestPepper: newest.version,
     isOutdated: (pepperVersion) => outdated.has(pepperVersion),
     deriveAll: (purpose) => ordered.map((pepper) => derive(pepper, purpose)),
+  }
+}
+
+const ADDRESSES_MAX = 1000
+
+/** Caches the last results: a gateway's customers send many uses from one address. */
+function memoized(hashOf: (text: string) => string): (text: string) => string {
+  const hashes = new Map<string, string>()
+  return (text) => {
+    const known = hashes.get(text)
+    if (known !== undefined) return known
+    if (hashes.size >= ADDRESSES_MAX) hashes.clear()
+    const made = hashOf(text)
+    hashes.set(text, made)
+    return made
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ErasedKey } from '../domain/usage/erasure.ts'
+import type { MeasuredDelta } from '../domain/usage/message-packing.ts'
 import type { PushedPart } from '../domain/usage/push.ts'
 import type {
   DayCounters,
@@ -24,7 +25,7 @@ export interface UsageCodec {
   /** Throws an error whose message names the faults, without quoting the body. */
   parse(body: string): UsageBatch
   /** Upper bounds of the bytes that a delta adds to a message: once for its key, and for itself. */
-  measure(delta: UsageDelta): { readonly keyBytes: number; readonly deltaBytes: number }
+  measure(delta: MeasuredDelta): { readonly keyBytes: number; readonly deltaBytes: number }
   /** The body without owner and addresses in the uses of the key, in the same order; undefined where nothing changes, also for a body that is no usage message. */
   erase(body: string, key: ErasedKey): string | undefined
   /** The same batch with its count of re-drives raised by one; undefined for a body that is no usage message. */

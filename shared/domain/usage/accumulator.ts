@@ -1,6 +1,6 @@
 import { countedAtMs, hourIndex, hourName } from './calendar.ts'
 import { countedEndpoint } from './endpoint-names.ts'
-import { type DeltaSize, type MessageRoom, messageRoom } from './message-packing.ts'
+import { type DeltaSize, type MeasuredDelta, type MessageRoom, messageRoom } from './message-packing.ts'
 import { evidentIp } from './revoked-use.ts'
 import type { UsageDelta, UsageEvent } from './usage.ts'
 
@@ -27,7 +27,7 @@ export interface UsageAccumulator {
 }
 
 interface AccumulatorOptions {
-  readonly measure: (delta: UsageDelta) => DeltaSize
+  readonly measure: (delta: MeasuredDelta) => DeltaSize
   /** From this estimate of the memory on, events that need a new delta are turned away. */
   readonly bytesMax: number
 }
@@ -58,9 +58,10 @@ export function usageAccumulator({ measure, bytesMax }: AccumulatorOptions): Usa
 
   const open = (first: UsageEvent, hour: number, atMs: number): Cell | undefined => {
     if (bytes >= bytesMax) return undefined
-    const delta = deltaOf({ first, hour, count: 1, lastMs: atMs, lastIp: null }, () => '')
+    const { providerId, keyId, ownerId, outcome } = first
+    const delta = { providerId, keyId, ownerId, outcome, endpoint: countedEndpoint(first.endpoint) }
     const size = measure(delta)
-    const draft = roomFor(drafts, delta, size)
+    const draft = roomFor(drafts, { ...delta, hour: hourName(hour) }, size)
     const added = size.keyBytes + size.deltaBytes + CELL_BYTES
     draft.bytes += added
     bytes += added
@@ -110,7 +111,7 @@ function isAlike(cell: Cell, event: UsageEvent, hour: number): boolean {
 }
 
 /** Tries the newest draft only: a search through all drafts would make a long queue slow. */
-function roomFor(drafts: Draft[], delta: UsageDelta, size: DeltaSize): Draft {
+function roomFor(drafts: Draft[], delta: Parameters<MessageRoom['reserve']>[0], size: DeltaSize): Draft {
   const newest = drafts.at(-1)
   if (newest?.room.reserve(delta, size)) return newest
   const cells: Cell[] = []
@@ -137,10 +138,18 @@ function deltaOf(cell: Omit<Cell, 'draft'>, hashIp: (address: string) => string)
     endpoint: countedEndpoint(endpoint),
     statusClass,
     count: cell.count,
-    lastUsedAt: new Date(cell.lastMs).toISOString(),
+    lastUsedAt: isoText(cell.lastMs),
     lastIpHash: cell.lastIp === null ? null : hashIp(cell.lastIp),
     lastIp: evidentIp(outcome, cell.lastIp),
   }
+}
+
+// A cache of one: the cells of a message were often used last within one millisecond.
+let latestText = { ms: Number.NaN, text: '' }
+
+function isoText(ms: number): string {
+  if (latestText.ms !== ms) latestText = { ms, text: new Date(ms).toISOString() }
+  return latestText.text
 }
 
 function unlist(cellsByEndpoint: Map<string, Map<string, Cell[]>>, cell: Cell): void {

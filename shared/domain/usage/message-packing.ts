@@ -17,6 +17,9 @@ export interface DeltaSize {
   readonly deltaBytes: number
 }
 
+/** What the size of a delta depends on. */
+export type MeasuredDelta = Pick<UsageDelta, 'providerId' | 'keyId' | 'ownerId' | 'outcome' | 'endpoint'>
+
 /** The free room of a message that is being filled. */
 export interface MessageRoom {
   /** Reserves room for the delta. Returns false when the delta needs another message. */

@@ -21,16 +21,21 @@ export interface UsageAggregator {
   submit(batch: UsageBatch): Promise<SubmitResult>
 }
 
+interface AggregatorOptions extends Omit<CommitOptions, 'counters'>, Partial<Pick<CommitOptions, 'counters'>> {
+  /** The pause of a partition after a commit, in ms; 0 by default. */
+  readonly pauseMs?: number
+}
+
 const PARTITIONS_MAX = 32
 const ROWS_MAX = 100
 /** Few, so that a partition's batches gather while others commit: fewer and larger transactions under load. */
 const COMMITS_AT_ONCE = 4
-
-type AggregatorOptions = Omit<CommitOptions, 'counters'> & Partial<Pick<CommitOptions, 'counters'>>
+/** So many waiting batches end the pause of their partition: they fill most of a transaction. */
+const BATCHES_FULL = 40
 
 /** Keeps one counter per partition for the 32 partitions used last, and one bounded cache for all of them. */
 export function usageAggregator(given: AggregatorOptions): UsageAggregator {
-  const options: CommitOptions = { ...given, counters: given.counters ?? countersCache() }
+  const options = { ...given, counters: given.counters ?? countersCache() }
   const counters = new Map<string, PartitionCounter>()
   const slots = pLimit(COMMITS_AT_ONCE)
 
@@ -76,11 +81,19 @@ interface Entry extends PartitionBatch {
   readonly tally: PromiseWithResolvers<BatchTally>
 }
 
-/** Merges waiting batches into one transaction after another. Never counts a batch beside a copy that is in flight. */
-function partitionCounter(partition: UsagePartition, options: CommitOptions, slots: LimitFunction): PartitionCounter {
+/**
+ * Merges waiting batches into one transaction after another, with a pause after each: a busy partition writes its counters
+ * once per pause, not once per message. Never counts a batch beside a copy that is in flight.
+ */
+function partitionCounter(
+  partition: UsagePartition,
+  options: CommitOptions & Pick<AggregatorOptions, 'pauseMs'>,
+  slots: LimitFunction,
+): PartitionCounter {
   const commit = isolateRefused(partition, options)
   const waiting: Entry[] = []
   const inFlight = new Map<string, Promise<BatchTally>>()
+  const pause = pauseAfterCommit(options.scheduler, options.pauseMs ?? 0)
   let running = false
 
   const commitGroup = async (group: readonly Entry[]): Promise<void> => {
@@ -98,7 +111,11 @@ function partitionCounter(partition: UsagePartition, options: CommitOptions, slo
     running = true
     await Promise.resolve()
     const rowsMax = options.rowsPerTransaction ?? ROWS_MAX
-    while (waiting.length > 0) await slots(() => commitGroup(takeGroup(waiting, rowsMax)))
+    while (waiting.length > 0) {
+      if (waiting.length < BATCHES_FULL) await pause.ended()
+      await slots(() => commitGroup(takeGroup(waiting, rowsMax)))
+      pause.begin()
+    }
     running = false
   }
 
@@ -110,9 +127,31 @@ function partitionCounter(partition: UsagePartition, options: CommitOptions, slo
       const tally = Promise.withResolvers<BatchTally>()
       waiting.push({ batch, deltas, keys: new Set(deltas.map(keyName)), tally })
       inFlight.set(batch.batchId, tally.promise)
+      if (waiting.length >= BATCHES_FULL) pause.end()
       if (!running) void run()
       return tally.promise
     },
+  }
+}
+
+/** The pause that a partition makes after a commit. */
+function pauseAfterCommit(scheduler: CommitOptions['scheduler'], pauseMs: number) {
+  let pausing = Promise.withResolvers<void>()
+  let cancel: (() => void) | undefined
+  pausing.resolve()
+  const end = () => {
+    cancel?.()
+    pausing.resolve()
+  }
+  return {
+    begin(): void {
+      if (pauseMs === 0) return
+      end()
+      pausing = Promise.withResolvers()
+      cancel = scheduler.after(pauseMs, pausing.resolve)
+    },
+    end,
+    ended: () => pausing.promise,
   }
 }
 

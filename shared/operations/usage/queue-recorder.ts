@@ -25,6 +25,8 @@ export interface BufferedRecorder extends UsageRecorder {
 
 const BYTES_MAX = 16 * 1024 * 1024
 const GATHER_MS = 1000
+/** While `relaxed` gathers less than this, its messages stay open for the second: later uses of the same keys fold. */
+const GATHERED_BYTES = 4 * 1024 * 1024
 const REFUSE_AFTER_MS = 2000
 
 /**
@@ -34,13 +36,14 @@ const REFUSE_AFTER_MS = 2000
  * 2 s.
  */
 export function queueRecorder(options: QueueRecorderOptions): BufferedRecorder {
-  const { clock, scheduler, meter } = options
+  const { clock, scheduler, meter, bytesMax = BYTES_MAX } = options
   const strict = options.durability === 'strict'
-  const accumulator = usageAccumulator({ measure: options.codec.measure, bytesMax: options.bytesMax ?? BYTES_MAX })
+  const accumulator = usageAccumulator({ measure: options.codec.measure, bytesMax })
   const warn = throttledWarnings(options.log, clock)
   const sender = messageSender(options, warn)
   /** A draft with another draft behind it is full. */
-  const anyFull = () => accumulator.waiting.length > 1
+  const anyFull = () =>
+    accumulator.waiting.length > 1 && (strict || accumulator.bytes() > Math.min(GATHERED_BYTES, bytesMax / 4))
   const hasSlot = () => sender.hasSlot(strict && !anyFull())
   const pending = new Map<MessageDraft, PendingAcks>()
   let pumping = false

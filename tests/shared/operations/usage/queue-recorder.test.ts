@@ -200,8 +200,17 @@ describe('a relaxed recorder', () => {
     expect(countOf(sent(0).batch.deltas)).toBe(2)
   })
 
-  test('sends a full message at once', async () => {
-    const { recorder, sends, use } = recorderUnderTest({ durability: 'relaxed' })
+  test('keeps full messages open for the second, so that later uses of their keys fold', async () => {
+    const { recorder, sends, sent, use, time } = recorderUnderTest({ durability: 'relaxed' })
+    for (let turn = 0; turn < 1000; turn++) await recorder.record(use({ keyId: `key-${turn % 500}` }))
+    await rest()
+    expect(sends).toHaveLength(0)
+    await time.advance(1000)
+    expect(sent(0).batch.deltas.every(({ count }) => count === 2)).toBe(true)
+  })
+
+  test('sends a full message at once where a quarter of `bytesMax` has gathered', async () => {
+    const { recorder, sends, use } = recorderUnderTest({ durability: 'relaxed', bytesMax: 400_000 })
     for (let index = 0; index < 500; index++) await recorder.record(use({ keyId: `key-${index}` }))
     await rest()
     expect(sends).toHaveLength(1)
