@@ -7,6 +7,9 @@ const DEFAULT_RANGE_DAYS = 30
 const MAX_RANGE_DAYS = 400
 const MAX_HOURLY_RANGE_DAYS = 31
 const MAX_WINDOW_DAYS = 2
+/** Beyond the year 9999 a timestamp has another form, which RFC 3339 does not have. */
+const EARLIEST_MS = 0
+const LATEST_MS = Date.UTC(9999, 11, 31)
 
 export type Granularity = 'hour' | 'day'
 
@@ -88,6 +91,9 @@ function resolveEdges(request: RangeRequest, now: Date, defaultMs: number): { fr
   const bucketMs = request.granularity === 'hour' ? HOUR_MS : DAY_MS
   const to = request.to === null ? floor(now, bucketMs) + bucketMs : endOf(request.to, bucketMs)
   const from = request.from === null ? to - defaultMs : floor(request.from.at, bucketMs)
+  if (to > LATEST_MS) throw invalidRange('/to', 'must be at most 9999-12-30')
+  if (from < EARLIEST_MS)
+    throw invalidRange('/from', 'must be at least 1970-01-01; without it the range begins 30 days before `to`')
   if (from >= to) throw invalidRange('/from', 'must be before `to`')
   return { from: new Date(from), to: new Date(to) }
 }

@@ -34,6 +34,15 @@ function faultOf(resolve: () => unknown): { code: string; pointers: readonly str
 }
 
 describe('the range of a report', () => {
+  test.each([
+    ['/to', ask(null, '9999-12-31')],
+    ['/to', ask(null, '9999-12-31T00:00:00.001Z')],
+    ['/from', ask(null, '0000-01-05')],
+    ['/from', ask('1969-12-31', '1970-01-05')],
+  ])('has no end that a timestamp of four-digit years cannot name: %s', (pointer, request) => {
+    expect(faultOf(() => resolveRange(request, now))).toEqual({ code: 'invalid_request', pointers: [pointer] })
+  })
+
   test('without ends is the last 30 days, including today', () => {
     const range = resolveRange(ask(null, null), now)
     expect(range.from).toEqual(new Date('2026-10-24T00:00:00Z'))
