@@ -40,12 +40,12 @@ export function tableChangeFeed(tables: TableAccess): ChangeFeed {
   return {
     async append(change, at) {
       const about = change.kind === 'key' ? change : { ...change, digest: '', keyId: '', revocation: null }
-      const { erased, ...properties } = encodeRow(table.name, shape, {
+      const properties = encodeRow(table.name, shape, {
         ...about,
         change: about.revocation === null ? 'changed' : 'revoked',
       })
       const writeAt = (ms: number) =>
-        table.put({ partitionKey: hourOf(ms), rowKey: ulid(ms), ...properties, ...(erased && { erased }) }, undefined)
+        table.put({ partitionKey: hourOf(ms), rowKey: ulid(ms), ...properties }, undefined)
       const positionMs = at.getTime() + aheadMs
       const written = await writeAt(positionMs)
       const storeTime = written.kind === 'written' ? written.at : undefined

@@ -72,11 +72,7 @@ export function keyRows(table: Table): KeyRows {
       ? undefined
       : { value: { ...decodeRow(table.name, keyShape, { ...noLineage, ...row }), digest }, version: row.etag }
   const find = async (digest: string) => toKey(await get(digest), digest)
-  const toRow = (key: Key) => {
-    const { alias, erasedAt, ...properties } = encodeRow(table.name, keyShape, key)
-    const optional = { ...(alias !== undefined && { alias }), ...(erasedAt !== undefined && { erasedAt }) }
-    return { ...address(key.digest), ...properties, ...optional }
-  }
+  const toRow = (key: Key) => ({ ...address(key.digest), ...encodeRow(table.name, keyShape, key) })
 
   return {
     find,

@@ -36,6 +36,7 @@ const rejectionsShape = json(
     }),
   ),
 )
+const rejectionsRow = z.object({ rejected: rejectionsShape })
 /** An attempt that is not accepted has the row key of the record, in its place. */
 const attemptShape = z.object({ open: z.literal(true), attempt: z.string(), startedAt: date })
 const counted = z.tuple([z.string(), z.string(), z.int()])
@@ -80,11 +81,11 @@ export function tablePushStore(tables: TableAccess): PushStore & PushJournal {
     },
     async partApplied({ providerId, batchId, part }, { partitions, ...counts }) {
       const asTuples = partitions.map(({ day, shard, batches }): z.output<typeof counted> => [day, shard, batches])
-      const { partitions: text = '', ...properties } = encodeRow(TABLE_NAME, partShape, {
-        ...{ part, ...counts, partitions: asTuples },
+      const properties = encodeRow(TABLE_NAME, partShape, { part, ...counts, partitions: asTuples })
+      await table.create({
+        ...{ partitionKey: `${providerId}|${batchId}`, rowKey: `part|${padNumber(part)}` },
+        ...properties,
       })
-      const rowKey = `part|${padNumber(part)}`
-      await table.create({ partitionKey: `${providerId}|${batchId}`, rowKey, partitions: text, ...properties })
     },
     async *acceptedBetween(from, to) {
       for (const hour of hoursBetween(from, to)) {
@@ -147,10 +148,12 @@ async function accept(
   messages: readonly string[],
 ): Promise<'accepted' | 'overtaken'> {
   const partitionKey = partitionOf(scope, record.batchId)
-  const rejections = chunksOf(record.rejected).map((rejected) => encodeRow(TABLE_NAME, rejectionsShape, [...rejected]))
+  const rejections = chunksOf(record.rejected).map((rejected) =>
+    encodeRow(TABLE_NAME, rejectionsRow, { rejected: [...rejected] }),
+  )
   const rows = [
     ...messages.map((text, index) => ({ kind: 'message', text, index })),
-    ...rejections.map((text, index) => ({ kind: 'rejected', text, index })),
+    ...rejections.map(({ rejected: text }, index) => ({ kind: 'rejected', text, index })),
   ]
   await pLimit(REQUESTS_AT_ONCE).map(rows, ({ kind, text, index }) => {
     const rowKey = `${kind}|${record.attempt}|${padNumber(index + 1)}`

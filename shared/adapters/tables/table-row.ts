@@ -65,11 +65,22 @@ export function decodeRow<S extends z.ZodType>(table: string, shape: S, row: Sto
   throw new Error(`A row of table ${table} cannot be read: ${describeIssues(result.error)}.`)
 }
 
-/** The properties of a row for a value, by its shape: the reverse of `decodeRow`. Throws `RefusedByStore`. */
-export function encodeRow<S extends z.ZodType>(table: string, shape: S, value: z.output<S>): z.input<S> {
+/** Properties with values: one that is undefined has no place in a row. */
+type Present<Properties> = { [Name in keyof Properties]: Exclude<Properties[Name], undefined> }
+
+/**
+ * The properties of a row for a value, by its shape: the reverse of `decodeRow`. Leaves out what is undefined. Throws
+ * `RefusedByStore`.
+ */
+export function encodeRow<S extends z.ZodObject>(table: string, shape: S, value: z.output<S>): Present<z.input<S>> {
   const result = z.safeEncode(shape, value)
-  if (result.success) return result.data
+  if (result.success) return withoutUndefined(result.data)
   throw new RefusedByStore(`A row of table ${table} cannot be written: ${describeIssues(result.error)}.`)
+}
+
+function withoutUndefined<Properties extends object>(properties: Properties): Present<Properties> {
+  const present = Object.entries(properties).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(present) as Present<Properties>
 }
 
 function describeIssues(error: z.ZodError): string {

@@ -174,8 +174,7 @@ function toMeta(table: Table, row: StoredRow | undefined): PartitionMeta {
 }
 
 function fromBatch(table: Table, partitionKey: string, { batchId, ...batch }: AppliedBatch): Row {
-  const { split, ...properties } = encodeRow(table.name, batchShape, batch)
-  return { partitionKey, rowKey: batchKey(batchId), ...properties, ...(split && { split }) }
+  return { partitionKey, rowKey: batchKey(batchId), ...encodeRow(table.name, batchShape, batch) }
 }
 
 function toBatch(table: Table, row: StoredRow): AppliedBatch {
@@ -184,12 +183,11 @@ function toBatch(table: Table, row: StoredRow): AppliedBatch {
 }
 
 function fromCounters(table: Table, partitionKey: string, counters: ScannedCounters): Row {
-  const { hours, deniedHours, lastRevokedUse, erased, ...rest } = counters
+  const { hours, deniedHours, lastRevokedUse, ...rest } = counters
   return {
     partitionKey,
     rowKey: countersKey(counters),
-    ...encodeRow(table.name, countersShape.omit({ erased: true }), rest),
-    ...(erased && { erased }),
+    ...encodeRow(table.name, countersShape, rest),
     ...toHours('h', hours),
     ...toHours('dn', deniedHours),
     ...toRevokedUse(lastRevokedUse),

@@ -18,6 +18,13 @@ import {
 const address = { partitionKey: 'p', rowKey: 'r' }
 const stored = (properties: object) => ({ ...address, etag: 'e', timestamp: '', ...properties })
 
+test('encodeRow leaves out what is undefined: a row has no place for it', () => {
+  const shape = z.object({ name: z.string(), erasedAt: date.optional() })
+  expect(Object.keys(encodeRow('things', shape, { name: 'a', erasedAt: undefined }))).toEqual(['name'])
+  const erasedAt = '2026-11-22T10:00:00.000Z'
+  expect(encodeRow('things', shape, { name: 'a', erasedAt: new Date(erasedAt) })).toEqual({ name: 'a', erasedAt })
+})
+
 describe('checkRow', () => {
   test.each(['a/b', 'a\\b', 'a#b', 'a?b', 'a\tb', 'a\u007fb', 'a\u0085b', 'x'.repeat(256), '雪'.repeat(86), '\ud800'])(
     'refuses %j as a key',
