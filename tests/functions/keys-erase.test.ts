@@ -10,6 +10,7 @@ import { rollUpUsage } from '../../shared/operations/usage/roll-up-usage.ts'
 import { type FakeServices, fakeServices } from '../support/memory/fake-services.ts'
 import { call } from '../support/requests/call.ts'
 import { type HeldKey, makeKey, makeManager } from '../support/requests/callers.ts'
+import { drainUsage } from '../support/worlds/erasure-world.ts'
 
 let services: FakeServices
 let held: HeldKey
@@ -19,16 +20,6 @@ const revoke = () => call(keysRevoke, services, { params: params(), json: { text
 const erase = (options = {}) =>
   call(keysErase, services, { params: params(), json: { confirm: held.key.keyId }, ...options })
 const validate = () => call(keysValidate, services, { json: { key: held.secret, client_ip: '192.0.2.7' } })
-
-/** A commit that the erasure has fenced off is tried again after a backoff. */
-async function drain(): Promise<void> {
-  let isDone = false
-  const drained = services.consumer.drain().finally(() => {
-    isDone = true
-  })
-  while (!isDone) await services.time.advance(100)
-  await drained
-}
 
 beforeEach(async () => {
   services = fakeServices()
@@ -100,7 +91,7 @@ describe('after the erasure', () => {
     await revoke()
     await services.time.advance(10_000)
     await validate()
-    await drain()
+    await drainUsage(services)
     await rollUpUsage(services)
     const day = { from: '2026-11-22', to: '2026-11-22' }
     const byOwner = () => call(usageList, services, { query: { provider_id: 'acme', group_by: 'owner', ...day } })
@@ -116,7 +107,7 @@ describe('after the erasure', () => {
     await services.time.advance(10_000)
     expect((await validate()).body.code).toBe('REVOKED')
     expect(JSON.stringify(services.queue.held())).not.toContain('192.0.2.7')
-    await drain()
+    await drainUsage(services)
     await rollUpUsage(services)
     expect((await ofKey()).body.uses_after_revocation).toMatchObject({ count: 2, last_client_ip: null })
     expect((await byOwner()).body.groups).toMatchObject([{ group: pseudonym, total: 3 }])

@@ -84,6 +84,16 @@ export async function completeErasure(stores: ErasureStores, wait: () => Promise
   throw new Error('The erasure never ends.')
 }
 
+/** Drains the queue of usage. A commit that an erasure has fenced off is tried again after a backoff. */
+export async function drainUsage({ consumer, time }: Pick<FakeServices, 'consumer' | 'time'>): Promise<void> {
+  let isDone = false
+  const drained = consumer.drain().finally(() => {
+    isDone = true
+  })
+  while (!isDone) await time.advance(100)
+  await drained
+}
+
 /** Every count that usage data hold of a key, without owner and addresses. */
 export async function countsOf(stores: ErasureStores, { keyId }: Key) {
   const span = { first: days[0], last: today }

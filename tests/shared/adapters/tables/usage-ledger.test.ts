@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { tableLateUsage } from '../../../../shared/adapters/tables/late-usage.ts'
 import { tableAccess } from '../../../../shared/adapters/tables/table-access.ts'
 import { tableUsageLedger } from '../../../../shared/adapters/tables/usage-ledger.ts'
@@ -9,19 +9,12 @@ import {
   usageMonthsContract,
 } from '../../../support/contracts/usage-ledger-contract.ts'
 import { memoryLateUsage, memoryUsageLedger } from '../../../support/memory/memory-usage-ledger.ts'
-import { startAzurite, type TestAzurite } from '../../../support/runs/azurite.ts'
 import { sampleCounters, sampleDelta } from '../../../support/samples/usage-samples.ts'
+import { azuriteTables } from '../../../support/worlds/azurite-tables.ts'
 import { loseReplies } from '../../../support/worlds/lost-replies.ts'
-import { shuffleQueries } from '../../../support/worlds/shuffling-tables.ts'
+import type { shuffleQueries } from '../../../support/worlds/shuffling-tables.ts'
 
-let azurite: TestAzurite
-beforeAll(async () => {
-  azurite = await startAzurite()
-})
-afterAll(() => azurite.stop())
-
-const plain = () => tableAccess({ connectionString: azurite.connectionString })
-const shuffled = () => tableAccess({ connectionString: azurite.connectionString, wrapClient: shuffleQueries })
+const { plain, shuffled, connectionString } = azuriteTables()
 
 usageLedgerContract('memory', memoryUsageLedger)
 usageLedgerContract('Azurite', () => tableUsageLedger(plain()))
@@ -38,7 +31,7 @@ describe('a ledger in tables', () => {
 
   test('over a network that loses the reply to a commit, a lookup of the batch shows that it was counted', async () => {
     const wrapClient: typeof shuffleQueries = (client) => loseReplies(client, ({ url }) => url.endsWith('$batch'))
-    const ledger = tableUsageLedger(tableAccess({ connectionString: azurite.connectionString, wrapClient }))
+    const ledger = tableUsageLedger(tableAccess({ connectionString: connectionString(), wrapClient }))
     const change = { meta: await ledger.readMeta(partition), applied: [batch], counters: [] }
     expect(await ledger.commit(partition, change)).toEqual({ kind: 'duplicate' })
     expect(await ledger.findApplied(partition, [batch.batchId])).toEqual(new Map([[batch.batchId, 'counted']]))

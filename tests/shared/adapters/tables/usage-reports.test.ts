@@ -1,5 +1,5 @@
 import { ulid } from 'ulid'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { tablePushStore } from '../../../../shared/adapters/tables/push-store.ts'
 import { tableRollUpMarks } from '../../../../shared/adapters/tables/roll-up-marks.ts'
 import { type TableAccess, tableAccess } from '../../../../shared/adapters/tables/table-access.ts'
@@ -12,20 +12,12 @@ import { rollUpMarksContract, usageReportsContract } from '../../../support/cont
 import { memoryPushStore } from '../../../support/memory/memory-push-store.ts'
 import { memoryUsageBoots } from '../../../support/memory/memory-usage-boots.ts'
 import { memoryRollUpMarks, memoryUsageReports } from '../../../support/memory/memory-usage-reports.ts'
-import { startAzurite, type TestAzurite } from '../../../support/runs/azurite.ts'
 import { sampleProviderId } from '../../../support/samples/sample-keys.ts'
 import { sampleCounters, sampleDelta } from '../../../support/samples/usage-samples.ts'
+import { azuriteTables } from '../../../support/worlds/azurite-tables.ts'
 import { loseReplies } from '../../../support/worlds/lost-replies.ts'
-import { shuffleQueries } from '../../../support/worlds/shuffling-tables.ts'
 
-let azurite: TestAzurite
-beforeAll(async () => {
-  azurite = await startAzurite()
-})
-afterAll(() => azurite.stop())
-
-const plain = () => tableAccess({ connectionString: azurite.connectionString })
-const shuffled = () => tableAccess({ connectionString: azurite.connectionString, wrapClient: shuffleQueries })
+const { plain, shuffled, connectionString } = azuriteTables()
 
 usageReportsContract('memory', memoryUsageReports)
 usageReportsContract('Azurite', () => tableUsageReports(plain()))
@@ -42,7 +34,7 @@ pushStoreContract('Azurite with shuffled queries', () => tablePushStore(shuffled
 describe('over a network that loses replies', () => {
   const flaky = () =>
     tableAccess({
-      connectionString: azurite.connectionString,
+      connectionString: connectionString(),
       wrapClient: (client) => loseReplies(client, ({ method }) => method !== 'GET'),
     })
 

@@ -15,6 +15,7 @@ import { sampleBatch } from '../../../support/worlds/consumer-under-test.ts'
 import {
   completeErasure,
   countsOf,
+  drainUsage,
   type ErasureStores,
   erasedTexts,
   evidence,
@@ -47,19 +48,10 @@ const erase = async () => {
 }
 const pseudonym = async () => (await services.keys.findById(everyProvider, key.keyId))?.value.ownerId
 
-/** Counts a message as the consumer does. A commit that was fenced off is tried again after a backoff. */
+/** Counts a message as the consumer does. */
 async function consume(...deltas: readonly UsageDelta[]): Promise<void> {
   await services.queue.send(services.codec.encode(sampleBatch(deltas)))
-  await drain()
-}
-
-async function drain(): Promise<void> {
-  let isDone = false
-  const drained = services.consumer.drain().finally(() => {
-    isDone = true
-  })
-  while (!isDone) await services.time.advance(100)
-  await drained
+  await drainUsage(services)
 }
 
 const countersOn = async (day: string, { keyId } = key) =>
@@ -167,7 +159,7 @@ describe('a use that is counted after the erasure', () => {
     await erase()
     const total = (await countersOn('20261015'))?.total
     await replayPoison(services, null)
-    await drain()
+    await drainUsage(services)
     expect(await textsLeftOf(stores, key)).toEqual([])
     expect((await countersOn('20261015'))?.total).toBe(total)
   })
