@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { settingNames } from '../../shared/runtime/config.ts'
-import { nearestName } from '../../shared/runtime/misspelt-settings.ts'
+import { nearestName, unknownSetting } from '../../shared/runtime/misspelt-settings.ts'
 import type { Environment } from '../runtime/app-settings.ts'
 import { inFolder } from '../storage/in-folder.ts'
 import { parseSettings, type Settings } from './parse-settings.ts'
@@ -57,8 +57,5 @@ const known = [...settingNames, ...LOCAL_SETTINGS]
 export function unknownSettings(settings: Settings): string[] {
   return Object.keys(settings)
     .filter((name) => !known.includes(name) && !/^(?:AzureWebJobs|FUNCTIONS_|WEBSITE_|AZURE_FUNCTIONS_)/.test(name))
-    .map((name) => {
-      const meant = nearestName(name, known)
-      return `${name} is not a setting${meant === undefined ? '' : `: ${meant} is meant, perhaps`}`
-    })
+    .map((name) => unknownSetting(name, nearestName(name, known)))
 }

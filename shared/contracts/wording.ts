@@ -5,14 +5,18 @@ export function rangeText(minimum: number, maximum: number): string {
   return `${minimum.toLocaleString('en-US')} to ${maximum.toLocaleString('en-US')}`
 }
 
+function wholeNumberText(minimum: number, maximum: number): string {
+  return `must be a whole number from ${rangeText(minimum, maximum)}`
+}
+
 export function wholeNumber(minimum: number, maximum: number) {
-  const text = `must be a whole number from ${rangeText(minimum, maximum)}`
+  const text = wholeNumberText(minimum, maximum)
   return z.int(text).min(minimum, text).max(maximum, text)
 }
 
 /** A whole number in a query, in digits only. */
 export function queryNumber(minimum: number, maximum: number) {
-  const text = `must be a whole number from ${rangeText(minimum, maximum)}`
+  const text = wholeNumberText(minimum, maximum)
   return z
     .string(text)
     .regex(/^\d{1,15}$/, text)

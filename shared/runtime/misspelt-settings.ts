@@ -16,8 +16,13 @@ export function misspeltSettings(
     .filter((given) => !names.includes(given))
     .flatMap((given) => {
       const meant = nearestName(given, names)
-      return meant === undefined ? [] : [`${given} is not a setting: ${meant} is meant, perhaps`]
+      return meant === undefined ? [] : [unknownSetting(given, meant)]
     })
+}
+
+/** The line about a name that is no setting, with the name that is meant where one is near. */
+export function unknownSetting(given: string, meant: string | undefined): string {
+  return `${given} is not a setting${meant === undefined ? '' : `: ${meant} is meant, perhaps`}`
 }
 
 /** In a shorter name two letters make another word. */

@@ -2,7 +2,7 @@ import { dayName } from '../../domain/usage/calendar.ts'
 import type { IdempotencyRecord, IdempotencyStore } from '../../ports/idempotency.ts'
 import type { Clock } from '../../ports/runtime.ts'
 
-/** Longer than a record counts and the clocks of two instances differ: nobody then needs a record of the day before. */
+/** Longer than a record counts and the clocks of two instances differ: then no caller needs a record of the day before. */
 const OVERLAP_MS = 120_000
 
 /**

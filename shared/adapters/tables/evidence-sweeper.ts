@@ -2,9 +2,10 @@ import { odata } from '@azure/data-tables'
 import pLimit from 'p-limit'
 import type { UsageDelta } from '../../domain/usage/usage.ts'
 import type { Sweeper } from '../../ports/store.ts'
+import { propertiesOf } from './rewrite-rows.ts'
 import type { Table } from './table.ts'
 import type { TableAccess } from './table-access.ts'
-import { joinText, type Property, type Row, type StoredRow, splitText } from './table-row.ts'
+import { joinText, type Property, type StoredRow, splitText } from './table-row.ts'
 import { fromRevokedUse, toRevokedUse } from './usage-rows.ts'
 
 const PAGE = 200
@@ -59,8 +60,7 @@ async function sweepPage(
   const cleared = await pLimit(CONCURRENCY).map(items, async (row) => {
     const change = clear(table.name, row)
     if (change === undefined) return false
-    const { etag, timestamp: _, ...properties } = row
-    return (await table.replace({ ...(properties as Row), ...change }, etag)) === 'replaced'
+    return (await table.replace({ ...propertiesOf(row), ...change }, row.etag)) === 'replaced'
   })
   return { looked: items.length, removed: cleared.filter(Boolean).length, next }
 }

@@ -8,7 +8,6 @@ import type { TableAccess } from './table-access.ts'
 
 /** Much longer than the records of a day are needed after its end. */
 const NEEDED_MS = 60 * 60_000
-const DAY_MS = 24 * 60 * 60_000
 /** How far back a sweep looks for tables that earlier sweeps missed. */
 const DAYS_BACK = 35
 
@@ -26,7 +25,7 @@ export function tableVerdictStore(tables: TableAccess, clock: Pick<Clock, 'now'>
 export function verdictSweeper(tables: TableAccess): Sweeper {
   return {
     async step(now, after) {
-      if (after === null) await tables.table(tableName(dayName(new Date(now.getTime() + DAY_MS)))).ensure()
+      if (after === null) await tables.table(tableName(dayName(now, -1))).ensure()
       const daysAgo = Number(after ?? 1)
       const table = tables.table(tableName(dayName(new Date(now.getTime() - NEEDED_MS), daysAgo)))
       const found = await table.exists()

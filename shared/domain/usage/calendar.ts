@@ -47,9 +47,18 @@ export function monthName(now: Date, monthsAgo = 0): string {
   return dayName(new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - monthsAgo))).slice(0, 6)
 }
 
+/** The month after a month, both `YYYYMM`. */
+export function monthAfter(month: string): string {
+  return monthName(new Date(startOfMonthMs(month)), -1)
+}
+
+function startOfMonthMs(month: string): number {
+  return Date.UTC(Number(month.slice(0, 4)), Number(month.slice(4)) - 1)
+}
+
 /** Every day of a month `YYYYMM`. */
 export function daysOfMonth(month: string): readonly string[] {
-  const first = Date.UTC(Number(month.slice(0, 4)), Number(month.slice(4)) - 1)
+  const first = startOfMonthMs(month)
   return Array.from({ length: 31 }, (_, day) => dayName(new Date(first + day * DAY_MS))).filter((day) =>
     day.startsWith(month),
   )

@@ -20,39 +20,28 @@ export interface ParsedPush {
  */
 export function readPushBody(request: HttpRequest, text: string, batchId: string | undefined): ParsedPush {
   const isLines = /^application\/(?:x-)?(?:ndjson|jsonl)\s*(?:;|$)/i.test(request.headers.get('content-type') ?? '')
-  const values = isLines ? readLines(text) : undefined
-  const body = check(PushBody, values ?? parseJson(request, text), '#')
+  const lines = isLines ? readLines(text) : undefined
+  const body = check(PushBody, lines ?? parseJson(request, text), '#')
   if (!('data' in body)) throw invalidRequest(body.errors)
   const { batch_id: named = batchId, events } = body.data
   if (batchId !== undefined && named !== batchId) {
     throw invalidRequest([{ pointer: '#/batch_id', detail: 'must be the batch_id of the query, or be left out' }])
   }
-  return { batchId: named, items: events.map(readEvent) }
-}
-
-/** A line without a value. */
-class UnreadableLine {
-  readonly reading: Exclude<JsonReading, { readonly kind: 'value' }>
-
-  constructor(reading: UnreadableLine['reading']) {
-    this.reading = reading
-  }
+  const readings = lines ?? events.map((value): JsonReading => ({ kind: 'value', value }))
+  return { batchId: named, items: readings.map(readEvent) }
 }
 
 /** Skips empty lines. */
-function readLines(text: string): readonly unknown[] {
+function readLines(text: string): readonly JsonReading[] {
   return text
     .split('\n')
     .filter((line) => line.trim() !== '')
-    .map((line): unknown => {
-      const reading = readJson(line)
-      return reading.kind === 'value' ? reading.value : new UnreadableLine(reading)
-    })
+    .map(readJson)
 }
 
-function readEvent(value: unknown, index: number): PushedItem {
-  if (value instanceof UnreadableLine) return rejectLine(index, value)
-  const event = check(PushedEventBody, value, '#')
+function readEvent(reading: JsonReading, index: number): PushedItem {
+  if (reading.kind !== 'value') return rejectLine(index, reading)
+  const event = check(PushedEventBody, reading.value, '#')
   if (!('data' in event)) {
     return reject(index, 'invalid_event', event.errors[0] ?? { pointer: '#', detail: 'is not an event' })
   }
@@ -72,7 +61,7 @@ function readEvent(value: unknown, index: number): PushedItem {
   }
 }
 
-function rejectLine(index: number, { reading }: UnreadableLine): PushedItem {
+function rejectLine(index: number, reading: Exclude<JsonReading, { readonly kind: 'value' }>): PushedItem {
   const [error] = reading.kind === 'faults' ? reading.errors : []
   if (error !== undefined) return reject(index, 'invalid_event', error)
   return reject(index, 'malformed_json', { pointer: '#', detail: 'The line is not valid JSON.' })

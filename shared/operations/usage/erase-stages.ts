@@ -1,7 +1,7 @@
 import pLimit from 'p-limit'
 import { oneProvider } from '../../domain/access/provider-scope.ts'
 import type { Key } from '../../domain/keys/key.ts'
-import { dayName, daysOfMonth, monthName, SEAL_AFTER_DAYS } from '../../domain/usage/calendar.ts'
+import { dayName, daysOfMonth, monthAfter, SEAL_AFTER_DAYS } from '../../domain/usage/calendar.ts'
 import { type ErasedKey, erasedCounters, erasedDay } from '../../domain/usage/erasure.ts'
 import { shardOf } from '../../domain/usage/partition.ts'
 import type { DayCounters } from '../../domain/usage/usage.ts'
@@ -81,10 +81,6 @@ function erasedOnce(
   { pseudonymOf }: ErasedKey,
 ): DayCounters | undefined {
   return counters === undefined || stored?.erased === true ? undefined : erasedCounters(counters, pseudonymOf)
-}
-
-function monthAfter(month: string): string {
-  return monthName(new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(4)) - 1)), -1)
 }
 
 async function eraseCopies({ copies }: EraseStageNeeds, { erased }: StageInput): Promise<ErasureStep> {

@@ -2,14 +2,13 @@ import { everyProvider } from '../../domain/access/provider-scope.ts'
 import { AppError } from '../../domain/errors.ts'
 import type { Key } from '../../domain/keys/key.ts'
 import type { ErasurePass, ErasureStore, PendingErasure } from '../../ports/erasures.ts'
-import type { Clock, Log } from '../../ports/runtime.ts'
+import type { Log } from '../../ports/runtime.ts'
 import type { Page, Versioned } from '../../ports/store.ts'
 import { type EraseRowNeeds, eraseKeyRow, ownerPseudonyms } from '../keys/erase-key.ts'
 import { type EraseStageNeeds, eraseStages, stageNames } from './erase-stages.ts'
 
 export interface EraseUsageNeeds extends EraseRowNeeds, EraseStageNeeds {
   readonly erasures: ErasureStore
-  readonly clock: Clock
   readonly log: Log
 }
 
